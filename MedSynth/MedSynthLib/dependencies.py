@@ -1,0 +1,123 @@
+"""What MedSynth needs beside Slicer: which of it is installed, and how the rest gets installed."""
+
+import importlib.metadata
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from medsynth_core.errors import MedSynthError
+
+TORCH = ("torch", "2.8")
+# Smallest versions, as in pyproject.toml. What Slicer itself ships is not listed, so it is never replaced.
+PACKAGES = (("monai", "1.5"), ("scikit-image", "0.22"), ("safetensors", "0.4"), ("pydantic", "2.6"))
+KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "torch")
+TITLES = {"torch": "PyTorch", "monai": "MONAI"}
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that is needed in at least a version; ``installed`` is "" where it is missing."""
+
+    name: str
+    minimum: str
+    installed: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether a version that is new enough is installed."""
+        return bool(self.installed) and _numbers(self.installed) >= _numbers(self.minimum)
+
+    def __str__(self) -> str:
+        return f"{TITLES.get(self.name, self.name)} {self.installed or '≥ ' + self.minimum}"
+
+
+def packages() -> list[Package]:
+    """Return what is needed with the versions that are installed. Imports none of it, needs no network."""
+    return [Package(name, minimum, installedVersion(name)) for name, minimum in (TORCH, *PACKAGES)]
+
+
+def ready() -> bool:
+    """Tell whether everything is installed."""
+    return all(package.ready for package in packages())
+
+
+def installedVersion(name: str) -> str:
+    """Return the version of an installed distribution, or ""."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def install() -> None:
+    """Install what is missing after asking the user. Does nothing, without network, if nothing is.
+
+    Raises:
+        MedSynthError: it cannot be installed, or the user declined.
+    """
+    torch, *others = packages()
+    if not torch.ready:
+        _installTorch(torch)
+    missing = [f"{package.name}>={package.minimum}" for package in others if not package.ready]
+    if missing:
+        _installWithConstraints(missing)
+
+
+def _installTorch(torch: Package) -> None:
+    if torch.installed:
+        raise MedSynthError(
+            _(
+                "PyTorch {installed} is installed, but MedSynth needs {minimum} or newer; uninstall it in the "
+                "module PyTorch Utils, restart Slicer, and press Install again."
+            ).format(installed=torch.installed, minimum=torch.minimum),
+            kind="device",
+        )
+    try:
+        import PyTorchUtils
+    except ModuleNotFoundError:
+        raise MedSynthError(
+            _(
+                "PyTorch is installed by the extension PyTorch, which is missing; install it with the "
+                "Extensions Manager and restart Slicer."
+            ),
+            kind="device",
+        ) from None
+    logic = PyTorchUtils.PyTorchUtilsLogic()
+    if logic.installTorch(askConfirmation=True, torchVersionRequirement=f">={torch.minimum}") is None:
+        raise MedSynthError(_("PyTorch was not installed."), kind="device")
+
+
+def _installWithConstraints(requirements: list[str]) -> None:
+    """Install through Slicer, holding what other parts of Slicer rely on at the versions it has now."""
+    with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:
+        constraints = Path(folder) / "constraints.txt"
+        kept = [f"{name}=={version}" for name in KEPT if (version := installedVersion(name))]
+        constraints.write_text("\n".join(kept) + "\n")
+        try:
+            _pipEnsure(requirements, constraints)
+        except (RuntimeError, subprocess.CalledProcessError) as problem:
+            raise MedSynthError(
+                _("The packages were not installed: {reason}").format(reason=problem), kind="device"
+            ) from problem
+
+
+def _pipEnsure(requirements: list[str], constraints: Path) -> None:
+    try:
+        from slicer.packaging import pip_ensure
+    except ImportError:  # Slicer 5.10
+        question = _("MedSynth needs these Python packages: {names}. Install them now?")
+        if not slicer.util.confirmOkCancelDisplay(question.format(names=", ".join(requirements))):
+            raise RuntimeError(_("declined")) from None
+        slicer.util.pip_install([*requirements, "-c", str(constraints)])
+        return
+    pip_ensure(requirements, constraints=constraints, requester="MedSynth")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the release numbers of a version: (2, 8, 0) of "2.8.0+cu128"."""
+    return tuple(int(number) for number in re.match(r"[\d.]*", version).group().split(".") if number)

@@ -1,0 +1,120 @@
+"""One job in a worker process: its state, its events, and its end."""
+
+import enum
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from medsynth_core.errors import Cancelled, MedSynthError
+from MedSynthLib import coreFolder
+from MedSynthLib.process import WorkerProcess
+
+POLL_INTERVAL_MS = 50
+CANCEL_PATIENCE_S = 3.0
+
+
+class State(enum.Enum):
+    """What a job is doing."""
+
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    FINISHED = "finished"
+
+
+class WorkerJob:
+    """Runs one request in a worker process of its own, and tells what happens in the main thread.
+
+    Args:
+        request: what the worker shall do (see ``medsynth_core.worker``).
+        onFinished: called once as ``onFinished(done, error)``: with the worker's last event, or with a
+            `MedSynthError` or `Cancelled`.
+        onProgress: called as ``onProgress(fraction, message)`` with a fraction in 0…1.
+        onLog: called as ``onLog(message)``.
+    """
+
+    def __init__(
+        self,
+        request: dict[str, Any],
+        onFinished: Callable[[dict[str, Any] | None, Exception | None], None],
+        onProgress: Callable[[float, str], None] = lambda fraction, message: None,
+        onLog: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self.state = State.RUNNING
+        self._onFinished, self._onProgress, self._onLog = onFinished, onProgress, onLog
+        self._cancelDeadline = 0.0
+        self._worker = WorkerProcess(coreFolder())
+        self._worker.send(request)
+        self._timer = qt.QTimer()
+        self._timer.setInterval(POLL_INTERVAL_MS)
+        self._timer.connect("timeout()", self.poll)
+        self._timer.start()
+
+    @property
+    def workerPid(self) -> int:
+        """Number of the worker process."""
+        return self._worker.pid
+
+    def cancel(self) -> None:
+        """Ask the worker to stop; one that does not is killed after a few seconds."""
+        if self.state is State.RUNNING:
+            self.state = State.CANCELLING
+            self._cancelDeadline = time.monotonic() + CANCEL_PATIENCE_S
+            self._worker.send({"job": "cancel"})
+
+    def abort(self) -> None:
+        """Kill the worker at once and finish as cancelled."""
+        if self.state is not State.FINISHED:
+            self._worker.kill()
+            self._finish(None, Cancelled())
+
+    def wait(self) -> None:
+        """Return when the job has finished and its worker is gone; the window stays alive meanwhile."""
+        while self.state is not State.FINISHED:
+            self.poll()
+            slicer.app.processEvents()
+            time.sleep(0.01)
+        self._worker.waitUntilGone()
+
+    def poll(self) -> None:
+        """Handle what the worker has said since the last call."""
+        while self.state is not State.FINISHED and (event := self._worker.nextEvent()) is not None:
+            self._handle(event)
+        if self.state is State.CANCELLING and time.monotonic() > self._cancelDeadline:
+            self.abort()
+
+    def _handle(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            self._onProgress(event["progress"], event.get("message", ""))
+        elif kind == "log":
+            self._onLog(event["message"])
+        elif kind == "done":
+            self._finish(event, None)
+        elif kind == "cancelled":
+            self._finish(None, Cancelled())
+        elif kind == "error":
+            error = MedSynthError(event["message"], kind=event.get("kind", ""), hint=event.get("hint") or "")
+            self._finish(None, error)
+        elif kind == "ended":
+            self._finish(None, Cancelled() if self.state is State.CANCELLING else self._crash())
+
+    def _crash(self) -> MedSynthError:
+        lastWords = self._worker.lastWords()
+        logging.error("MedSynth: the worker process ended unexpectedly.\n%s", lastWords)
+        reason = lastWords.splitlines()[-1] if lastWords else _("no message")
+        return MedSynthError(
+            _("The worker process ended unexpectedly ({reason}).").format(reason=reason),
+            kind="device",
+            hint=_("If memory ran out, choose the CPU or a smaller batch under Advanced."),
+        )
+
+    def _finish(self, done: dict[str, Any] | None, error: Exception | None) -> None:
+        self._timer.stop()
+        self.state = State.FINISHED
+        self._worker.close()
+        self._onFinished(done, error)

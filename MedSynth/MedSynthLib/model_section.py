@@ -1,0 +1,81 @@
+"""The choice of a model: its card in a sentence, what it cannot know, and whether the input fits."""
+
+from collections.abc import Callable
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from MedSynthLib import models
+from MedSynthLib.volume_bridge import stateOf
+
+
+class ModelSection:
+    """Fills the list of models and says of the chosen one what it does and whether the input fits.
+
+    Args:
+        ui: the panel's widgets: ``modelComboBox``, ``modelLabel``, ``limitsLabel`` and ``fitLabel``.
+        onChosen: called with the name of a model that the user chose.
+    """
+
+    def __init__(self, ui, onChosen: Callable[[str], None]) -> None:
+        self._ui, self._onChosen = ui, onChosen
+        self._models: dict[str, Any] = {}
+        self._checked: tuple | None = None
+        self.fits = False
+        ui.modelComboBox.connect("currentIndexChanged(int)", self._choose)
+
+    def refresh(self) -> None:
+        """List the models of the library again."""
+        self._models = {model.name: model for model in models.availableModels()}
+        self._checked = None
+        box = self._ui.modelComboBox
+        wasBlocked = box.blockSignals(True)
+        box.clear()
+        for model in self._models.values():
+            box.addItem(model.title, model.name)
+        box.blockSignals(wasBlocked)
+
+    def update(self, name: str, inputVolume) -> None:
+        """Show the model ``name`` and check the input volume against it."""
+        box = self._ui.modelComboBox
+        index = box.findData(name)
+        if index != box.currentIndex:
+            wasBlocked = box.blockSignals(True)
+            box.setCurrentIndex(index)
+            box.blockSignals(wasBlocked)
+        model = self._models.get(name)
+        self._ui.modelLabel.text = model.description if model else ""
+        self._showLimits(model.limits if model else [])
+        self._checkFit(name, inputVolume)
+
+    def _showLimits(self, limits: list[str]) -> None:
+        """Show the first limit, which is the gravest, and all of them in the tool tip."""
+        text = _("Limits: {first}").format(first=limits[0]) if limits else ""
+        if len(limits) > 1:
+            text += " " + _("({count} more in the tool tip)").format(count=len(limits) - 1)
+        self._ui.limitsLabel.text = text
+        self._ui.limitsLabel.toolTip = "\n\n".join(limits)
+        self._ui.limitsLabel.visible = bool(limits)
+
+    def _checkFit(self, name: str, inputVolume) -> None:
+        # The check looks at every voxel, so it is done once for each state of the volume.
+        key = (name, *stateOf(inputVolume))
+        if key == self._checked:
+            return
+        self._checked = key
+        reasons = self._reasons(name, inputVolume)
+        self.fits = not reasons
+        self._ui.fitLabel.text = _("✓ The volume fits the model.") if self.fits else "✗ " + " ".join(reasons)
+
+    def _reasons(self, name: str, inputVolume) -> list[str]:
+        if not self._models:
+            return [_("No model can be read yet: press Install under Setup.")]
+        if name not in self._models:
+            return [_("The model {name} is not in the library; choose another.").format(name=name)]
+        if inputVolume is None:
+            return [_("Choose an input volume.")]
+        return models.misfitsOf(inputVolume, name)
+
+    def _choose(self, index: int) -> None:
+        if index >= 0:
+            self._onChosen(self._ui.modelComboBox.itemData(index))

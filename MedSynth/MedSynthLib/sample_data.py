@@ -1,0 +1,42 @@
+"""The sample case that ships with MedSynth, offered in Slicer's module Sample Data."""
+
+from pathlib import Path
+
+CATEGORY = "MedSynth"
+SAMPLE_NAME = "MedSynthSarcoma"
+# File, node and SHA256: a copy that Slicer's cache holds from an older version is then replaced.
+CASE = (
+    ("ct.nii.gz", "Sarcoma CT", "90ce11d4d41fae192a910ce1238593a107082dda7f1d84d6f27922c470a12ef9"),
+    ("pet.nii.gz", "Sarcoma PET", "937694677f4b5f658d4c7013f844ef497c08212461a8e11164c6c3d24443cb6b"),
+    ("mr_t1.nii.gz", "Sarcoma MR T1", "7f38ae4d9434d394303418d0af1fb8afe6ba5b9e3a71bebb71f27a61873f7866"),
+    ("lesion.nii.gz", "Sarcoma lesion", "5612a8eacf330353e7836297879ad8357a880906fd46d4ff99744a61d18e762f"),
+)
+
+
+def sampleCaseFolder(moduleFolder: Path) -> Path | None:
+    """Return the folder of the sample case: beside the modules when installed, else in the checkout."""
+    for root in (moduleFolder, moduleFolder.parent):
+        folder = root / "Resources" / "SampleCase"
+        if all((folder / file).is_file() for file, _name, _checksum in CASE):
+            return folder
+    return None
+
+
+def registerSampleCase(moduleFolder: Path) -> None:
+    """Offer the sample case under Sample Data. It is read from this computer: no network is needed."""
+    folder = sampleCaseFolder(moduleFolder)
+    if folder is None:
+        return
+    import SampleData
+
+    files, names, checksums = zip(*CASE, strict=True)
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category=CATEGORY,
+        sampleName=SAMPLE_NAME,
+        uris=[(folder / file).as_uri() for file in files],
+        fileNames=[f"{SAMPLE_NAME}-{file}" for file in files],
+        nodeNames=list(names),
+        checksums=[f"SHA256:{checksum}" for checksum in checksums],
+        loadFileType=["VolumeFile", "VolumeFile", "VolumeFile", "SegmentationFile"],
+        thumbnailFileName=str(moduleFolder / "Resources" / "Icons" / f"{SAMPLE_NAME}.png"),
+    )

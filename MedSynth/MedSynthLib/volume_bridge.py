@@ -1,0 +1,204 @@
+"""Between MRML volume nodes and plain arrays: voxels, geometry, modality and unit."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from medsynth_core.errors import MedSynthError
+
+MODALITY_TAG = "0008,0060"
+# What Slicer's DICOM readers state about voxels, as (code, scheme, meaning).
+QUANTITIES = {
+    "HU": ("112031", "DCM", "Attenuation Coefficient"),
+    "SUVbw": ("126400", "DCM", "Standardized Uptake Value"),
+    "Bq/mL": ("110821", "DCM", "Nuclear Medicine Tomographic Activity"),
+    "1": ("110852", "DCM", "MR signal intensity"),
+}
+UNITS = {
+    "HU": ("[hnsf'U]", "UCUM", "Hounsfield unit"),
+    "SUVbw": ("{SUVbw}g/ml", "UCUM", "Standardized Uptake Value body weight"),
+    "Bq/mL": ("Bq/ml", "UCUM", "Becquerels/milliliter"),
+    "1": ("1", "UCUM", "no units"),
+}
+UNIT_OF_CODE = {
+    "[hnsf'U]": "HU",
+    "{SUVbw}g/ml": "SUVbw",
+    "g/ml{SUVbw}": "SUVbw",
+    "Bq/ml": "Bq/mL",
+    "Bq/mL": "Bq/mL",
+}
+MODALITY_OF_QUANTITY = {"112031": "CT", "110852": "MR", "126400": "PT", "126401": "PT", "110821": "PT"}
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a volume's voxels lie, taken at one moment: shape (k, j, i) and the matrix in its own space."""
+
+    shape: tuple[int, ...]
+    ijkToRAS: vtk.vtkMatrix4x4
+
+    def asLists(self) -> list[list[float]]:
+        """Return the matrix from (i, j, k) to RAS millimetres as four rows."""
+        return slicer.util.arrayFromVTKMatrix(self.ijkToRAS).tolist()
+
+
+def geometryOf(volumeNode) -> Geometry:
+    """Return the geometry of a volume node before its parent transforms."""
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    return Geometry(tuple(reversed(volumeNode.GetImageData().GetDimensions())), matrix)
+
+
+def voxelsOf(volumeNode) -> np.ndarray:
+    """Return the voxels (k, j, i) of a scalar volume node; the array belongs to the node.
+
+    Raises:
+        MedSynthError: the node is not a scalar volume, or it holds no voxels.
+    """
+    if volumeNode is None or not volumeNode.IsA("vtkMRMLScalarVolumeNode"):
+        raise MedSynthError(_("Choose a volume as input."))
+    image = volumeNode.GetImageData()
+    if image is None or image.GetPointData().GetScalars() is None:
+        raise MedSynthError(
+            _("The volume {name} holds no voxels; load its image first.").format(name=volumeNode.GetName())
+        )
+    components = image.GetNumberOfScalarComponents()
+    if components != 1:
+        raise MedSynthError(
+            _(
+                "The volume {name} has {count} values in each voxel (color or vectors), but one is needed; "
+                "convert it to a scalar volume."
+            ).format(name=volumeNode.GetName(), count=components)
+        )
+    return slicer.util.arrayFromVolume(volumeNode)
+
+
+def unitOf(volumeNode) -> str:
+    """Return what the voxel values are in, as MedSynth names it; "" where the node does not say."""
+    entry = volumeNode.GetVoxelValueUnits()
+    return UNIT_OF_CODE.get(entry.GetCodeValue(), "") if entry else ""
+
+
+def modalityOf(volumeNode) -> str:
+    """Return the DICOM modality by the DICOM database or the node's quantity; "" where neither says."""
+    stated = _modalityFromDicom(volumeNode.GetAttribute("DICOM.instanceUIDs") or "")
+    if stated:
+        return stated
+    entry = volumeNode.GetVoxelValueQuantity()
+    return MODALITY_OF_QUANTITY.get(entry.GetCodeValue(), "") if entry else ""
+
+
+def _modalityFromDicom(instanceUIDs: str) -> str:
+    database = getattr(slicer, "dicomDatabase", None)
+    if not instanceUIDs or database is None or not database.isOpen:
+        return ""
+    return database.instanceValue(instanceUIDs.split()[0], MODALITY_TAG)
+
+
+def stateOf(volumeNode) -> tuple:
+    """Return what changes when a node's voxels, geometry, unit or modality change; () for no node."""
+    if volumeNode is None:
+        return ()
+    image = volumeNode.GetImageData()
+    if image is None:
+        return (volumeNode.GetID(),)
+    matrix = geometryOf(volumeNode).asLists()
+    return volumeNode.GetID(), image.GetMTime(), str(matrix), modalityOf(volumeNode), unitOf(volumeNode)
+
+
+def coreVolume(volumeNode):
+    """Return the node's voxels, geometry, modality and unit as a ``medsynth_core.volume.Volume``.
+
+    Raises:
+        MedSynthError: the node is not a scalar volume with an invertible geometry.
+    """
+    from medsynth_core.volume import Volume
+
+    voxels = voxelsOf(volumeNode)
+    matrix = np.array(geometryOf(volumeNode).asLists())
+    return Volume(voxels, matrix, modalityOf(volumeNode), unitOf(volumeNode))
+
+
+def addResultVolume(inputVolume, geometry: Geometry, voxels: np.ndarray, baseName: str):
+    """Add a volume node for a result beside its input; nothing stays in the scene if that fails.
+
+    Args:
+        inputVolume: node whose parent transform and place in the subject hierarchy the result shares.
+        geometry: grid of the result.
+        voxels: array (k, j, i) of the geometry's shape.
+        baseName: name of the node, made unique in the scene.
+    """
+    name = slicer.mrmlScene.GenerateUniqueName(baseName)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    try:
+        fillResultVolume(node, inputVolume, geometry, voxels)
+    except BaseException:
+        removeVolume(node)
+        raise
+    return node
+
+
+def fillResultVolume(node, inputVolume, geometry: Geometry, voxels: np.ndarray) -> None:
+    """Replace a node's voxels, geometry, parent transform and place in the subject hierarchy."""
+    slicer.util.updateVolumeFromArray(node, voxels)
+    node.SetIJKToRASMatrix(geometry.ijkToRAS)
+    if node.GetDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+    node.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
+    placeBeside(node, inputVolume)
+
+
+def placeBeside(node, inputVolume) -> None:
+    """Move a node to the study or folder of the subject hierarchy in which the input lies."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    inputItem = hierarchy.GetItemByDataNode(inputVolume)
+    if not inputItem:
+        return
+    parent = hierarchy.GetItemParent(inputItem)
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.SetItemParent(item, parent)
+    else:
+        hierarchy.CreateItem(parent, node)
+
+
+def setUnit(node, unit: str) -> None:
+    """State quantity and unit of the voxel values as coded entries; an unknown unit states nothing."""
+    node.SetVoxelValueQuantity(_codedEntry(QUANTITIES.get(unit)))
+    node.SetVoxelValueUnits(_codedEntry(UNITS.get(unit)))
+
+
+def _codedEntry(code: "tuple[str, str, str] | None"):
+    if code is None:
+        return None
+    entry = slicer.vtkCodedEntry()
+    entry.SetValueSchemeMeaning(*code)
+    return entry
+
+
+def setProvenance(node, inputVolume, facts: dict[str, Any]) -> None:
+    """Say on the node that it is synthetic, from which volume it was made and how (``MedSynth.*``)."""
+    node.SetAttribute("MedSynth.Synthetic", "true")
+    node.SetAttribute("MedSynth.InputName", inputVolume.GetName())
+    node.SetNodeReferenceID("MedSynth.Input", inputVolume.GetID())
+    for key, value in facts.items():
+        name = "".join(part[:1].upper() + part[1:] for part in key.split("_"))
+        node.SetAttribute(f"MedSynth.{name}", value if isinstance(value, str) else json.dumps(value))
+
+
+def madeFrom(node):
+    """Return the volume node from which a synthetic volume was made; None for other volumes."""
+    return node.GetNodeReference("MedSynth.Input")
+
+
+def removeVolume(node) -> None:
+    """Remove a volume node and what was made to show it."""
+    displayNode = node.GetDisplayNode()
+    slicer.mrmlScene.RemoveNode(node)
+    if displayNode is not None:
+        slicer.mrmlScene.RemoveNode(displayNode)

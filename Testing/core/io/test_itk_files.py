@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from io_helpers import noise_volume, oblique_matrix
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.io.reading import read_volume
+from medsynth_core.io.writing import write_volume
+from medsynth_core.volume import Volume
+
+SUFFIXES = [".nrrd", ".mha"]
+
+
+def itk_image(seed: int = 0) -> sitk.Image:
+    """Return an oblique image as ITK has it, its numbers being anything but round."""
+    image = sitk.GetImageFromArray(noise_volume(seed=seed).voxels)
+    matrix = oblique_matrix(seed)
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((matrix[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(matrix[:3, 3].tolist())
+    return image
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("seed", range(20))
+def test_any_matrix_survives_bit_by_bit(tmp_path, suffix, seed):
+    volume = noise_volume(ijk_to_ras=oblique_matrix(seed, left_handed=seed % 2 == 1), dtype="f4")
+    read = read_volume(write_volume(volume, tmp_path / f"v{suffix}"))
+    assert np.array_equal(read.ijk_to_ras, volume.ijk_to_ras)
+    assert np.array_equal(read.voxels, volume.voxels)
+    assert read.voxels.dtype == volume.voxels.dtype
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".nhdr", ".mha", ".mhd"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_file_of_another_program_lies_where_itk_puts_it(tmp_path, suffix, seed):
+    image = itk_image(seed)
+    sitk.WriteImage(image, str(tmp_path / f"v{suffix}"))
+    ours, itk = read_volume(tmp_path / f"v{suffix}"), Volume.from_sitk(image)
+    assert np.allclose(ours.ijk_to_ras, itk.ijk_to_ras, rtol=1e-14, atol=1e-13)
+    assert np.array_equal(ours.voxels, itk.voxels)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", "u4", "i4", "i8", "u8", "f4", "f8"])
+def test_every_number_type_survives(tmp_path, suffix, kind):
+    volume = noise_volume(dtype=kind)
+    read = read_volume(write_volume(volume, tmp_path / f"v{suffix}"))
+    assert read.voxels.dtype == np.dtype(kind)
+    assert np.array_equal(read.voxels, volume.voxels)
+
+
+@pytest.mark.parametrize(
+    ("space", "signs"),
+    [("right-anterior-superior", (1, 1, 1)), ("LPS", (-1, -1, 1)), ("left-anterior-superior", (-1, 1, 1))],
+)
+def test_the_named_spaces_of_nrrd_become_ras(tmp_path, space, signs):
+    sitk.WriteImage(itk_image(), str(tmp_path / "v.nrrd"))
+    content = (tmp_path / "v.nrrd").read_bytes()
+    lps = read_volume(tmp_path / "v.nrrd").ijk_to_ras[:3] * np.reshape((-1, -1, 1), (3, 1))
+    (tmp_path / "w.nrrd").write_bytes(content.replace(b"left-posterior-superior", space.encode()))
+    assert np.array_equal(read_volume(tmp_path / "w.nrrd").ijk_to_ras[:3], lps * np.reshape(signs, (3, 1)))
+
+
+def test_a_sheared_nrrd_is_kept_exactly(tmp_path):
+    sitk.WriteImage(sitk.GetImageFromArray(noise_volume().voxels), str(tmp_path / "v.nrrd"))
+    content = (tmp_path / "v.nrrd").read_bytes().replace(b"(0,0,1)", b"(0,0.25,2)", 1)
+    (tmp_path / "v.nrrd").write_bytes(content)
+    assert np.array_equal(read_volume(tmp_path / "v.nrrd").ijk_to_ras[:3, 2], [0, -0.25, 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("v.nrrd", b"space: left-posterior-superior\n"),
+        ("v.nrrd", b"space directions: (1,0,0) (0,1,0) (0,0,1)\n"),
+        ("v.mha", b"TransformMatrix = 1 0 0 0 1 0 0 0 1\n"),
+        ("v.mha", b"ElementSpacing = 1 1 1\n"),
+    ],
+)
+def test_a_file_that_does_not_state_its_orientation_is_refused(tmp_path, name, line):
+    sitk.WriteImage(sitk.GetImageFromArray(noise_volume().voxels), str(tmp_path / name))
+    content = (tmp_path / name).read_bytes()
+    assert line in content
+    replacement = b"space dimension: 3\n" if line.startswith(b"space:") else b""
+    (tmp_path / name).write_bytes(content.replace(line, replacement))
+    with pytest.raises(MedSynthError, match="does not state how its voxels lie"):
+        read_volume(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_truncated_file_is_refused_in_silence(tmp_path, capfd, suffix, compressed):
+    path = tmp_path / f"v{suffix}"
+    noise = np.random.default_rng(0).normal(size=(20, 20, 20))
+    sitk.WriteImage(sitk.GetImageFromArray(noise), str(path), compressed)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(MedSynthError, match="damaged, truncated or something else"):
+        read_volume(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["v.nrrd", "v.nhdr", "v.mha", "v.mhd"])
+@pytest.mark.parametrize("content", [b"", b"hello\n", b"NRRD0004\n", bytes(1000)])
+def test_something_else_by_that_name_is_refused_in_silence(tmp_path, capfd, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MedSynthError, match="cannot be read as a"):
+        read_volume(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_header_without_its_data_file_is_refused(tmp_path, capfd):
+    for name, data in (("v.mhd", "v.raw"), ("v.nhdr", "v.raw")):
+        sitk.WriteImage(itk_image(), str(tmp_path / name))
+        (tmp_path / data).unlink()
+        with pytest.raises(MedSynthError, match=f"{name} cannot be read"):
+            read_volume(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_colours_and_a_fourth_dimension_are_refused(tmp_path, suffix):
+    path = str(tmp_path / f"v{suffix}")
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((3, 4, 5, 3), np.uint8), isVector=True), path)
+    with pytest.raises(MedSynthError, match="3 values in each voxel"):
+        read_volume(path)
+    sitk.WriteImage(sitk.JoinSeries([itk_image(), itk_image()]), path)
+    with pytest.raises(MedSynthError, match="4 dimensions"):
+        read_volume(path)
+
+
+def test_the_description_stands_in_the_file(tmp_path):
+    volume = noise_volume(metadata={"description": "synthetic PET,\nSUVbw"})
+    for suffix in SUFFIXES:
+        path = write_volume(volume, tmp_path / f"v{suffix}")
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        assert reader.GetMetaData("description") == "synthetic PET, SUVbw"

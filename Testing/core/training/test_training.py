@@ -1,0 +1,127 @@
+"""A training makes a model that knows its phantom, the same one every time, also when it was stopped on the way."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from builders import phantom_ct, phantom_pet, tiny_recipe, write_manifest
+from safetensors.torch import load_file
+
+from medsynth_core import Cancelled, MedSynthError, load_model, synthesize, train
+from medsynth_core.training.manifest import read_manifest
+from medsynth_core.training.recipe import read_recipe, write_recipe
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return write_manifest(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def run(manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(tiny_recipe(epochs=12), manifest, folder, device="cpu")
+    return folder
+
+
+def test_the_trained_model_is_better_than_a_constant_on_a_phantom_it_has_not_seen(run):
+    ct = phantom_ct(seed=99)
+    real, synthetic = phantom_pet(ct).voxels, synthesize(ct, run / "tiny", device="cpu").voxels
+    body = ct.voxels > -300
+    assert np.abs(synthetic - real)[body].mean() < 0.8 * np.abs(real[body].mean() - real[body]).mean()
+
+
+def test_the_run_keeps_what_made_the_weights(run, manifest):
+    assert read_recipe(run / "recipe.yaml") == tiny_recipe(epochs=12)
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
+    assert {"loss", "l1", "val_mae", "val_psnr", "learning_rate", "seconds"} <= set(rows[0])
+    split = {row["case"]: row["split"] for row in csv.DictReader((run / "split.csv").open())}
+    assert split == {"P0": "train", "P1": "train", "P2": "val", "P3": "test"}
+    assert json.loads((run / "environment.json").read_text())["torch"] == torch.__version__
+
+
+def test_the_card_tells_the_best_epoch_by_validation_and_judges_the_stored_weights(run):
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    best = min(rows, key=lambda row: float(row["val_mae"]))
+    card = load_model(run / "tiny").card
+    assert card.training.best_epoch == int(best["epoch"])
+    assert card.metrics["val"]["mae"] == pytest.approx(float(best["val_mae"]), rel=0.02)
+    assert set(card.metrics) == {"val", "test"}
+    assert card.training.split == {"train": ["P0", "P1"], "val": ["P2"], "test": ["P3"]}
+    values = [value for value, _ in card.error_curve]
+    assert values == sorted(values) and all(error >= 0 for _, error in card.error_curve)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(manifest, tmp_path):
+    weights = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(tiny_recipe(seed=seed), manifest, tmp_path / name, device="cpu")
+        weights.append(load_file(tmp_path / name / "best.safetensors")["stages.0.encoders.0.1.weight"])
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_a_training_that_was_stopped_ends_where_an_uninterrupted_one_does(manifest, tmp_path):
+    train(tiny_recipe(), manifest, tmp_path / "straight", device="cpu")
+
+    def stop(fraction: float, message: str) -> None:
+        if message == "Epoch 3 of 3":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train(tiny_recipe(), manifest, tmp_path / "stopped", device="cpu", progress=stop)
+    assert not (tmp_path / "stopped" / "tiny").exists()
+    train(tiny_recipe(), manifest, tmp_path / "stopped", device="cpu", resume=True)
+    straight, stopped = (load_file(tmp_path / name / "best.safetensors") for name in ("straight", "stopped"))
+    assert all(torch.equal(straight[name], stopped[name]) for name in straight)
+
+
+def test_a_training_does_not_run_over_another_or_resume_a_stranger(run, manifest):
+    with pytest.raises(MedSynthError, match="holds a training already"):
+        train(tiny_recipe(epochs=12), manifest, run, device="cpu")
+    with pytest.raises(MedSynthError, match="another recipe"):
+        train(tiny_recipe(epochs=13), manifest, run, resume=True, device="cpu")
+    with pytest.raises(MedSynthError, match="no checkpoint"):
+        train(tiny_recipe(), manifest, run / "nothing", resume=True, device="cpu")
+
+
+def test_a_training_that_diverges_says_so_and_keeps_its_checkpoint(manifest, tmp_path):
+    recipe = tiny_recipe(optimiser={"learning_rate": 1e30}, epochs=9)
+    with pytest.raises(MedSynthError, match="not a finite number at step"):
+        train(recipe, manifest, tmp_path / "run", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace("case,split", "case,fold"), "no column 'split'"),
+        (lambda text: text.replace("P1,train", "P1,training"), "Line 3 .* split 'training'"),
+        (lambda text: text.replace("ct1.nii.gz", "ct7.nii.gz"), "missing file for 'ct'"),
+        (lambda text: text.replace("P1,train", "P0,train"), "lists the case 'P0' twice"),
+        (lambda text: text.splitlines()[0], "lists no case"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_in_one_sentence(manifest, change, words):
+    wrong = manifest.with_name("wrong.csv")
+    wrong.write_text(change(manifest.read_text()))
+    with pytest.raises(MedSynthError, match=words):
+        read_manifest(wrong, ("ct", "pet"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("epochs:", "epoch:"), "wrong at 'epoch"),
+        (("epochs: 3", "epochs: many"), "wrong at 'epochs'"),
+        (("name: cascade-compact", "name: [1"), "not a YAML file"),
+        (("l1: 1.0", "l1: 0.0"), "wrong at 'loss'"),
+        (("adversarial: 0.0", "adversarial: 1.0"), "go together"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_and_the_key_named(tmp_path, change, words):
+    write_recipe(tiny_recipe(), tmp_path / "recipe.yaml")
+    (tmp_path / "recipe.yaml").write_text((tmp_path / "recipe.yaml").read_text().replace(*change, 1))
+    with pytest.raises(MedSynthError, match=words):
+        read_recipe(tmp_path / "recipe.yaml")

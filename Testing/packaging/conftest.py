@@ -1,0 +1,28 @@
+"""What the tests of the packaging share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from extension import ROOT, check, configure, copy_sources, pack
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the build folder of the extension, configured."""
+    folder = tmp_path_factory.mktemp("build")
+    check(configure(ROOT, folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def modules(build: Path) -> Path:
+    """Return the folder of the modules in the extension's package, unpacked."""
+    return pack(build)
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """Return a copy of what the extension is made from, to change."""
+    return copy_sources(tmp_path / "sources")

@@ -1,0 +1,5 @@
+set(EXTENSION_NAME ${PROJECT_NAME})
+include(${CMAKE_CURRENT_LIST_DIR}/ctkMacroCompilePythonScript.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/SlicerMacroBuildScriptedModule.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/SlicerMacroPythonTesting.cmake)
+include(CTest)

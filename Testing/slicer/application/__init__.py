@@ -1,0 +1,70 @@
+"""A stand-in for the Slicer application: real MRML, real widgets, and a few strict stand-ins for the rest.
+
+`start` makes ``qt``, ``ctk``, ``slicer.app`` and the other names that Slicer gives to its scripted modules
+available to ``import``. Anything that a module uses beyond the documented behaviour that is reproduced here
+fails with an `AttributeError`, as a spelling mistake would in Slicer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def start() -> None:
+    """Start the application, once a process."""
+    if "qt" in sys.modules:
+        return
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    _importSlicer()
+    from application import coremodules, pythonqt, sampledata, slicerapp, uiloader, widgets
+
+    temporary = Path(tempfile.mkdtemp(prefix="medsynth-application-"))
+    sys.modules["qt"] = pythonqt.module(temporary)
+    sys.modules["ctk"] = widgets.ctkModule()
+    uiloader.install(sys.modules["qt"])
+    slicerapp.install(temporary)
+    widgets.installInSlicer()
+    coremodules.install()
+    sys.modules["SampleData"] = sampledata.module()
+    sys.path.insert(0, str(ROOT / "MedSynth"))
+
+
+def _importSlicer() -> None:
+    """Import the wheel, which would take every folder named ``slicer`` on the path for a part of itself."""
+    path = list(sys.path)
+    sys.path[:] = [entry for entry in path if not _holdsFolderOfTests(Path(entry) / "slicer")]
+    importlib.import_module("slicer")
+    sys.path[:] = path
+
+
+def _holdsFolderOfTests(folder: Path) -> bool:
+    return folder.is_dir() and not (folder / "__init__.py").is_file()
+
+
+def clearScene() -> None:
+    """Close the scene and show empty slice views."""
+    import slicer
+
+    slicer.mrmlScene.Clear(0)
+    slicer.app.layoutManager().createSliceViews()
+
+
+def loadModule(name: str):
+    """Return a scripted module's Python module after making its module object, as Slicer does at start-up."""
+    import slicer
+
+    from application.coremodules import ModuleObject
+
+    module = importlib.import_module(name)
+    if not hasattr(slicer.modules, name.lower()):
+        parent = ModuleObject(str(Path(module.__file__)), name)
+        setattr(slicer.modules, name.lower(), parent)
+        parent.module = getattr(module, name)(parent)
+        slicer.app.emitStartupCompleted()
+    return module

@@ -1,0 +1,161 @@
+"""``slicer.parameterNodeWrapper``: typed attributes on a parameter node, and their widgets."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+import slicer
+import vtk
+from PySide6 import QtWidgets
+
+
+@dataclasses.dataclass
+class WithinRange:
+    """A number's smallest and largest value."""
+
+    minimum: float
+    maximum: float
+
+    def validate(self, value) -> None:
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(f"{value} is not within {self.minimum} and {self.maximum}")
+
+
+class _Parameter:
+    """One typed attribute, kept as text or as a node reference."""
+
+    def __init__(self, name: str, annotation, default) -> None:
+        self.name = name
+        extras = getattr(annotation, "__metadata__", ())
+        self.kind = annotation.__origin__ if extras else annotation
+        self.validators = [extra for extra in extras if isinstance(extra, WithinRange)]
+        self.isNode = isinstance(self.kind, type) and issubclass(self.kind, slicer.vtkMRMLNode)
+        if not self.isNode and self.kind not in (int, float, str, bool):
+            raise TypeError(f"cannot keep a {self.kind} in a parameter node")
+        self.default = default if default is not None or self.isNode else self.kind()
+
+    def __get__(self, wrapper, owner=None):
+        node = wrapper.parameterNode
+        if self.isNode:
+            return node.GetNodeReference(self.name)
+        text = node.GetParameter(self.name)
+        return text == "True" if self.kind is bool else self.kind(text)
+
+    def __set__(self, wrapper, value) -> None:
+        if not (self.isNode and value is None) and not isinstance(value, self.kind):
+            raise TypeError(f"{self.name} must be a {self.kind.__name__}, not {value!r}")
+        for validator in self.validators:
+            validator.validate(value)
+        if self.isNode:
+            wrapper.parameterNode.SetNodeReferenceID(self.name, value.GetID() if value else None)
+        else:
+            wrapper.parameterNode.SetParameter(self.name, str(value))
+
+
+class _NodeConnector:
+    def __init__(self, widget, parameter: _Parameter) -> None:
+        self.widget = widget
+        widget.nodeTypes = [parameter.kind.__name__]
+        self.changed = widget.currentNodeChanged
+
+    def read(self):
+        return self.widget.currentNode()
+
+    def write(self, value) -> None:
+        self.widget.setCurrentNode(value)
+
+
+class _ValueConnector:
+    def __init__(self, widget, attribute: str, changed) -> None:
+        self.widget, self.attribute, self.changed = widget, attribute, changed
+
+    def read(self):
+        return getattr(self.widget, self.attribute)
+
+    def write(self, value) -> None:
+        setattr(self.widget, self.attribute, value)
+
+
+def _connector(widget, parameter: _Parameter):
+    """Return what joins a widget's value to a parameter, chosen by the exact types as Slicer does."""
+    import qt
+
+    if parameter.isNode and type(widget) is slicer.qMRMLNodeComboBox:
+        return _NodeConnector(widget, parameter)
+    if parameter.kind is int and type(widget) is qt.QSpinBox:
+        for limits in parameter.validators:
+            widget.setRange(limits.minimum, limits.maximum)
+        return _ValueConnector(widget, "value", widget.valueChanged)
+    if parameter.kind is bool and type(widget) is qt.QCheckBox:
+        return _ValueConnector(widget, "checked", widget.stateChanged)
+    raise RuntimeError(f"Unable to connect a {type(widget).__name__} to a {parameter.kind}")
+
+
+class _Wrapper:
+    """What every wrapped class can do."""
+
+    allParameters: dict[str, _Parameter]
+
+    def __init__(self, parameterNode) -> None:
+        self.parameterNode, self._guis, self._updating = parameterNode, {}, False
+        for parameter in self.allParameters.values():
+            if not parameter.isNode and not parameterNode.HasParameter(parameter.name):
+                parameter.__set__(self, parameter.default)
+
+    def connectGui(self, gui) -> int:
+        widgets = {w.property("SlicerParameterName"): w for w in gui.findChildren(QtWidgets.QWidget)}
+        widgets.pop(None, None)
+        unknown = set(widgets) - set(self.allParameters)
+        if unknown:
+            raise ValueError(f"Cannot find a param with the given name: {unknown}")
+        connectors = {name: _connector(w, self.allParameters[name]) for name, w in widgets.items()}
+        slots = []
+        for name, connector in connectors.items():
+            connector.write(getattr(self, name))
+            slot = self._writer(name, connector)
+            connector.changed.connect(slot)
+            slots.append((connector.changed, slot))
+        tag = len(self._guis)
+        observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._updateGui(connectors))
+        self._guis[tag] = (slots, observer)
+        return tag
+
+    def disconnectGui(self, tag: int) -> None:
+        slots, observer = self._guis.pop(tag)
+        for signal, slot in slots:
+            signal.disconnect(slot)
+        self.RemoveObserver(observer)
+
+    def AddObserver(self, event, callback, priority: float = 0.0) -> int:
+        return self.parameterNode.AddObserver(event, callback, priority)
+
+    def RemoveObserver(self, tag: int) -> None:
+        self.parameterNode.RemoveObserver(tag)
+
+    def _writer(self, name: str, connector):
+        def write(*_):
+            if not self._updating:
+                setattr(self, name, connector.read())
+
+        return write
+
+    def _updateGui(self, connectors: dict) -> None:
+        if self._updating:
+            return
+        self._updating = True
+        try:
+            for name, connector in connectors.items():
+                connector.write(getattr(self, name))
+        finally:
+            self._updating = False
+
+
+def parameterNodeWrapper(described: type) -> type:
+    """Return a wrapper of a parameter node with the typed attributes that ``described`` declares."""
+    hints = typing.get_type_hints(described, include_extras=True)
+    parameters = {name: _Parameter(name, hint, getattr(described, name, None)) for name, hint in hints.items()}
+    return type(described.__name__, (_Wrapper,), {**parameters, "allParameters": parameters})
+
+
+PUBLIC = {"parameterNodeWrapper": parameterNodeWrapper, "WithinRange": WithinRange}

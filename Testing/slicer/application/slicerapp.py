@@ -1,0 +1,146 @@
+"""``slicer.app``, ``slicer.mrmlScene`` and what hangs on them."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+
+import slicer
+import vtk
+from PySide6 import QtCore, QtWidgets
+
+
+class LayoutManager:
+    """Three slice views, with Slicer's real slice logic behind each."""
+
+    def __init__(self) -> None:
+        self._logics: dict[str, slicer.vtkMRMLSliceLogic] = {}
+
+    def createSliceViews(self) -> None:
+        self._logics.clear()
+        slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(slicer.mrmlScene)
+        for name, orientation in (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal")):
+            logic = slicer.vtkMRMLSliceLogic()
+            logic.SetMRMLScene(slicer.mrmlScene)
+            node = logic.AddSliceNode(name)
+            node.SetOrientation(orientation)
+            node.SetDimensions(400, 400, 1)
+            self._logics[name] = logic
+
+    def sliceViewNames(self) -> tuple[str, ...]:
+        return tuple(self._logics)
+
+    def mrmlSliceLogics(self) -> vtk.vtkCollection:
+        collection = vtk.vtkCollection()
+        for logic in self._logics.values():
+            collection.AddItem(logic)
+        return collection
+
+
+class IOManager:
+    """Loads volumes and segmentations through MRML's real storage nodes."""
+
+    _CLASSES = {
+        "VolumeFile": ("vtkMRMLScalarVolumeNode", "vtkMRMLVolumeArchetypeStorageNode"),
+        "SegmentationFile": ("vtkMRMLSegmentationNode", "vtkMRMLSegmentationStorageNode"),
+    }
+
+    def loadNodes(self, fileType: str, properties: dict, loaded=None, messages=None) -> bool:
+        path = Path(properties["fileName"])
+        nodeClass, storageClass = self._CLASSES[fileType]
+        name = slicer.mrmlScene.GenerateUniqueName(properties.get("name") or path.name.split(".")[0])
+        node = slicer.mrmlScene.AddNewNodeByClass(nodeClass, name)
+        storage = slicer.mrmlScene.AddNewNodeByClass(storageClass)
+        storage.SetFileName(str(path))
+        if not storage.ReadData(node):
+            slicer.mrmlScene.RemoveNode(node)
+            slicer.mrmlScene.RemoveNode(storage)
+            return False
+        node.SetAndObserveStorageNodeID(storage.GetID())
+        node.CreateDefaultDisplayNodes()
+        if loaded is not None:
+            loaded.AddItem(node)
+        return True
+
+
+class ModuleManager:
+    """Tells who listens when a module is unloaded."""
+
+    def connect(self, signature: str, slot) -> None:
+        if signature != "moduleAboutToBeUnloaded(QString)":
+            raise AttributeError(f"no signal {signature}")
+
+    def module(self, name: str):
+        return getattr(slicer.modules, name.lower(), None)
+
+
+class Application:
+    """The part of qSlicerApplication that scripted modules use."""
+
+    applicationName = "TestApplication"
+    majorVersion, minorVersion = 5, 12
+
+    def __init__(self, temporary: Path) -> None:
+        self.temporaryPath = str(temporary)
+        self._layoutManager, self._ioManager = LayoutManager(), IOManager()
+        self._moduleManager, self._startup = ModuleManager(), []
+
+    def processEvents(self) -> None:
+        QtWidgets.QApplication.processEvents()
+
+    def testingEnabled(self) -> bool:
+        return True
+
+    def restoreOverrideCursor(self) -> None:
+        QtWidgets.QApplication.restoreOverrideCursor()
+
+    def translate(self, context: str, text: str) -> str:
+        return text
+
+    def startupEnvironment(self) -> QtCore.QProcessEnvironment:
+        return QtCore.QProcessEnvironment.systemEnvironment()
+
+    def topLevelWidgets(self) -> list:
+        return []
+
+    def layoutManager(self) -> LayoutManager:
+        return self._layoutManager
+
+    def coreIOManager(self) -> IOManager:
+        return self._ioManager
+
+    def moduleManager(self) -> ModuleManager:
+        return self._moduleManager
+
+    def connect(self, signature: str, slot) -> None:
+        if signature != "startupCompleted()":
+            raise AttributeError(f"qSlicerApplication has no signal {signature} here")
+        self._startup.append(slot)
+
+    def emitStartupCompleted(self) -> None:
+        while self._startup:
+            self._startup.pop(0)()
+
+
+class DicomDatabase:
+    """The DICOM database with the instances that a test puts into ``values``: uid → tag → value."""
+
+    isOpen = True
+
+    def __init__(self) -> None:
+        self.values: dict[str, dict[str, str]] = {}
+
+    def instanceValue(self, uid: str, tag: str) -> str:
+        return self.values.get(uid, {}).get(tag, "")
+
+
+def install(temporary: Path) -> None:
+    """Make the application, its scene and its colours attributes of ``slicer``."""
+    slicer.mrmlScene = slicer.vtkMRMLScene()
+    slicer.modules = types.SimpleNamespace()
+    slicer.dicomDatabase = DicomDatabase()
+    slicer.app = Application(temporary)
+    colours = slicer.vtkMRMLColorLogic()
+    colours.SetMRMLScene(slicer.mrmlScene)
+    slicer.app._colourLogic = colours  # the colour nodes live as long as their logic
+    slicer.app.layoutManager().createSliceViews()

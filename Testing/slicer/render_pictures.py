@@ -1,0 +1,97 @@
+"""Renders the pictures of the module for the README: python Testing/slicer/render_pictures.py FOLDER.
+
+It runs the module on the sample case in the test application, as a user would, and takes pictures:
+``panel-ready.png``, ``panel-running.png``, ``panel-done.png``, ``panel-misfit.png``, ``views-ct.png``,
+``views-result.png`` and ``module.png`` (panel and views together).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import application  # noqa: E402 - the folder must be importable first
+
+application.start()
+
+import SampleData  # noqa: E402 - these exist once the application has started
+import slicer  # noqa: E402
+from application import rendering  # noqa: E402
+from MedSynthLib.display import applyCustomaryDisplay, showOver  # noqa: E402
+from scene_helpers import waitUntil  # noqa: E402
+
+SECONDS = 300.0
+SYNTHETIC = "Synthetic PET over CT"
+
+
+def lesionCenter(segmentation) -> tuple[float, float, float]:
+    """Return the center of the lesion in RAS millimetres."""
+    bounds = [0.0] * 6
+    segmentation.GetRASBounds(bounds)
+    return tuple((bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3))
+
+
+def realPetView(ct, pet, size: int):
+    """Return the axial view with the real PET over the CT, in the display of the synthetic one."""
+    synthetic = slicer.mrmlScene.GetNodeByID(
+        slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0].GetForegroundVolumeID()
+    )
+    applyCustomaryDisplay(pet, "SUVbw")
+    showOver(ct, pet)
+    picture = rendering.sliceViewImage("Red", size, "Real PET over CT")
+    showOver(ct, synthetic)
+    return picture
+
+
+def main() -> None:
+    """Render the pictures into the folder given."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+
+    module = application.loadModule("MedSynth")
+    ct, pet, mr, lesion = SampleData.downloadSamples("MedSynthSarcoma")
+    panel = module.MedSynthWidget()
+    panel.enter()
+    panel._setup.waitForDevices()
+    panel.ui.inputVolumeSelector.setCurrentNode(ct)
+    slicer.util.setSliceViewerLayers(background=ct, fit=True)
+    ct.GetDisplayNode().SetAutoWindowLevel(False)
+    ct.GetDisplayNode().SetWindowLevel(350, 40)
+    rendering.centerViewsOn(lesionCenter(lesion))
+    sections = (panel.ui.setupCollapsibleButton, panel.ui.advancedCollapsibleButton)
+    for section in sections:
+        section.collapsed = False
+    rendering.save(rendering.panelImage(panel), folder / "panel-ready.png")
+    for section in sections:
+        section.collapsed = True
+    rendering.save(rendering.sliceViewsImage("CT"), folder / "views-ct.png")
+
+    panel.ui.applyButton.click()
+    if not waitUntil(lambda: panel.ui.progressBar.value > 400, SECONDS):
+        raise SystemExit(panel.ui.logTextEdit.plainText)
+    rendering.save(rendering.panelImage(panel), folder / "panel-running.png")
+    if not waitUntil(lambda: not panel.logic.isRunning, SECONDS) or panel.ui.outputVolumeSelector.currentNode() is None:
+        raise SystemExit(panel.ui.logTextEdit.plainText)
+    rendering.centerViewsOn(lesionCenter(lesion))
+    done, views = rendering.panelImage(panel), rendering.sliceViewsImage(SYNTHETIC)
+    rendering.save(done, folder / "panel-done.png")
+    rendering.save(views, folder / "views-result.png")
+    size = (done.height() - 2 * rendering.BAR_HEIGHT - 6) // 2
+    red, yellow, green = (rendering.sliceViewImage(name, size, SYNTHETIC) for name in ("Red", "Yellow", "Green"))
+    real = realPetView(ct, pet, size)
+    grid = rendering.stacked([rendering.sideBySide([red, real]), rendering.sideBySide([yellow, green])])
+    rendering.save(rendering.sideBySide([done, grid]), folder / "module.png")
+
+    panel.ui.inputVolumeSelector.setCurrentNode(mr)
+    rendering.save(rendering.panelImage(panel), folder / "panel-misfit.png")
+    panel.cleanup()
+    print(f"The pictures are in {folder}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""What several tests of the Slicer modules need: nodes, matrices and processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import slicer
+import vtk
+
+
+def patientLikeVolume(matrix: np.ndarray, shape: tuple[int, int, int], name: str = "CT"):
+    """Return a CT-like volume node: a body of soft tissue, with fat around and air outside, in HU."""
+    grids = np.meshgrid(*[np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in shape], indexing="ij")
+    radius = np.sqrt(sum(grid**2 for grid in grids))
+    voxels = np.select([radius < 0.6, radius < 0.8], [40, -90], -1000).astype(np.int16)
+    return slicer.util.addVolumeFromArray(voxels, matrix, name)
+
+
+def matrixOf(volumeNode) -> np.ndarray:
+    """Return the node's own IJK-to-RAS matrix."""
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def volumeNames() -> list[str]:
+    """Return the names of the scene's volumes."""
+    return [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode")]
+
+
+def waitUntil(condition, seconds: float = 60.0) -> bool:
+    """Keep the window alive until a condition holds; return whether it came to hold in time."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        slicer.app.processEvents()
+        time.sleep(0.01)
+    return bool(condition())
+
+
+def processesOfGroup(group: int) -> list[int]:
+    """Return the living processes of a process group (Linux)."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(folder.name)) == group and "State:\tZ" not in (folder / "status").read_text():
+                found.append(int(folder.name))
+        except (ProcessLookupError, FileNotFoundError):
+            continue  # it ended while we looked
+    return found

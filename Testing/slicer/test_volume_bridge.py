@@ -1,0 +1,81 @@
+"""Between volume nodes and arrays: units, modality, geometry, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import slicer
+from MedSynthLib import volume_bridge as bridge
+from scene_helpers import matrixOf, patientLikeVolume, volumeNames
+
+from medsynth_core.errors import MedSynthError
+
+
+def codedEntry(value: str, scheme: str, meaning: str):
+    entry = slicer.vtkCodedEntry()
+    entry.SetValueSchemeMeaning(value, scheme, meaning)
+    return entry
+
+
+@pytest.fixture
+def volume():
+    return patientLikeVolume(np.diag([1.0, 1.0, 2.0, 1.0]), (4, 6, 8))
+
+
+def test_UnstatedUnitAndModalityAreNotGuessed(volume):
+    assert bridge.unitOf(volume) == ""
+    assert bridge.modalityOf(volume) == ""
+
+
+def test_UnitsOfDicomReadersAreUnderstood(volume):
+    for code, unit in (("[hnsf'U]", "HU"), ("{SUVbw}g/ml", "SUVbw"), ("Bq/ml", "Bq/mL"), ("mmHg", "")):
+        volume.SetVoxelValueUnits(codedEntry(code, "UCUM", "unit"))
+        assert bridge.unitOf(volume) == unit
+
+
+def test_ModalityComesFromQuantityOrDicomDatabase(volume):
+    volume.SetVoxelValueQuantity(codedEntry("110852", "DCM", "MR signal intensity"))
+    assert bridge.modalityOf(volume) == "MR"
+    volume.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    assert bridge.modalityOf(volume) == "MR"
+    slicer.dicomDatabase.values["1.2.3"] = {"0008,0060": "CT"}
+    assert bridge.modalityOf(volume) == "CT"
+
+
+@pytest.mark.parametrize("unit", ["HU", "SUVbw", "Bq/mL"])
+def test_StatedUnitsAreReadBack(volume, unit):
+    bridge.setUnit(volume, unit)
+    assert bridge.unitOf(volume) == unit
+    bridge.setUnit(volume, "")
+    assert volume.GetVoxelValueUnits() is None
+
+
+def test_CoreVolumeIsTheNodeUncopied(volume):
+    core = bridge.coreVolume(volume)
+    assert np.array_equal(core.ijk_to_ras, matrixOf(volume))
+    assert core.shape == (4, 6, 8)
+    assert np.shares_memory(core.voxels, slicer.util.arrayFromVolume(volume))
+
+
+def test_ColorVolumeIsRefused():
+    rgb = slicer.util.addVolumeFromArray(
+        np.zeros((2, 3, 4, 3), np.uint8), name="photo", nodeClassName="vtkMRMLVectorVolumeNode"
+    )
+    with pytest.raises(MedSynthError, match="photo has 3 values in each voxel"):
+        bridge.voxelsOf(rgb)
+
+
+def test_EmptyNodeAndMissingNodeAreRefused():
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "nothing")
+    with pytest.raises(MedSynthError, match="nothing holds no voxels"):
+        bridge.voxelsOf(node)
+    with pytest.raises(MedSynthError, match="Choose a volume"):
+        bridge.voxelsOf(None)
+
+
+def test_NothingStaysInTheSceneWhenAResultCannotBeMade(volume):
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
+    with pytest.raises(RuntimeError):
+        bridge.addResultVolume(volume, bridge.geometryOf(volume), np.zeros((4, 6, 8), np.int64), "result")
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
+    assert volumeNames() == ["CT"]

@@ -1,0 +1,63 @@
+"""Medical image synthesis on the exact grid and in the units of its input.
+
+Importing this package is cheap: each public name loads its part of the library when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Cancelled": "errors",
+    "MedSynthError": "errors",
+    "Progress": "progress",
+    "Volume": "volume",
+    "create_network": "networks.registry",
+    "evaluate": "evaluation.report",
+    "list_models": "models.library",
+    "load_model": "models.library",
+    "read_volume": "io.reading",
+    "synthesize": "inference.synthesis",
+    "train": "training.train",
+    "write_volume": "io.writing",
+}
+__all__ = [
+    "Cancelled",
+    "MedSynthError",
+    "Progress",
+    "Volume",
+    "__version__",
+    "create_network",
+    "evaluate",
+    "list_models",
+    "load_model",
+    "read_volume",
+    "synthesize",
+    "train",
+    "write_volume",
+]
+
+if TYPE_CHECKING:
+    from medsynth_core.errors import Cancelled, MedSynthError
+    from medsynth_core.evaluation.report import evaluate
+    from medsynth_core.inference.synthesis import synthesize
+    from medsynth_core.io.reading import read_volume
+    from medsynth_core.io.writing import write_volume
+    from medsynth_core.models.library import list_models, load_model
+    from medsynth_core.networks.registry import create_network
+    from medsynth_core.progress import Progress
+    from medsynth_core.training.train import train
+    from medsynth_core.volume import Volume
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

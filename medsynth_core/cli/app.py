@@ -1,0 +1,53 @@
+"""The command's tree, and what its exit status means."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import typer
+from typer.exceptions import TyperException
+
+from medsynth_core.cli import evaluation, models, synthesis, training
+from medsynth_core.errors import Cancelled, MedSynthError
+
+USER_MISTAKE, FAILURE, CANCELLED = 2, 1, 130
+
+app = typer.Typer(
+    help="Medical image synthesis on the exact grid and in the units of its input.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("synthesize")(synthesis.synthesize)
+app.command("evaluate")(evaluation.evaluate)
+app.command("train")(training.train)
+app.command("networks")(training.networks)
+app.command("reproduce")(training.reproduce)
+app.add_typer(models.app, name="models")
+
+
+def run() -> int:
+    """Run the command and return its exit status.
+
+    0 when all went well, 2 for a mistake of the user's (one sentence on stderr; with ``--json`` also an object with
+    the key ``error`` on stdout), 1 for a failure (with its traceback), 130 when cancelled.
+    """
+    try:
+        return app(standalone_mode=False) or 0
+    except TyperException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort, Cancelled):
+        print("Cancelled.", file=sys.stderr)
+        return CANCELLED
+    except MedSynthError as error:
+        print(" ".join(part for part in (error.message, error.hint) if part), file=sys.stderr)
+        if "--json" in sys.argv:
+            print(json.dumps({"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}))
+        return USER_MISTAKE
+    except BrokenPipeError:
+        # Whoever read the output has gone; closing it again would only complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE

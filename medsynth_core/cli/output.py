@@ -1,0 +1,49 @@
+"""What the commands print: progress for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from medsynth_core.progress import Progress
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Progress]:
+    """Give a `Progress` that draws a bar on stderr, or nothing when ``quiet``."""
+    if quiet:
+        yield Progress()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Starting", total=1.0)
+        yield Progress(
+            lambda fraction, message: bar.update(task, completed=fraction, description=message),
+            log=lambda message: bar.console.print(message, highlight=False),
+        )
+
+
+def print_json(content: Any) -> None:
+    """Print ``content`` as JSON."""
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table; the first column is text, the others are numbers when they look so."""
+    table = Table()
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and index > 0 and all(row[index][:1] in "-+0123456789" for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

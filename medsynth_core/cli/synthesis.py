@@ -1,0 +1,67 @@
+"""``medsynth synthesize``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medsynth_core.cli.output import AsJson, print_json, progress_bar
+
+
+def synthesize(
+    input: Annotated[Path, typer.Argument(help="Image file or DICOM folder.")],
+    output: Annotated[Path, typer.Argument(help="Image file to write: .nii.gz, .nrrd, .mha.")],
+    model: Annotated[str, typer.Option(help="Name in the library, or folder of a package.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    batch_size: Annotated[int | None, typer.Option(help="Slices at once; chosen by the device by default.")] = None,
+    uncertainty: Annotated[
+        Path | None, typer.Option(help="Image file for the error expected at each voxel's value.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for provenance (JSON) and a figure (PNG).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a synthetic volume on the grid of INPUT and write it, with its provenance beside it."""
+    from medsynth_core.inference.report import make_folder, write_report
+    from medsynth_core.inference.synthesis import synthesize as run
+    from medsynth_core.io.reading import read_volume
+    from medsynth_core.io.sidecar import write_sidecar
+    from medsynth_core.io.writing import check_output, write_volume
+    from medsynth_core.models.library import load_model
+
+    loaded = load_model(model)
+    wanted = loaded.contract.input
+    with progress_bar(as_json) as progress:
+        progress(0.0, "Reading the volume")
+        volume = read_volume(input, modality=wanted.modality, unit=wanted.unit)
+        for path in (output, uncertainty):
+            if path is not None:
+                check_output(volume, path)
+        if report is not None:
+            make_folder(report)
+        result = run(
+            volume,
+            loaded,
+            device=device,
+            batch_size=batch_size,
+            uncertainty=uncertainty is not None,
+            progress=progress.part(0.05, 0.95),
+        )
+        progress(0.95, "Writing the result")
+        write_volume(result, output)
+        write_sidecar(result, output)
+        if uncertainty is not None and result.uncertainty is not None:
+            write_volume(result.uncertainty, uncertainty)
+        if report is not None:
+            write_report(volume, result, report)
+    if as_json:
+        print_json(
+            {"output": str(output), "modality": result.modality, "unit": result.unit, "provenance": result.metadata}
+        )
+        return
+    for line in result.metadata["log"]:
+        print(line)
+    print(f"{output}: synthetic {result.modality} in {result.unit}, {result.metadata['seconds']} s. Not for diagnosis.")
+    for limit in result.metadata["limits"]:
+        print(f"  Mind: {limit}")

@@ -1,0 +1,61 @@
+"""``medsynth train``, ``networks`` and ``reproduce``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medsynth_core.cli.output import AsJson, print_json, print_table, progress_bar
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="Recipe: YAML file.")],
+    data: Annotated[Path, typer.Option(help="Manifest: CSV with case, split and a column a role.")],
+    output: Annotated[Path, typer.Option(help="Folder of the run.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Train a model and write its package into the run's folder."""
+    from medsynth_core.training.train import train as run
+
+    with progress_bar(as_json) as progress:
+        package = run(recipe, data, output, resume=resume, device=device, progress=progress)
+    if as_json:
+        print_json({"package": str(package)})
+    else:
+        print(f"The model's package is in {package}; put it into the library with: medsynth models import {package}")
+
+
+def networks(as_json: AsJson = False) -> None:
+    """List the networks with their options, parameters and GFLOP for one 256² image."""
+    from medsynth_core.networks.registry import NETWORKS, describe
+
+    found = [describe(name) for name in NETWORKS]
+    if as_json:
+        print_json([description.to_dict() for description in found])
+        return
+    print_table(
+        ["name", "parameters", "GFLOP", "what it is", "options"],
+        [[d.name, f"{d.parameters:,}", f"{d.gflop:.3f}", d.title, ", ".join(d.options)] for d in found],
+    )
+
+
+def reproduce(
+    experiment: Annotated[str, typer.Argument(help="Name of the experiment: ct-to-pet-baseline.")],
+    data: Annotated[Path, typer.Option(help="Manifest of the data of the experiment.")],
+    output: Annotated[Path, typer.Option(help="Folder for tables and runs.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a table of results again, training what it needs."""
+    from medsynth_core.experiments import run_experiment
+
+    with progress_bar(as_json) as progress:
+        table = run_experiment(experiment, data, output, progress)
+    if as_json:
+        print_json(table.to_dict())
+    else:
+        print_table(table.columns, table.text_rows())
+        print(f"Written to {table.path}, a line a case in {table.cases_path}")

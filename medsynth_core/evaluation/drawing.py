@@ -1,0 +1,110 @@
+"""Strokes of a report's figure, by matplotlib's object interface alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medsynth_core.evaluation.captions import WARNING, unit_name
+from medsynth_core.evaluation.display import Plane, Window, rounded
+from medsynth_core.evaluation.layout import TOP, WIDTH, Box, Layout
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_CONTOUR = "#ff8c00"
+_WARNING = "#b3001b"
+_FRAME = "#808080"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the figure: its title, its voxels in LPS order and how they are shown."""
+
+    title: str
+    voxels: np.ndarray
+    window: Window
+
+
+def draw_panel(figure: Figure, place: Box, column: Column, plane: Plane, lesion: np.ndarray | None) -> Axes:
+    """Show a plane of a column in ``place`` (fractions of the figure), with the lesion's contour."""
+    axes = figure.add_axes(place)
+    axes.imshow(
+        plane.cut(column.voxels),
+        cmap=column.window.colours,
+        vmin=column.window.low,
+        vmax=column.window.high,
+        aspect=plane.pixel[1] / plane.pixel[0],
+        interpolation="bilinear",
+    )
+    if lesion is not None and plane.cut(lesion).any():
+        axes.contour(plane.cut(lesion), levels=[0.5], colors=_CONTOUR, linewidths=0.9)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set(color=_FRAME, linewidth=0.6)
+    return axes
+
+
+def draw_directions(axes: Axes, plane: Plane, window: Window) -> None:
+    """Write the patient's sides at the four edges of a panel, and a bar of known length."""
+    from matplotlib.patheffects import withStroke
+
+    # Inverted maps are light where nothing is.
+    ink, rim = ("black", "white") if window.colours.endswith("_r") else ("white", "black")
+    style: dict[str, Any] = {
+        "transform": axes.transAxes,
+        "color": ink,
+        "path_effects": [withStroke(linewidth=1.8, foreground=rim)],
+    }
+    left, right, top, bottom = plane.sides
+    axes.text(0.02, 0.5, left, ha="left", va="center", fontsize=8, fontweight="bold", **style)
+    axes.text(0.98, 0.5, right, ha="right", va="center", fontsize=8, fontweight="bold", **style)
+    axes.text(0.5, 0.98, top, ha="center", va="top", fontsize=8, fontweight="bold", **style)
+    axes.text(0.5, 0.02, bottom, ha="center", va="bottom", fontsize=8, fontweight="bold", **style)
+    width = plane.millimetres[0]
+    length = rounded(width / 6)
+    axes.plot([0.04, 0.04 + length / width], [0.05, 0.05], transform=axes.transAxes, color=ink, linewidth=2)
+    axes.text(0.04, 0.07, f"{length:g} mm", ha="left", va="bottom", fontsize=6.5, **style)
+
+
+def draw_bar(figure: Figure, place: Box, window: Window) -> None:
+    """Draw a horizontal colour bar in ``place`` (fractions of the figure), with its unit."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    axes = figure.add_axes(place)
+    values = ScalarMappable(Normalize(window.low, window.high), cmap=window.colours)
+    bar = figure.colorbar(values, cax=axes, orientation="horizontal", extend="both" if window.low else "max")
+    bar.ax.tick_params(labelsize=7, length=2, width=0.5, pad=1.5)
+    bar.outline.set_linewidth(0.5)
+    bar.set_label(unit_name(window.unit), fontsize=7.5, labelpad=1)
+
+
+def draw_titles(figure: Figure, layout: Layout, columns: list[Column]) -> None:
+    """Write the figure's warning, the columns' titles and the rows' names."""
+    height = layout.height
+    bold = {"fontsize": 11, "fontweight": "bold", "color": _WARNING}
+    figure.text(0.5, 1 - 0.12 / height, WARNING, bold, ha="center", va="top")
+    for number, column in enumerate(columns):
+        left, _, width, _ = layout.panel(0, number)
+        x, y = (left + width / 2) / WIDTH, 1 - (TOP - 0.06) / height
+        figure.text(x, y, column.title, ha="center", va="bottom", fontsize=10, parse_math=False)
+    for row, plane in enumerate(layout.rows):
+        left, bottom, _, tall = layout.panel(row, 0)
+        x, y = (left - 0.08) / WIDTH, (bottom + tall / 2) / height
+        figure.text(x, y, plane.name.capitalize(), ha="right", va="center", rotation=90, fontsize=9)
+
+
+def draw_lines(figure: Figure, layout: Layout, lines: list[str], small: list[str]) -> None:
+    """Write the metrics and the small print below the colour bars."""
+    for number, line in enumerate(lines):
+        left, top = layout.text(number)
+        figure.text(left / WIDTH, top / layout.height, line, va="top", fontsize=8.5, parse_math=False)
+    for number, line in enumerate(small):
+        left, top = layout.small(number)
+        x, y = left / WIDTH, top / layout.height
+        figure.text(x, y, line, va="top", fontsize=6, color="#404040", parse_math=False)

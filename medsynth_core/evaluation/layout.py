@@ -1,0 +1,79 @@
+"""Places in a report's figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medsynth_core.evaluation.display import Plane
+
+WIDTH = 10.0  # inches
+DPI = 200
+TOP = 0.66
+_LEFT, _RIGHT, _GAP = 0.36, 0.12, 0.08
+_BARS, _LINE, _SMALL_LINE, _MARGIN = 0.55, 0.19, 0.125, 0.08
+_TALLEST = 2.2  # height of a panel over its width
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Boxes as (left, bottom, width, height) in inches from the figure's lower left corner.
+
+    Attributes:
+        columns: panels in a row.
+        rows: the plane that each row shows.
+        text_lines: lines of metrics below the colour bars.
+        small_lines: lines of small print below those.
+    """
+
+    columns: int
+    rows: list[Plane]
+    text_lines: int
+    small_lines: int
+
+    @property
+    def panel_width(self) -> float:
+        """Width of every panel."""
+        return (WIDTH - _LEFT - _RIGHT - (self.columns - 1) * _GAP) / self.columns
+
+    def panel_height(self, row: int) -> float:
+        """Height of the panels in a row, so that a millimetre is as long down as across."""
+        across, down = self.rows[row].millimetres
+        return self.panel_width * min(down / across, _TALLEST)
+
+    @property
+    def foot(self) -> float:
+        """Height of the text below the colour bars."""
+        return 2 * _MARGIN + self.text_lines * _LINE + self.small_lines * _SMALL_LINE
+
+    @property
+    def height(self) -> float:
+        """Height of the figure."""
+        panels = sum(self.panel_height(row) + _GAP for row in range(len(self.rows)))
+        return TOP + panels + _BARS + self.foot
+
+    def panel(self, row: int, column: int) -> Box:
+        """Return the box of a panel."""
+        above = sum(self.panel_height(r) + _GAP for r in range(row))
+        bottom = self.height - TOP - above - self.panel_height(row)
+        return _LEFT + column * (self.panel_width + _GAP), bottom, self.panel_width, self.panel_height(row)
+
+    def bar(self, first: int, last: int) -> Box:
+        """Return the box of the colour bar below columns ``first``…``last``."""
+        left, right = self.panel(0, first)[0], self.panel(0, last)[0] + self.panel_width
+        inset = 0.12 * self.panel_width
+        return left + inset, self.foot + _BARS - 0.17, right - left - 2 * inset, 0.09
+
+    def text(self, line: int) -> tuple[float, float]:
+        """Return left and top of a line of metrics."""
+        return _LEFT, self.foot - _MARGIN - line * _LINE
+
+    def small(self, line: int) -> tuple[float, float]:
+        """Return left and top of a line of small print."""
+        return _LEFT, self.foot - _MARGIN - self.text_lines * _LINE - line * _SMALL_LINE
+
+    def fraction(self, box: Box) -> Box:
+        """Return a box in fractions of the figure, as matplotlib wants it."""
+        left, bottom, width, height = box
+        return left / WIDTH, bottom / self.height, width / WIDTH, height / self.height

@@ -1,0 +1,22 @@
+"""Experiments whose tables the README and the model cards quote, each made again by ``medsynth reproduce NAME``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.experiments.table import ResultTable
+from medsynth_core.progress import Progress
+
+
+def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> ResultTable:
+    """Run the experiment called ``name`` and return its table, which is also written to ``output``.
+
+    Raises:
+        MedSynthError: no such experiment, or data or output are not usable.
+    """
+    if name != "ct-to-pet-baseline":
+        raise MedSynthError(f"There is no experiment '{name}'; there is ct-to-pet-baseline.")
+    from medsynth_core.experiments.ct_to_pet_baseline import run
+
+    return run(data, output, progress)

@@ -1,0 +1,92 @@
+"""A table of results: methods against metrics, over the same cases."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medsynth_core.evaluation.statistics import paired_wilcoxon, summarise
+from medsynth_core.io.atomic import atomic_write
+
+Scores = dict[str, dict[str, dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """Mean ± standard deviation over cases of each method and metric.
+
+    Attributes:
+        scores: method → case → metric → value.
+        metrics: the metrics shown, in order.
+        compared: the method that the others are compared with (paired Wilcoxon test).
+        folder: where the table is written: ``results.csv`` and, a line a case, ``cases.csv``.
+    """
+
+    scores: Scores
+    metrics: tuple[str, ...]
+    compared: str
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """File of the table."""
+        return self.folder / "results.csv"
+
+    @property
+    def cases_path(self) -> Path:
+        """File with a line for each method and case."""
+        return self.folder / "cases.csv"
+
+    @property
+    def columns(self) -> list[str]:
+        """Head of the printed table."""
+        return ["method", *self.metrics, f"p of {self.metrics[0]} against {self.compared}"]
+
+    def values(self, method: str, metric: str) -> list[float]:
+        """Return a metric of a method, case by case; NaN where it is not defined."""
+        return [case.get(metric, math.nan) for case in self.scores[method].values()]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row a method: ``METRIC_mean``, ``METRIC_sd`` (ddof 1), and ``p`` of the first metric."""
+        rows = []
+        for method in self.scores:
+            row: dict[str, Any] = {"method": method}
+            for metric in self.metrics:
+                summary = summarise(self.values(method, metric))
+                row[f"{metric}_mean"], row[f"{metric}_sd"] = round(summary.mean, 4), round(summary.sd, 4)
+            first = self.metrics[0]
+            row["p"] = round(paired_wilcoxon(self.values(method, first), self.values(self.compared, first)), 4)
+            rows.append(row)
+        return rows
+
+    def text_rows(self) -> list[list[str]]:
+        """Return the printed table."""
+        return [
+            [
+                row["method"],
+                *(f"{row[f'{metric}_mean']:.3f} ± {row[f'{metric}_sd']:.3f}" for metric in self.metrics),
+                "" if row["method"] == self.compared else f"{row['p']:.3f}",
+            ]
+            for row in self.rows()
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table and the cases as plain data."""
+        return {"rows": self.rows(), "cases": self.scores}
+
+    def write(self) -> None:
+        """Write both files."""
+        cases = [
+            {"method": method, "case": case, **values}
+            for method, by_case in self.scores.items()
+            for case, values in by_case.items()
+        ]
+        for path, rows in ((self.path, self.rows()), (self.cases_path, cases)):
+            columns = list(dict.fromkeys(column for row in rows for column in row))
+            with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, columns, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)

@@ -1,0 +1,1 @@
+"""Volumes from files and back: NIfTI, NRRD, MetaImage and DICOM."""

@@ -1,0 +1,1 @@
+"""DICOM folders as volumes: which series, which slices, where they lie and what their values mean."""

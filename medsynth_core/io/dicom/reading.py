@@ -1,0 +1,55 @@
+"""A DICOM folder as a volume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.io.dicom.choice import choose_series
+from medsynth_core.io.dicom.frames import Frame, frames_of
+from medsynth_core.io.dicom.pixels import stored_values
+from medsynth_core.io.dicom.series import Series, find_series
+from medsynth_core.io.dicom.stack import stack_frames
+from medsynth_core.io.dicom.values import rescaled, unit_of
+from medsynth_core.volume import Volume
+
+_KEPT_TAGS = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SeriesDescription")
+
+
+def read_dicom(path: Path, modality: str = "", unit: str = "") -> Volume:
+    """Read one series of a folder, or the series that a DICOM file belongs to.
+
+    Args:
+        path: a folder (its subfolders are searched too) or one DICOM file.
+        modality: ``CT``, ``PT``, ``MR``, or ``""`` for what the tags say.
+        unit: ``HU``, ``SUVbw``, ``Bq/mL``, or ``""`` for what the tags say.
+
+    Returns:
+        The volume with modality and unit of the tags. Its metadata keep the UIDs of study, series and frame
+        of reference, the series description and the number of slices, but nothing of the patient.
+
+    Raises:
+        MedSynthError: no series or several fit, the slices do not make a volume, their pixels cannot be
+            decoded, or the tags contradict ``modality`` or ``unit``.
+        OSError: a file or folder cannot be opened.
+    """
+    series = choose_series(find_series(path), path, modality)
+    name = f"the series {series}"
+    frames, matrix = stack_frames([frame for header in series.headers for frame in frames_of(header)], name)
+    stated = unit_of(series, frames)
+    if unit and stated and unit != stated:
+        raise MedSynthError(f"The values of {name} are in {stated} by its tags, not in {unit}; state {stated}.")
+    voxels = rescaled(_stored_slices(frames), frames)
+    return Volume(voxels, matrix, series.modality, stated or unit, _metadata(series))
+
+
+def _stored_slices(frames: list[Frame]) -> list[Any]:
+    files = {file: stored_values(file) for file in {frame.file for frame in frames}}
+    return [files[frame.file][frame.index] for frame in frames]
+
+
+def _metadata(series: Series) -> dict[str, Any]:
+    first = series.headers[0]
+    kept: dict[str, Any] = {keyword: str(first[keyword].value) for keyword in _KEPT_TAGS if keyword in first}
+    return {**kept, "NumberOfSlices": series.slices}

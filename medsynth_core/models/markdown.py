@@ -1,0 +1,54 @@
+"""The model card as a text for people."""
+
+from __future__ import annotations
+
+from medsynth_core.models.card import Metadata
+from medsynth_core.preparation.contract import MODALITY_NAMES
+
+
+def card_text(metadata: Metadata) -> str:
+    """Return the model card in Markdown: everything in it comes from the metadata."""
+    card = metadata.medsynth
+    contract, training = card.contract, card.training
+    sections = [
+        f"# {card.title}\n\n{metadata.description}",
+        "## What it cannot know\n\n" + "\n".join(f"- {limit}" for limit in card.limits),
+        f"## Intended use\n\n{metadata.intended_use}",
+        "## Input and output\n\n"
+        f"- Input: {MODALITY_NAMES[contract.input.modality]} in {contract.input.unit}; "
+        f"region: {', '.join(contract.body_region) or 'any'}.\n"
+        f"- Output: {MODALITY_NAMES[contract.output.modality]} in {contract.output.unit}, "
+        "on the grid of the input.\n"
+        f"- Grid of the network: {_spacing(contract.spacing)}.",
+        f"## Network\n\n`{card.network.name}` with {card.network.options}; weights in {card.weights.precision}, "
+        f"SHA-256 `{card.weights.sha256}`.",
+        f"## Results\n\n{_results(card.metrics, contract.output.unit)}",
+        "## Uncertainty\n\n" + _curve(card.error_curve, contract.output.unit),
+        "## Training\n\n"
+        f"Cases: {', '.join(f'{len(names)} {split}' for split, names in training.split.items() if names)}. "
+        f"Best of {training.recipe['epochs']} epochs by validation: {training.best_epoch}. "
+        f"Seed {training.recipe['seed']}. Device: {training.environment['device']}, "
+        f"torch {training.environment['torch']}.\n\n"
+        f"Made again by `{training.command}`; recipe, split, log and versions are in `docs/training`.",
+        f"## Licence\n\nWeights: {card.licence}. Data: {card.data_licence}",
+    ]
+    if metadata.references:
+        sections.append("## References\n\n" + "\n".join(f"- {reference}" for reference in metadata.references))
+    return "\n\n".join(sections) + "\n"
+
+
+def _spacing(spacing: tuple[float, float, float] | None) -> str:
+    return " × ".join(f"{step:g}" for step in spacing) + " mm" if spacing else "that of the input"
+
+
+def _results(metrics: dict[str, dict[str, float]], unit: str) -> str:
+    lines = ["| split | MAE in the body | PSNR, whole slices |", "|---|---|---|"]
+    lines += [
+        f"| {split} | {scores['mae']:.3f} {unit} | {scores['psnr']:.2f} dB |" for split, scores in metrics.items()
+    ]
+    return "\n".join(["Mean over cases, on the grid of the network.", "", *lines])
+
+
+def _curve(curve: tuple[tuple[float, float], ...], unit: str) -> str:
+    lines = [f"| synthetic value ({unit}) | root mean square error in validation ({unit}) |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {value:.2f} | {error:.2f} |" for value, error in curve)])

@@ -1,0 +1,67 @@
+"""From a volume to what a network sees, and from what it answers back to the volume's own grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medsynth_core.preparation.body import body_box, body_mask
+from medsynth_core.preparation.contract import AIR_HU, Contract
+from medsynth_core.preparation.grid import EXACT, Grid, move
+from medsynth_core.volume import Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A volume on the grid of a model.
+
+    Attributes:
+        voxels: (k, j, i) float32 values for the network.
+        body: (k, j, i) bool: the patient. All True for a modality in which the body is not sought.
+        grid: where these voxels lie.
+        source: the grid they came from.
+    """
+
+    voxels: np.ndarray
+    body: np.ndarray
+    grid: Grid
+    source: Grid
+
+    def restore(self, voxels: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        """Return voxels of `grid` on the `source` grid (float32); ``fill`` is the value outside."""
+        return move(voxels.astype(np.float32, copy=False), self.grid, self.source, fill=fill)
+
+
+def model_grid(volume: Volume, contract: Contract) -> Grid:
+    """Return the grid of the contract's spacing and orientation (LPS) that covers ``volume``."""
+    grid = Grid.of(volume).oriented()
+    if not grid.straight():
+        grid = grid.straightened()
+    if contract.spacing is None or np.allclose(grid.spacing, contract.spacing, rtol=EXACT):
+        return grid
+    return grid.with_spacing(np.array(contract.spacing))
+
+
+def prepare(volume: Volume, contract: Contract) -> Prepared:
+    """Return ``volume`` as the model of ``contract`` sees it, in training and in inference.
+
+    Args:
+        volume: in the unit of the contract's input.
+        contract: says the spacing, the intensity mapping and the margin around the body.
+    """
+    source, grid = Grid.of(volume), model_grid(volume, contract)
+    is_ct = contract.input.modality == "CT"
+    fill = AIR_HU if is_ct else float(volume.voxels.min())
+    voxels = move(volume.voxels, source, grid, fill=fill)
+    body = body_mask(voxels) if is_ct else np.ones(grid.shape, dtype=bool)
+    first, size = body_box(body, contract.body_margin / grid.spacing)
+    part = grid.part(first, size)
+    mapped = contract.input.intensity.forward(move(voxels, grid, part, fill=fill))
+    return Prepared(mapped, move(body, grid, part, fill=0), part, source)
+
+
+def prepare_target(target: Volume, prepared: Prepared, contract: Contract) -> np.ndarray:
+    """Return the training target (k, j, i), float32, on the grid of its prepared input."""
+    moved = move(target.voxels.astype(np.float32, copy=False), Grid.of(target), prepared.grid)
+    return contract.output.intensity.forward(moved)

@@ -1,0 +1,127 @@
+"""What a model takes and what it gives, stated once and read by training and inference alike."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.preparation.intensity import Intensity
+from medsynth_core.volume import Volume
+
+Millimetres = Annotated[float, Field(gt=0)]
+Modality = Literal["CT", "PT", "MR"]
+AIR_HU = -1000.0
+MODALITY_NAMES = {"CT": "CT", "PT": "PET", "MR": "MR"}
+
+
+class Side(BaseModel):
+    """One side of a model: modality (DICOM's term), unit, and how values are mapped for the network."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    modality: Modality
+    unit: str
+    intensity: Intensity
+
+
+class Contract(BaseModel):
+    """What fits a model, and how it is prepared.
+
+    Attributes:
+        input: what the model takes.
+        output: what it gives.
+        spacing: the grid (i, j, k; mm) on which the network works; None keeps the input's own.
+        slices: how the network's input channels are filled: ``neighbours`` gives it the slice between as
+            many above and below, ``replicate`` the same slice in every channel.
+        flip_average: also predict the mirror image (left and right exchanged) and average both.
+        body_margin: mm around the body that are kept; what lies farther out is air and is not computed.
+        body_region: regions of the body in the training data, for people to read.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: Side
+    output: Side
+    spacing: tuple[Millimetres, Millimetres, Millimetres] | None = None
+    slices: Literal["neighbours", "replicate"] = "neighbours"
+    flip_average: bool = False
+    body_margin: float = Field(default=10.0, ge=0)
+    body_region: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> tuple[float, float]:
+        """What the network is given, and expected to give, where there is nothing: around the slices."""
+        nothing = np.array([AIR_HU if self.input.unit == "HU" else 0.0])
+        return float(self.input.intensity.forward(nothing)[0]), float(self.output.intensity.forward(np.zeros(1))[0])
+
+    def misfits(self, volume: Volume) -> list[str]:
+        """Return a sentence for each reason why ``volume`` does not fit the model's input; [] if it fits.
+
+        A modality or unit that the volume does not state is judged by its values.
+        """
+        found = list(_not_synthesizable(volume.voxels))
+        if found:
+            return found
+        wanted = self.input
+        if volume.modality and volume.modality != wanted.modality:
+            return [
+                f"The volume is {MODALITY_NAMES.get(volume.modality, volume.modality)}, but this model takes "
+                f"{MODALITY_NAMES[wanted.modality]}; choose another volume or model."
+            ]
+        if volume.unit and volume.unit != wanted.unit:
+            return [
+                f"The volume is in {volume.unit}, but this model takes {wanted.unit}; convert it first or "
+                "choose another model."
+            ]
+        return list(_not_hounsfield(volume.voxels)) if wanted.unit == "HU" else []
+
+    def check(self, volume: Volume) -> Volume:
+        """Return ``volume`` with the modality and unit of the model's input.
+
+        Raises:
+            MedSynthError: the volume does not fit, with the first reason.
+        """
+        reasons = self.misfits(volume)
+        if reasons:
+            raise MedSynthError(reasons[0])
+        return volume.replace(modality=self.input.modality, unit=self.input.unit)
+
+
+def _not_synthesizable(voxels: np.ndarray) -> list[str]:
+    if voxels.size < 2 or min(voxels.shape) < 1:
+        return [
+            f"The volume has {voxels.size} voxel{'s' * (voxels.size != 1)} (shape {voxels.shape}), so there "
+            "is nothing to synthesize from; choose a whole image."
+        ]
+    if not np.issubdtype(voxels.dtype, np.number):
+        return ["The voxels of the volume are not real numbers; choose a scalar image."]
+    if np.iscomplexobj(voxels):
+        return ["The voxels of the volume are complex numbers; choose its magnitude image."]
+    if np.issubdtype(voxels.dtype, np.floating):
+        bad = int(voxels.size - np.count_nonzero(np.isfinite(voxels)))
+        if bad:
+            return [
+                f"{bad} voxel{'s' * (bad != 1)} of the volume {'are' if bad != 1 else 'is'} not a finite "
+                "number (NaN or infinite); repair or crop the volume first."
+            ]
+    return []
+
+
+def _not_hounsfield(voxels: np.ndarray) -> list[str]:
+    """Tell Hounsfield units from other numbers: soft tissue lies around 0 and air at -1000."""
+    low, high = float(voxels.min()), float(voxels.max())
+    soft = np.count_nonzero((voxels > -200) & (voxels < 200)) / voxels.size
+    if low > -100:
+        return [
+            f"The values of the volume ({low:g} to {high:g}) are not Hounsfield units, which are negative in "
+            "fat and air; choose a CT, or apply its rescale slope and intercept."
+        ]
+    if soft < 0.02 or high > 32767 or high < 0:
+        return [
+            f"The values of the volume ({low:g} to {high:g}, {soft:.1%} of them between -200 and 200) do not "
+            "look like Hounsfield units of a body; choose a CT that shows the patient."
+        ]
+    return []

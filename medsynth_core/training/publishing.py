@@ -1,0 +1,171 @@
+"""From the best weights of a training to a model package with its card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from medsynth_core.inference.predictor import Predictor
+from medsynth_core.io.atomic import atomic_write
+from medsynth_core.models.card import METADATA, WEIGHTS, read_metadata
+from medsynth_core.models.markdown import card_text
+from medsynth_core.models.package import sha256
+from medsynth_core.networks.registry import create_network
+from medsynth_core.progress import Progress
+from medsynth_core.training.arrays import Pair, load_pairs
+from medsynth_core.training.manifest import SPLITS, Case
+from medsynth_core.training.recipe import Recipe
+from medsynth_core.training.run_folder import RunFolder
+from medsynth_core.training.validation import error_curve, validate
+
+RECORDS = ("recipe.yaml", "split.csv", "metrics.csv", "environment.json")
+
+
+def publish(
+    recipe: Recipe, cases: list[Case], val: list[Pair], folder: RunFolder, device: torch.device, progress: Progress
+) -> Path:
+    """Write the package of a finished training into its folder and return the package's path.
+
+    Weights are stored in half precision, and judged as stored: on the validation cases, and on the test cases if
+    the manifest has any.
+    """
+    package = folder.path / recipe.name
+    shutil.rmtree(package, ignore_errors=True)
+    (package / "models").mkdir(parents=True)
+    (package / "configs").mkdir()
+    (package / "docs" / "training").mkdir(parents=True)
+    _store_half(folder.best, package / WEIGHTS)
+    predictor = Predictor(_stored_network(recipe, package), recipe.contract, device)
+    metrics = {"val": validate(predictor, val, recipe.contract)}
+    test = [case for case in cases if case.split == "test"]
+    if test:
+        metrics["test"] = validate(predictor, load_pairs(test, recipe, progress), recipe.contract)
+    curve = error_curve(predictor, val, recipe.contract)
+    metadata = _metadata(recipe, cases, folder, package, metrics, curve)
+    _write_json(package / METADATA, metadata)
+    _write_json(package / "configs" / "inference.json", INFERENCE)
+    for record in RECORDS:
+        shutil.copyfile(folder.path / record, package / "docs" / "training" / record)
+    (package / "docs" / "README.md").write_text(card_text(read_metadata(package)), encoding="utf-8")
+    progress(1.0, f"The package is in {package}")
+    return package
+
+
+INFERENCE = {
+    "imports": ["$from medsynth_core.inference.bundle import run_bundle"],
+    "bundle_root": ".",
+    "input_file": "input.nii.gz",
+    "output_file": "output.nii.gz",
+    "device": "auto",
+    "initialize": [],
+    "run": ["$run_bundle(@bundle_root, @input_file, @output_file, @device)"],
+    "finalize": [],
+}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _store_half(source: Path, target: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(source)
+    half = {name: value.half() if value.dtype == torch.float32 else value for name, value in state.items()}
+    save_file(half, target)
+
+
+def _stored_network(recipe: Recipe, package: Path) -> torch.nn.Module:
+    from safetensors.torch import load_file
+
+    network = create_network(recipe.network.name, **recipe.network.options)
+    network.load_state_dict(load_file(package / WEIGHTS))
+    return network
+
+
+def _metadata(
+    recipe: Recipe,
+    cases: list[Case],
+    folder: RunFolder,
+    package: Path,
+    metrics: dict[str, dict[str, float]],
+    curve: list[tuple[float, float]],
+) -> dict[str, Any]:
+    """Return the package's metadata: MONAI's keys, and MedSynth's."""
+    about, contract = recipe.about, recipe.contract
+    environment = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
+    return {
+        "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json",
+        "version": "1.0.0",
+        "changelog": {"1.0.0": "First version."},
+        "monai_version": environment["monai"],
+        "pytorch_version": environment["torch"].split("+")[0],
+        "numpy_version": environment["numpy"],
+        "required_packages_version": {name: environment[name] for name in ("medsynth-core", "scipy", "SimpleITK")},
+        "name": about.title,
+        "task": f"{contract.input.modality} to {contract.output.modality} synthesis",
+        "description": about.description,
+        "authors": about.authors,
+        "copyright": f"Copyright (c) {about.authors}",
+        "intended_use": about.intended_use,
+        "references": list(about.references),
+        "network_data_format": _data_format(recipe),
+        "medsynth": {
+            "name": recipe.name,
+            "title": about.title,
+            "limits": about.limits,
+            "licence": about.licence,
+            "data_licence": about.data_licence,
+            "contract": contract.model_dump(mode="json"),
+            "network": recipe.network.model_dump(mode="json"),
+            "weights": {"file": WEIGHTS, "sha256": sha256(package / WEIGHTS), "precision": "float16"},
+            "error_curve": np.round(curve, 4).tolist(),
+            "training": {
+                "recipe": recipe.model_dump(mode="json"),
+                "split": {split: [case.name for case in cases if case.split == split] for split in SPLITS},
+                "best_epoch": folder.best_epoch(recipe.choose_by),
+                "environment": environment,
+                "command": f"medsynth train {recipe.name}.yaml --data MANIFEST.csv --output RUN",
+            },
+            "metrics": {
+                split: {name: round(value, 4) for name, value in scores.items()} for split, scores in metrics.items()
+            },
+        },
+    }
+
+
+def _data_format(recipe: Recipe) -> dict[str, Any]:
+    """Describe the network's tensors as MONAI's schema asks for it."""
+    network = create_network(recipe.network.name, **recipe.network.options)
+    side = f"{network.multiple_of}*n"
+    channels = cast(int, network.in_channels)
+    common = {"dtype": "float32", "is_patch_data": False, "value_range": [], "spatial_shape": [side, side]}
+    middle = channels // 2
+    return {
+        "inputs": {
+            "image": {
+                "type": "image",
+                "format": "hounsfield" if recipe.contract.input.unit == "HU" else "magnitude",
+                "modality": recipe.contract.input.modality,
+                "num_channels": channels,
+                "channel_def": {str(index): f"slice {index - middle:+d}" for index in range(channels)},
+                **common,
+            }
+        },
+        "outputs": {
+            "pred": {
+                "type": "image",
+                "format": recipe.contract.output.unit,
+                "modality": recipe.contract.output.modality,
+                "num_channels": 1,
+                "channel_def": {"0": recipe.contract.output.unit},
+                **common,
+            }
+        },
+    }

@@ -1,0 +1,128 @@
+"""The folder of one training: what it was, how it went, and the weights."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from medsynth_core import __version__
+from medsynth_core.errors import MedSynthError
+from medsynth_core.io.atomic import atomic_write
+from medsynth_core.training.manifest import Case
+from medsynth_core.training.recipe import Recipe, read_recipe, write_recipe
+
+PACKAGES = ("torch", "monai", "numpy", "scipy", "SimpleITK")
+
+
+class RunFolder:
+    """Files of a training, each written as a whole or not at all.
+
+    ``recipe.yaml``, ``split.csv`` (cases), ``environment.json`` (versions and hardware), ``metrics.csv`` (a row
+    an epoch), ``checkpoint.pt`` (to go on) and ``best.safetensors`` (weights of the best validated epoch).
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def best(self) -> Path:
+        """File of the best weights."""
+        return self.path / "best.safetensors"
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    def start(self, recipe: Recipe, cases: list[Case], device: torch.device) -> None:
+        """Make the folder for a new training.
+
+        Raises:
+            MedSynthError: the folder holds another training, or cannot be made.
+        """
+        if self._checkpoint.exists():
+            raise MedSynthError(
+                f"The folder {self.path} holds a training already; resume it (--resume) or choose another folder.",
+                kind="output",
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MedSynthError(
+                f"The folder {self.path} cannot be made: {error.strerror}; choose another.", kind="output"
+            ) from error
+        write_recipe(recipe, self.path / "recipe.yaml")
+        self._write_rows("split.csv", [{"case": case.name, "split": case.split} for case in cases])
+        environment = {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+            "threads": torch.get_num_threads(),
+            "medsynth-core": __version__,
+            **{package: version(package) for package in PACKAGES},
+        }
+        with atomic_write(self.path / "environment.json") as temporary:
+            temporary.write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
+
+    def check_resumable(self, recipe: Recipe) -> None:
+        """Make sure that a checkpoint of the same recipe is here.
+
+        Raises:
+            MedSynthError: there is none, or it belongs to another recipe.
+        """
+        if not self._checkpoint.exists():
+            raise MedSynthError(f"The folder {self.path} holds no checkpoint to resume; start without --resume.")
+        if read_recipe(self.path / "recipe.yaml") != recipe:
+            raise MedSynthError(
+                f"The training in {self.path} follows another recipe; resume it with its own recipe.yaml."
+            )
+
+    def write_log(self, rows: list[dict[str, float]]) -> None:
+        """Write the table of metrics."""
+        self._write_rows("metrics.csv", rows)
+
+    def best_epoch(self, choose_by: Literal["mae", "psnr"]) -> int:
+        """Return the epoch whose weights are the best ones by a validation metric."""
+        with (self.path / "metrics.csv").open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row[f"val_{choose_by}"]]
+        best = min if choose_by == "mae" else max
+        return int(best(rows, key=lambda row: float(row[f"val_{choose_by}"]))["epoch"])
+
+    def write_checkpoint(self, state: dict[str, Any]) -> None:
+        """Write what a training needs to go on."""
+        with atomic_write(self._checkpoint) as temporary:
+            torch.save(state, temporary)
+
+    def read_checkpoint(self, device: torch.device) -> dict[str, Any]:
+        """Return what `write_checkpoint` wrote.
+
+        Raises:
+            MedSynthError: the file is damaged.
+        """
+        try:
+            return torch.load(self._checkpoint, map_location=device, weights_only=True)
+        except (RuntimeError, EOFError, OSError) as error:
+            raise MedSynthError(f"The checkpoint {self._checkpoint} is damaged; start anew.", kind="model") from error
+
+    def write_best(self, network: nn.Module) -> None:
+        """Write weights as safetensors."""
+        from safetensors.torch import save_file
+
+        with atomic_write(self.best) as temporary:
+            save_file({name: value.contiguous() for name, value in network.state_dict().items()}, temporary)
+
+    def _write_rows(self, name: str, rows: list[dict[str, Any]]) -> None:
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        with (
+            atomic_write(self.path / name) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
