@@ -92,13 +92,9 @@ class Worker:
             self._emit("error", kind=error.kind, message=error.message, hint=error.hint)
         except Exception as error:
             # Whatever goes wrong must reach the window that waits; the traceback is for its log.
-            traceback.print_exc(file=sys.stderr)
-            self._emit(
-                "error",
-                kind="failure",
-                message=f"MedSynth failed: {type(error).__name__}: {error}.",
-                hint=traceback.format_exc(),
-            )
+            self._emit("log", message=traceback.format_exc())
+            message = f"MedSynth failed: {type(error).__name__}: {error}"
+            self._emit("error", kind="failure", message=message, hint="The log says where; please report it.")
 
 
 def _synthesize(request: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -14,7 +14,13 @@ from medsynth_core.errors import MedSynthError
 
 TORCH = ("torch", "2.8")
 # Smallest versions, as in pyproject.toml. What Slicer itself ships is not listed, so it is never replaced.
-PACKAGES = (("monai", "1.5"), ("scikit-image", "0.22"), ("safetensors", "0.4"), ("pydantic", "2.6"))
+PACKAGES = (
+    ("monai", "1.5"),
+    ("scikit-image", "0.22"),
+    ("safetensors", "0.4"),
+    ("pydantic", "2.6"),
+    ("pyyaml", "6"),
+)
 KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "torch")
 TITLES = {"torch": "PyTorch", "monai": "MONAI"}
 

@@ -93,10 +93,11 @@ class WorkerJob:
             self._onProgress(event["progress"], event.get("message", ""))
         elif kind == "log":
             self._onLog(event["message"])
+        elif kind == "cancelled" or (kind == "done" and self.state is State.CANCELLING):
+            # A worker that finishes in the moment of cancelling has still been cancelled.
+            self._finish(None, Cancelled())
         elif kind == "done":
             self._finish(event, None)
-        elif kind == "cancelled":
-            self._finish(None, Cancelled())
         elif kind == "error":
             error = MedSynthError(event["message"], kind=event.get("kind", ""), hint=event.get("hint") or "")
             self._finish(None, error)

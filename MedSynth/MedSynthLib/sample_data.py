@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from medsynth_core.resources import resource_folder
+
 CATEGORY = "MedSynth"
 SAMPLE_NAME = "MedSynthSarcoma"
 # File, node and SHA256: a copy that Slicer's cache holds from an older version is then replaced.
@@ -13,21 +15,11 @@ CASE = (
 )
 
 
-def sampleCaseFolder(moduleFolder: Path) -> Path | None:
-    """Return the folder of the sample case: beside the modules when installed, else in the checkout."""
-    for root in (moduleFolder, moduleFolder.parent):
-        folder = root / "Resources" / "SampleCase"
-        if all((folder / file).is_file() for file, _name, _checksum in CASE):
-            return folder
-    return None
-
-
 def registerSampleCase(moduleFolder: Path) -> None:
     """Offer the sample case under Sample Data. It is read from this computer: no network is needed."""
-    folder = sampleCaseFolder(moduleFolder)
-    if folder is None:
-        return
     import SampleData
+
+    folder = resource_folder() / "SampleCase"
 
     files, names, checksums = zip(*CASE, strict=True)
     SampleData.SampleDataLogic.registerCustomSampleDataSource(

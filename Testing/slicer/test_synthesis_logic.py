@@ -82,11 +82,18 @@ def test_CancelLeavesNothing(someSlices):
             logic.cancel()
 
     with pytest.raises(Cancelled):
-        logic.synthesize(someSlices, onProgress=cancelHalfway)
+        logic.synthesize(someSlices, batchSize=1, onProgress=cancelHalfway)
     assert max(seen) < 1.0
     assert volumeNames() == ["Sarcoma CT"]
     assert processesOfGroup(logic.workerPid) == []
     assert leftoverFolders() == []
+
+
+def test_CancelInTheLastMomentStillCancels(someSlices):
+    logic = MedSynthLogic()
+    with pytest.raises(Cancelled):
+        logic.synthesize(someSlices, onProgress=lambda fraction, message: fraction == 1.0 and logic.cancel())
+    assert volumeNames() == ["Sarcoma CT"]
 
 
 def test_WorkerThatDoesNotAnswerIsKilledWithItsChildren(someSlices, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any, cast
 
 import typer
 from typer.exceptions import TyperException
@@ -37,8 +38,9 @@ def run() -> int:
     try:
         return app(standalone_mode=False) or 0
     except TyperException as error:
-        error.show()
-        return error.exit_code
+        usage = cast(Any, error)  # its public name does not declare what every such error has
+        usage.show()
+        return int(usage.exit_code)
     except (KeyboardInterrupt, typer.Abort, Cancelled):
         print("Cancelled.", file=sys.stderr)
         return CANCELLED

@@ -13,6 +13,7 @@ import numpy as np
 
 from medsynth_core.evaluation.report import evaluate
 from medsynth_core.experiments.lookup import LookupTable, constant, fit_lookup
+from medsynth_core.experiments.recording import record
 from medsynth_core.experiments.table import ResultTable, Scores
 from medsynth_core.inference.synthesis import synthesize
 from medsynth_core.io.reading import read_volume
@@ -41,7 +42,8 @@ def run(data: Path, output: Path, progress: Progress) -> ResultTable:
 
     Args:
         data: manifest with the columns ``ct``, ``pet`` and ``lesion``.
-        output: folder for the table, and for the residual U-Net's run, which is trained unless it is there.
+        output: folder for the table, for a copy of the model's package whose card has the table, and for the
+            residual U-Net's run, which is trained unless it is there.
         progress: reports.
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -65,6 +67,7 @@ def run(data: Path, output: Path, progress: Progress) -> ResultTable:
             scores[name][case.name] = values
     table = ResultTable(scores, METRICS, MODEL, output)
     table.write()
+    record(model, table, output)
     return table
 
 

@@ -15,6 +15,8 @@ from medsynth_core.preparation.contract import Contract
 from medsynth_core.preparation.slices import neighbours
 from medsynth_core.progress import Progress
 
+NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "ALLOC_FAILED")
+
 
 class Predictor:
     """A network ready to run: slices in batches, on a device that may turn out to be too small.
@@ -40,7 +42,7 @@ class Predictor:
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise MedSynthError(f"The batch size is {batch_size}; it must be at least 1.")
-        self.network = network.eval().to(device)
+        self.network = network.eval()
         self.contract = contract
         self.device = device
         self.batch_size = batch_size or default_batch_size(device)
@@ -76,7 +78,8 @@ class Predictor:
         """Add the answers (n, out_channels, h, w) for slices from ``start`` on to the slices that they show."""
         for channel, offset in enumerate(self._offsets()):
             first, last = max(start + offset, 0), min(start + len(batch) + offset, len(total))
-            total[first:last] += batch[first - start - offset : last - start - offset, channel]
+            if first < last:
+                total[first:last] += batch[first - start - offset : last - start - offset, channel]
 
     def _answers(self, count: int) -> Tensor:
         """Return how many answers each of ``count`` slices gets."""
@@ -89,12 +92,14 @@ class Predictor:
         index = torch.arange(start, stop)
         try:
             image = neighbours(source, index, cast(int, self.network.in_channels), self.contract.slices)
+            # Here, because a device that is full may not even hold the network.
+            self.network.to(self.device)
             return self._predict(image.to(self.device)).cpu()
         except (torch.OutOfMemoryError, MemoryError) as error:
             self._make_smaller(progress, error)
         except RuntimeError as error:
-            # The CPU's allocator has no exception of its own.
-            if "not enough memory" not in str(error) and "out of memory" not in str(error):
+            # The CPU's allocator and the libraries of the GPU have no exception of their own.
+            if not any(sign in str(error) for sign in NO_MEMORY):
                 raise
             self._make_smaller(progress, error)
         return None

@@ -65,6 +65,7 @@ def synthesize(
         modality=contract.output.modality,
         unit=contract.output.unit,
         metadata=_provenance(model, volume, predictor, time.monotonic() - started, log),
+        uncertainty=None,
     )
     if uncertainty:
         spread = _inside(np.interp(values, *np.array(model.card.error_curve).T), prepared)

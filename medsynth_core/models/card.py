@@ -53,7 +53,9 @@ class Card(_Part):
     Attributes:
         error_curve: pairs of (synthetic value, root mean square error there in the validation cases), in the
             output's unit: what the model says of its own uncertainty.
-        metrics: by split, mean over cases.
+        metrics: by split, mean over cases, on the grid of the network.
+        comparison: rows of a table that sets the model against baselines on the test cases, on their own grid:
+            ``method``, and ``METRIC_mean`` and ``METRIC_sd`` of each metric.
     """
 
     format: Literal[1] = 1
@@ -68,6 +70,7 @@ class Card(_Part):
     error_curve: tuple[tuple[float, float], ...] = Field(min_length=2)
     training: Training
     metrics: dict[str, dict[str, float]]
+    comparison: tuple[dict[str, str | float], ...] = ()
 
 
 class Tensor(BaseModel):

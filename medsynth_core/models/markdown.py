@@ -5,6 +5,16 @@ from __future__ import annotations
 from medsynth_core.models.card import Metadata
 from medsynth_core.preparation.contract import MODALITY_NAMES
 
+# What the columns of a comparison are called; the lesion's errors are signed and in percent.
+COLUMNS = {
+    "mae": "MAE in the body",
+    "psnr": "PSNR, full frame (dB)",
+    "ssim": "SSIM",
+    "ms_ssim": "MS-SSIM",
+    "suvmax_error": "lesion SUVmax error (%)",
+    "suvmean_error": "lesion SUVmean error (%)",
+}
+
 
 def card_text(metadata: Metadata) -> str:
     """Return the model card in Markdown: everything in it comes from the metadata."""
@@ -23,6 +33,7 @@ def card_text(metadata: Metadata) -> str:
         f"## Network\n\n`{card.network.name}` with {card.network.options}; weights in {card.weights.precision}, "
         f"SHA-256 `{card.weights.sha256}`.",
         f"## Results\n\n{_results(card.metrics, contract.output.unit)}",
+        *([f"## Against baselines\n\n{_comparison(card.comparison)}"] if card.comparison else []),
         "## Uncertainty\n\n" + _curve(card.error_curve, contract.output.unit),
         "## Training\n\n"
         f"Cases: {', '.join(f'{len(names)} {split}' for split, names in training.split.items() if names)}. "
@@ -47,6 +58,16 @@ def _results(metrics: dict[str, dict[str, float]], unit: str) -> str:
         f"| {split} | {scores['mae']:.3f} {unit} | {scores['psnr']:.2f} dB |" for split, scores in metrics.items()
     ]
     return "\n".join(["Mean over cases, on the grid of the network.", "", *lines])
+
+
+def _comparison(rows: tuple[dict[str, str | float], ...]) -> str:
+    metrics = [key.removesuffix("_mean") for key in rows[0] if key.endswith("_mean")]
+    lines = [f"| method | {' | '.join(COLUMNS.get(metric, metric) for metric in metrics)} |"]
+    lines.append("|---" * (len(metrics) + 1) + "|")
+    for row in rows:
+        cells = [f"{row[f'{metric}_mean']:.3f} ± {row[f'{metric}_sd']:.3f}" for metric in metrics]
+        lines.append(f"| {row['method']} | {' | '.join(cells)} |")
+    return "\n".join(["Test cases, on the grid of each CT: mean ± standard deviation over cases.", "", *lines])
 
 
 def _curve(curve: tuple[tuple[float, float], ...], unit: str) -> str:

@@ -9,7 +9,7 @@ when it has no batch normalisation, which is what the published parameter counts
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +59,9 @@ class Stage(nn.Module):
         visual_activation: Activation = "post",
     ) -> None:
         super().__init__()
+        for value, known in ((upsample, get_args(Upsample)), (visual_activation, get_args(Activation))):
+            if value not in known:
+                raise ValueError(f"'{value}' is none of {', '.join(known)}")
         self.stem = nn.Conv2d(in_channels, stem, 3, padding=1) if stem else None
         self.encoders = nn.ModuleList()
         inputs = stem or in_channels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from monai.networks.nets import PatchDiscriminator
 from torch import Tensor, nn
 
 
@@ -16,6 +15,9 @@ class PatchGAN(nn.Module):
     """
 
     def __init__(self, in_channels: int = 6, channels: int = 64, layers: int = 3) -> None:
+        # Here, because MONAI takes seconds to import and synthesis with other networks does without.
+        from monai.networks.nets import PatchDiscriminator
+
         super().__init__()
         self.net = PatchDiscriminator(spatial_dims=2, channels=channels, in_channels=in_channels, num_layers_d=layers)
 

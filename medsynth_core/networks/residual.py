@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monai.networks.nets import UNet
 from torch import Tensor, nn
 
 
@@ -14,6 +13,9 @@ class ResidualUNet(nn.Module):
     def __init__(
         self, in_channels: int = 1, out_channels: int = 1, channels: Sequence[int] = (24, 48, 96, 192, 256)
     ) -> None:
+        # Here, because MONAI takes seconds to import and synthesis with other networks does without.
+        from monai.networks.nets import UNet
+
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.multiple_of = 2 ** (len(channels) - 1)

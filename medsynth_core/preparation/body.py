@@ -24,6 +24,9 @@ def body_mask(hu: np.ndarray) -> np.ndarray:
 
     cross = np.zeros((3, 3, 3), dtype=bool)
     cross[1] = ndimage.generate_binary_structure(2, 1)
+    # What is too thin to be opened along an axis would vanish: a single sagittal or coronal slice.
+    for axis, voxels in enumerate(np.shape(hu)):
+        cross = cross.take([1], axis=axis) if voxels < 3 else cross
     # Opening in the plane detaches the table, which touches the skin in places.
     dense = ndimage.binary_opening(np.asarray(hu) > BODY_THRESHOLD_HU, cross)
     parts, count = ndimage.label(dense)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.preparation.body import body_box, body_mask
 from medsynth_core.preparation.contract import AIR_HU, Contract
-from medsynth_core.preparation.grid import EXACT, Grid, move
+from medsynth_core.preparation.grid import EXACT, Grid, move, overlap
 from medsynth_core.volume import Volume
 
 
@@ -62,6 +63,15 @@ def prepare(volume: Volume, contract: Contract) -> Prepared:
 
 
 def prepare_target(target: Volume, prepared: Prepared, contract: Contract) -> np.ndarray:
-    """Return the training target (k, j, i), float32, on the grid of its prepared input."""
+    """Return the training target (k, j, i), float32, on the grid of its prepared input.
+
+    Raises:
+        MedSynthError: the target lies somewhere else.
+    """
+    if not overlap(Grid.of(target), prepared.grid):
+        raise MedSynthError(
+            "The target has no place in common with the body in the input; check that both belong to the same patient "
+            "and frame of reference."
+        )
     moved = move(target.voxels.astype(np.float32, copy=False), Grid.of(target), prepared.grid)
     return contract.output.intensity.forward(moved)

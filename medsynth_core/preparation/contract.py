@@ -14,6 +14,9 @@ from medsynth_core.volume import Volume
 Millimetres = Annotated[float, Field(gt=0)]
 Modality = Literal["CT", "PT", "MR"]
 AIR_HU = -1000.0
+# A CT is cut to a window where this share of its voxels has the lowest value, and that lies above air by this.
+CLIPPED_SHARE = 0.05
+CLIPPED_ABOVE = -700.0
 MODALITY_NAMES = {"CT": "CT", "PT": "PET", "MR": "MR"}
 
 
@@ -113,13 +116,26 @@ def _not_synthesizable(voxels: np.ndarray) -> list[str]:
 def _not_hounsfield(voxels: np.ndarray) -> list[str]:
     """Tell Hounsfield units from other numbers: soft tissue lies around 0 and air at -1000."""
     low, high = float(voxels.min()), float(voxels.max())
-    soft = np.count_nonzero((voxels > -200) & (voxels < 200)) / voxels.size
+
+    def share(above: float, below: float) -> float:
+        return np.count_nonzero((voxels > above) & (voxels < below)) / voxels.size
+
+    soft = share(-200, 200)
     if low > -100:
         return [
             f"The values of the volume ({low:g} to {high:g}) are not Hounsfield units, which are negative in "
             "fat and air; choose a CT, or apply its rescale slope and intercept."
         ]
-    if soft < 0.02 or high > 32767 or high < 0:
+    if low > CLIPPED_ABOVE and np.count_nonzero(voxels == low) > CLIPPED_SHARE * voxels.size:
+        return [
+            f"Many voxels of the volume have its lowest value, {low:g}: the CT was cut to a window, in which air can "
+            "no longer be told from tissue; choose the CT with its full range."
+        ]
+    # A small animal in a large field, or a piece of lung or bone, has little soft tissue; other numbers have none.
+    # Nothing attenuates less than air: below it there is noise, or a single value that stands for no voxel.
+    # A padded CT without its intercept has air at 0 and tissue around 1000, and nothing in between.
+    no_intercept = share(800, 1200) > 0.05 and share(-1100, -50) < 0.001
+    if soft < 0.005 or high > 32767 or high < 0 or share(low, -1100) > 0.05 or no_intercept:
         return [
             f"The values of the volume ({low:g} to {high:g}, {soft:.1%} of them between -200 and 200) do not "
             "look like Hounsfield units of a body; choose a CT that shows the patient."

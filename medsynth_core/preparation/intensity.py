@@ -30,6 +30,11 @@ class Curve(_Mapping):
             raise ValueError("the points of a curve must rise in both values")
         return self
 
+    @property
+    def span(self) -> float:
+        """The range of values that is kept, in the unit."""
+        return self.points[-1][0] - self.points[0][0]
+
     def forward(self, voxels: np.ndarray) -> np.ndarray:
         """Map voxels in the unit to network values (float32)."""
         values, mapped = np.array(self.points).T
@@ -51,6 +56,11 @@ class Scale(_Mapping):
     divisor: float = Field(gt=0)
     lower: float = 0.0
     upper: float
+
+    @property
+    def span(self) -> float:
+        """The range of values that is kept, in the unit."""
+        return self.upper - self.lower
 
     def forward(self, voxels: np.ndarray) -> np.ndarray:
         """Map voxels in the unit to network values (float32)."""
@@ -74,6 +84,11 @@ class Percentiles(_Mapping):
     lower: float = Field(default=0.0, ge=0, lt=100)
     upper: float = Field(default=100.0, gt=0, le=100)
     top: float = Field(default=255.0, gt=0)
+
+    @property
+    def span(self) -> None:
+        """Every volume has its own range."""
+        return None
 
     def bounds(self, voxels: np.ndarray) -> tuple[float, float]:
         """Return the values that go to 0 and ``top``; a constant volume gets a range of one."""

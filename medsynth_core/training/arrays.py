@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.io.reading import read_volume
 from medsynth_core.preparation.case import Prepared, prepare, prepare_target
 from medsynth_core.preparation.slices import neighbours
@@ -43,11 +44,18 @@ def load_pair(case: Case, recipe: Recipe) -> Pair:
 
 
 def load_pairs(cases: list[Case], recipe: Recipe, progress: Progress) -> list[Pair]:
-    """Read and prepare cases, one after the other."""
+    """Read and prepare cases, one after the other.
+
+    Raises:
+        MedSynthError: as `load_pair`, with the name of the case.
+    """
     pairs = []
     for index, case in enumerate(cases):
         progress(index / len(cases), f"Preparing {case.name}")
-        pairs.append(load_pair(case, recipe))
+        try:
+            pairs.append(load_pair(case, recipe))
+        except MedSynthError as error:
+            raise MedSynthError(f"Case '{case.name}': {error.message}", kind=error.kind, hint=error.hint) from error
     return pairs
 
 

@@ -30,10 +30,13 @@ def read_manifest(path: str | Path, roles: tuple[str, ...]) -> list[Case]:
     """
     path = Path(path)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        # Spreadsheets put a byte order mark before the first column.
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise MedSynthError(f"The manifest {path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MedSynthError(f"The manifest {path} is not a CSV in UTF-8: {error}; save it as one.") from error
     if not rows:
         raise MedSynthError(f"The manifest {path} lists no case; it needs a line for each.")
     missing = [column for column in ("case", "split", *roles) if column not in rows[0]]

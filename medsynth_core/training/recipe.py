@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.models.card import Name
 from medsynth_core.preparation.contract import Contract
 
 
@@ -89,9 +90,9 @@ class Recipe(_Part):
             or ``psnr`` (whole slices, higher is better).
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: Name
     about: About
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     input_role: str
     target_role: str
     contract: Contract

@@ -7,6 +7,7 @@ import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 import torch
@@ -40,17 +41,25 @@ class RunFolder:
     def _checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"
 
-    def start(self, recipe: Recipe, cases: list[Case], device: torch.device) -> None:
-        """Make the folder for a new training.
+    def check_free(self) -> None:
+        """Make sure, before long work, that no training is here.
 
         Raises:
-            MedSynthError: the folder holds another training, or cannot be made.
+            MedSynthError: the folder holds another training.
         """
         if self._checkpoint.exists():
             raise MedSynthError(
                 f"The folder {self.path} holds a training already; resume it (--resume) or choose another folder.",
                 kind="output",
             )
+
+    def start(self, recipe: Recipe, cases: list[Case], device: torch.device) -> None:
+        """Make the folder for a new training.
+
+        Raises:
+            MedSynthError: the folder holds another training, or cannot be made.
+        """
+        self.check_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -58,7 +67,7 @@ class RunFolder:
                 f"The folder {self.path} cannot be made: {error.strerror}; choose another.", kind="output"
             ) from error
         write_recipe(recipe, self.path / "recipe.yaml")
-        self._write_rows("split.csv", [{"case": case.name, "split": case.split} for case in cases])
+        self._write_rows("split.csv", _split_rows(cases))
         environment = {
             "python": platform.python_version(),
             "machine": platform.machine(),
@@ -70,17 +79,22 @@ class RunFolder:
         with atomic_write(self.path / "environment.json") as temporary:
             temporary.write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
 
-    def check_resumable(self, recipe: Recipe) -> None:
-        """Make sure that a checkpoint of the same recipe is here.
+    def check_resumable(self, recipe: Recipe, cases: list[Case]) -> None:
+        """Make sure that a checkpoint of the same recipe and the same split is here.
 
         Raises:
-            MedSynthError: there is none, or it belongs to another recipe.
+            MedSynthError: there is none, or it belongs to another recipe or split.
         """
         if not self._checkpoint.exists():
             raise MedSynthError(f"The folder {self.path} holds no checkpoint to resume; start without --resume.")
         if read_recipe(self.path / "recipe.yaml") != recipe:
             raise MedSynthError(
                 f"The training in {self.path} follows another recipe; resume it with its own recipe.yaml."
+            )
+        if self._read_rows("split.csv") != _split_rows(cases):
+            raise MedSynthError(
+                f"The training in {self.path} has another split of cases than the manifest; resume it with the cases "
+                "of its own split.csv."
             )
 
     def write_log(self, rows: list[dict[str, float]]) -> None:
@@ -89,15 +103,18 @@ class RunFolder:
 
     def best_epoch(self, choose_by: Literal["mae", "psnr"]) -> int:
         """Return the epoch whose weights are the best ones by a validation metric."""
-        with (self.path / "metrics.csv").open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row[f"val_{choose_by}"]]
+        rows = [row for row in self._read_rows("metrics.csv") if row[f"val_{choose_by}"]]
         best = min if choose_by == "mae" else max
         return int(best(rows, key=lambda row: float(row[f"val_{choose_by}"]))["epoch"])
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:
         """Write what a training needs to go on."""
         with atomic_write(self._checkpoint) as temporary:
-            torch.save(state, temporary)
+            try:
+                torch.save(state, temporary)
+            except RuntimeError as error:
+                # What torch calls a write that failed.
+                raise OSError("the disk is full or not writable") from error
 
     def read_checkpoint(self, device: torch.device) -> dict[str, Any]:
         """Return what `write_checkpoint` wrote.
@@ -107,15 +124,23 @@ class RunFolder:
         """
         try:
             return torch.load(self._checkpoint, map_location=device, weights_only=True)
-        except (RuntimeError, EOFError, OSError) as error:
+        except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
             raise MedSynthError(f"The checkpoint {self._checkpoint} is damaged; start anew.", kind="model") from error
 
     def write_best(self, network: nn.Module) -> None:
         """Write weights as safetensors."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         with atomic_write(self.best) as temporary:
-            save_file({name: value.contiguous() for name, value in network.state_dict().items()}, temporary)
+            # Not by safetensors itself, whose failures are no `OSError`.
+            temporary.write_bytes(save({name: value.contiguous() for name, value in network.state_dict().items()}))
+
+    def _read_rows(self, name: str) -> list[dict[str, str]]:
+        try:
+            with (self.path / name).open(newline="", encoding="utf-8") as file:
+                return list(csv.DictReader(file))
+        except OSError as error:
+            raise MedSynthError(f"The file {self.path / name} cannot be read: {error.strerror}.") from error
 
     def _write_rows(self, name: str, rows: list[dict[str, Any]]) -> None:
         columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -126,3 +151,7 @@ class RunFolder:
             writer = csv.DictWriter(file, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
+
+
+def _split_rows(cases: list[Case]) -> list[dict[str, str]]:
+    return [{"case": case.name, "split": case.split} for case in cases]

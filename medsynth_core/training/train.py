@@ -46,7 +46,9 @@ def train(
     chosen = choose_device(device)
     folder = RunFolder(output)
     if resume:
-        folder.check_resumable(recipe)
+        folder.check_resumable(recipe, cases)
+    else:
+        folder.check_free()
     split = {name: split_of(cases, name) for name in ("train", "val")}
     used = load_pairs(split["train"] + split["val"], recipe, progress.part(0, 0.02))
     count = len(split["train"])

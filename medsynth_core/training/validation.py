@@ -22,7 +22,7 @@ def validate(predictor: Predictor, pairs: list[Pair], contract: Contract) -> dic
     for pair in pairs:
         synthetic, real = answer(predictor, pair, contract)
         difference = synthetic - real
-        span = getattr(contract.output.intensity, "upper", None) or float(np.ptp(real))
+        span = contract.output.intensity.span or float(np.ptp(real))
         mse = max(float(np.mean(difference**2)), 1e-12)
         scores.append((np.abs(difference[pair.prepared.body]).mean(), 10 * np.log10(span**2 / mse)))
     mae, psnr = np.mean(scores, axis=0)
@@ -43,4 +43,6 @@ def error_curve(predictor: Predictor, pairs: list[Pair], contract: Contract) -> 
     values, errors = np.concatenate(synthetic), np.concatenate(squared)
     groups = np.array_split(np.argsort(values, kind="stable"), 8)
     points = [(float(values[group].mean()), float(np.sqrt(errors[group].mean()))) for group in groups]
-    return [point for index, point in enumerate(points) if index == 0 or point[0] > points[index - 1][0]]
+    rising = [point for index, point in enumerate(points) if index == 0 or point[0] > points[index - 1][0]]
+    # A network that says the same everywhere is equally wrong at every value.
+    return rising if len(rising) > 1 else [points[0], (points[0][0] + 1.0, float(np.sqrt(errors.mean())))]

@@ -21,7 +21,7 @@ def start() -> None:
     if "qt" in sys.modules:
         return
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    _importSlicer()
+    importlib.import_module("slicer")
     from application import coremodules, pythonqt, sampledata, slicerapp, uiloader, widgets
 
     temporary = Path(tempfile.mkdtemp(prefix="medsynth-application-"))
@@ -33,18 +33,6 @@ def start() -> None:
     coremodules.install()
     sys.modules["SampleData"] = sampledata.module()
     sys.path.insert(0, str(ROOT / "MedSynth"))
-
-
-def _importSlicer() -> None:
-    """Import the wheel, which would take every folder named ``slicer`` on the path for a part of itself."""
-    path = list(sys.path)
-    sys.path[:] = [entry for entry in path if not _holdsFolderOfTests(Path(entry) / "slicer")]
-    importlib.import_module("slicer")
-    sys.path[:] = path
-
-
-def _holdsFolderOfTests(folder: Path) -> bool:
-    return folder.is_dir() and not (folder / "__init__.py").is_file()
 
 
 def clearScene() -> None:
