@@ -79,6 +79,7 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic: MedSynthLogic | None = None
         self._parameterNode = None
         self._guiTag: int | None = None
+        self._followsNextScene = False
         self._timeLeft = TimeLeft()
         self._shownInput = None
         VTKObservationMixin.__init__(self)
@@ -105,10 +106,10 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """End what still runs when the module is unloaded or Slicer exits."""
-        self.logic.abort()
         self._setup.close()
         self.setParameterNode(None)
         self.removeObservers()
+        self.logic.abort()  # last: it tells the panel, whose widgets may be gone when Slicer exits
 
     def enter(self) -> None:
         """Bring the panel up to date each time it is opened."""
@@ -132,17 +133,21 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, caller, event) -> None:
         """Stop the job of a scene that is being closed."""
         self.logic.abort()
+        self._followsNextScene = self._parameterNode is not None
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event) -> None:
-        """Start anew after the scene was closed."""
-        self.initializeParameterNode()
+        """Start anew after the scene was closed, if the panel is open."""
+        if self._followsNextScene:
+            self.initializeParameterNode()
 
     def initializeParameterNode(self) -> None:
         """Follow the scene's parameter node; the first volume of the scene becomes the input."""
         self.setParameterNode(self.logic.getParameterNode())
         if self._parameterNode.inputVolume is None:
-            self._parameterNode.inputVolume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            images = [volume for volume in volumes if not volume.IsA("vtkMRMLLabelMapVolumeNode")]
+            self._parameterNode.inputVolume = images[0] if images else None
 
     def setParameterNode(self, parameterNode) -> None:
         """Follow a parameter node, or none."""
@@ -151,9 +156,15 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameterNode = parameterNode
         if parameterNode is not None:
-            self._guiTag = parameterNode.connectGui(self._root)
+            self._guiTag = parameterNode.connectParametersToGui(self._parameterWidgets())
             self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
             self._update()
+
+    def _parameterWidgets(self) -> dict[str, Any]:
+        """Return the widgets by the names of their parameters, which the .ui file states."""
+        # The wrapper's own connectGui does this too, but returns no tag to disconnect by (Slicer issue 7547).
+        named = ((widget.property("SlicerParameterName"), widget) for widget in vars(self.ui).values())
+        return {name: widget for name, widget in named if name}
 
     def onApplyButton(self, *_clicked: Any) -> None:
         """Start the synthesis, or cancel the one that runs."""
@@ -225,7 +236,8 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onFinished(self, outputVolume, error: Exception | None) -> None:
         if outputVolume is not None:
-            self._parameterNode.outputVolume = outputVolume
+            # Not through self._parameterNode: the user may have gone to another module meanwhile.
+            self.logic.getParameterNode().outputVolume = outputVolume
             showOver(self._inputVolume, outputVolume)
             message = _("Done in {seconds} s on {device}: {name}").format(
                 name=outputVolume.GetName(),
@@ -381,19 +393,19 @@ class MedSynthTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear(0)
 
     def runTest(self) -> None:
-        """Run the tests, if what they need is installed."""
-        from MedSynthLib import dependencies
-
+        """Run the tests, as the button Reload and Test does."""
         self.setUp()
-        if not dependencies.ready():
-            self.delayDisplay(_("Skipped: press Install in the module MedSynth first."))
-            return
         self.test_SampleCase()
 
     def test_SampleCase(self) -> None:
-        """Synthesize a PET from the sample CT."""
+        """Synthesize a PET from the sample CT, if what that needs is installed."""
         import SampleData
+        from MedSynthLib import dependencies
 
+        if not dependencies.ready():  # as on the machines that build extensions
+            self.delayDisplay(_("Skipped: press Install in the module MedSynth first."))
+            return
+        registerSampleCase(Path(__file__).parent)  # a test may run before the application has started up
         inputVolume = SampleData.downloadSamples(SAMPLE_NAME)[0]
         outputVolume = MedSynthLogic().synthesize(inputVolume)
         expected, found = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()

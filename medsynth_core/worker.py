@@ -42,43 +42,42 @@ class Worker:
     def __init__(self, events: TextIO) -> None:
         self._events = events
         self._lock = threading.Lock()
-        self._jobs: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._cancel = threading.Event()
+        self._jobs: queue.Queue[tuple[dict[str, Any], threading.Event]] = queue.Queue()
 
     def serve(self, requests: TextIO) -> None:
         """Answer requests until their stream ends."""
         threading.Thread(target=self._listen, args=(requests,), daemon=True).start()
-        while (request := self._jobs.get()) is not None:
-            self._run(request)
+        while True:
+            self._run(*self._jobs.get())
 
     def _listen(self, requests: TextIO) -> None:
-        for line in requests:
-            if not line.strip():
-                continue
-            try:
-                request = json.loads(line)
-                job = request["job"]
-            except (ValueError, KeyError, TypeError):
-                self._emit("error", kind="input", message="A request is a JSON object with a key 'job'.", hint="")
-                continue
-            if job == "cancel":
-                self._cancel.set()
-            else:
-                # Here and not when the job starts: a cancel that follows at once must not be forgotten.
-                self._cancel.clear()
-                self._jobs.put(request)
-        os._exit(0)
+        # Each job has its own: a cancel means all jobs that were asked for before it, and none that follow.
+        asked: list[threading.Event] = []
+        try:
+            for line in filter(str.strip, requests):
+                request = _parsed(line)
+                if request is None:
+                    self._emit("error", kind="input", message="A request is a JSON object with a key 'job'.", hint="")
+                elif request["job"] == "cancel":
+                    for cancelled in asked:
+                        cancelled.set()
+                    asked.clear()
+                else:
+                    asked.append(threading.Event())
+                    self._jobs.put((request, asked[-1]))
+        finally:
+            os._exit(0)
 
     def _emit(self, event: str, **content: Any) -> None:
         with self._lock:
             self._events.write(json.dumps({"event": event, **content}) + "\n")
             self._events.flush()
 
-    def _run(self, request: dict[str, Any]) -> None:
+    def _run(self, request: dict[str, Any], cancelled: threading.Event) -> None:
         self._emit("started", job=request["job"])
         progress = Progress(
             lambda fraction, message: self._emit("progress", progress=fraction, message=message),
-            cancelled=self._cancel.is_set,
+            cancelled=cancelled.is_set,
             log=lambda message: self._emit("log", message=message),
         )
         try:
@@ -97,25 +96,48 @@ class Worker:
             self._emit("error", kind="failure", message=message, hint="The log says where; please report it.")
 
 
+def _parsed(line: str) -> dict[str, Any] | None:
+    """Return the request in a line, None if there is none."""
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return request if isinstance(request, dict) and isinstance(request.get("job"), str) else None
+
+
+def _required(content: Any, key: str) -> Any:
+    """Return what a request, or a part of it, says for ``key``."""
+    if not isinstance(content, dict) or content.get(key) is None:
+        raise MedSynthError(f"The request to the worker does not state '{key}'; state it.")
+    return content[key]
+
+
+def _received(source: Any) -> Volume:
+    """Return the volume that a request hands over."""
+    try:
+        voxels = np.load(_required(source, "voxels"), allow_pickle=False)
+        matrix = np.array(_required(source, "ijk_to_ras"), dtype=np.float64)
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        raise MedSynthError(f"The volume handed to the worker cannot be read: {error}.") from error
+    return Volume(voxels, matrix, source.get("modality", ""), source.get("unit", ""))
+
+
 def _synthesize(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     from medsynth_core.inference.synthesis import synthesize
+    from medsynth_core.io.atomic import check_place
 
-    source = request["input"]
-    try:
-        voxels = np.load(source["voxels"], allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise MedSynthError(f"The voxels handed to the worker cannot be read: {error}.") from error
-    volume = Volume(voxels, np.array(source["ijk_to_ras"]), source.get("modality", ""), source.get("unit", ""))
+    output, model = Path(_required(request, "output")), _required(request, "model")
+    check_place(output)
     result = synthesize(
-        volume,
-        request["model"],
+        _received(_required(request, "input")),
+        model,
         device=request.get("device", "auto"),
         batch_size=request.get("batch_size"),
         progress=progress,
     )
-    _save(result.voxels, Path(request["output"]))
+    _save(result.voxels, output)
     return {
-        "output": request["output"],
+        "output": str(output),
         "modality": result.modality,
         "unit": result.unit,
         "metadata": result.metadata,
@@ -153,7 +175,8 @@ def main() -> None:
     # A library that prints must not break the protocol: its output goes to stderr.
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    Worker(events).serve(sys.stdin)
+    # What the other side writes is UTF-8 whatever the system's language; what is not must not end this process.
+    Worker(events).serve(open(sys.stdin.fileno(), encoding="utf-8", errors="replace", closefd=False))  # noqa: SIM115
 
 
 if __name__ == "__main__":

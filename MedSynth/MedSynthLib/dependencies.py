@@ -1,5 +1,6 @@
 """What MedSynth needs beside Slicer: which of it is installed, and how the rest gets installed."""
 
+import importlib
 import importlib.metadata
 import re
 import subprocess
@@ -72,6 +73,7 @@ def install() -> None:
     missing = [f"{package.name}>={package.minimum}" for package in others if not package.ready]
     if missing:
         _installWithConstraints(missing)
+    importlib.invalidate_caches()
 
 
 def _installTorch(torch: Package) -> None:
@@ -94,7 +96,11 @@ def _installTorch(torch: Package) -> None:
             kind="device",
         ) from None
     logic = PyTorchUtils.PyTorchUtilsLogic()
-    if logic.installTorch(askConfirmation=True, torchVersionRequirement=f">={torch.minimum}") is None:
+    try:
+        installed = logic.installTorch(askConfirmation=True, torchVersionRequirement=f">={torch.minimum}")
+    except (RuntimeError, ImportError, OSError, subprocess.CalledProcessError) as problem:  # no network, no room, …
+        raise _notInstalled(problem) from problem
+    if installed is None:
         raise MedSynthError(_("PyTorch was not installed."), kind="device")
 
 
@@ -107,9 +113,11 @@ def _installWithConstraints(requirements: list[str]) -> None:
         try:
             _pipEnsure(requirements, constraints)
         except (RuntimeError, subprocess.CalledProcessError) as problem:
-            raise MedSynthError(
-                _("The packages were not installed: {reason}").format(reason=problem), kind="device"
-            ) from problem
+            raise _notInstalled(problem) from problem
+
+
+def _notInstalled(problem: Exception) -> MedSynthError:
+    return MedSynthError(_("The packages were not installed: {reason}").format(reason=problem), kind="device")
 
 
 def _pipEnsure(requirements: list[str], constraints: Path) -> None:

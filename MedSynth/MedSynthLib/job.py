@@ -2,6 +2,7 @@
 
 import enum
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,8 @@ from MedSynthLib.process import WorkerProcess
 
 POLL_INTERVAL_MS = 50
 CANCEL_PATIENCE_S = 3.0
+# A worker says at once that it has started; Python on a slow network disk takes its time before.
+START_PATIENCE_S = 60.0
 
 
 class State(enum.Enum):
@@ -47,6 +50,7 @@ class WorkerJob:
         self.state = State.RUNNING
         self._onFinished, self._onProgress, self._onLog = onFinished, onProgress, onLog
         self._cancelDeadline = 0.0
+        self._startDeadline = time.monotonic() + START_PATIENCE_S
         self._worker = WorkerProcess(coreFolder())
         self._worker.send(request)
         self._timer = qt.QTimer()
@@ -86,9 +90,13 @@ class WorkerJob:
             self._handle(event)
         if self.state is State.CANCELLING and time.monotonic() > self._cancelDeadline:
             self.abort()
+        elif self.state is State.RUNNING and time.monotonic() > self._startDeadline:
+            self._worker.kill()
+            self._finish(None, self._silence())
 
     def _handle(self, event: dict[str, Any]) -> None:
         kind = event["event"]
+        self._startDeadline = math.inf
         if kind == "progress":
             self._onProgress(event["progress"], event.get("message", ""))
         elif kind == "log":
@@ -112,6 +120,14 @@ class WorkerJob:
             _("The worker process ended unexpectedly ({reason}).").format(reason=reason),
             kind="device",
             hint=_("If memory ran out, choose the CPU or a smaller batch under Advanced."),
+        )
+
+    def _silence(self) -> MedSynthError:
+        logging.error("MedSynth: the worker process did not answer.\n%s", self._worker.lastWords())
+        return MedSynthError(
+            _("The worker process did not answer within {seconds:g} s.").format(seconds=START_PATIENCE_S),
+            kind="device",
+            hint=_("Try again; if it happens every time, report it with Slicer's log."),
         )
 
     def _finish(self, done: dict[str, Any] | None, error: Exception | None) -> None:

@@ -8,7 +8,7 @@ def availableModels() -> list:
     """Return a summary of each model in the library; none while the packages to read them are missing."""
     try:
         from medsynth_core.models.library import list_models
-    except ModuleNotFoundError:
+    except ImportError:  # missing, or too old
         return []
     return list_models()
 

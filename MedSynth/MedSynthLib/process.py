@@ -107,7 +107,7 @@ class WorkerProcess:
             return
         try:
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # the latter on macOS, of a group of zombies
             logging.debug("MedSynth: the worker had already ended")
 
     def _end(self) -> None:

@@ -61,11 +61,13 @@ class SetupSection:
 
     def close(self) -> None:
         """Stop the worker that looks for devices."""
-        if self._probe is not None and self._probe.state is not State.FINISHED:
-            self._probe.abort()
-        self._probe = None
+        probe, self._probe = self._probe, None
+        if probe is not None and probe.state is not State.FINISHED:
+            probe.abort()
 
     def _showDevices(self, done: dict[str, Any] | None, error: Exception | None) -> None:
+        if self._probe is None:  # closed, and the widgets may be gone
+            return
         if done is None:
             self._ui.deviceLabel.text = str(error) or _("Not known")
             return

@@ -64,3 +64,15 @@ def test_ParameterNodesKeepTypedValues():
         parameters.batchSize = 1000
     with pytest.raises(TypeError):
         parameters.model = 3
+
+
+def test_GuiConnectedByNameAloneCannotBeDisconnected(panel):
+    """`connectGui` of Slicer 5.10 to 5.13 returns no tag."""
+    from MedSynth import MedSynthLogic
+
+    parameters = MedSynthLogic().getParameterNode()
+    assert parameters.connectGui(panel.ui) is None
+    panel.exit()
+    parameters.disconnectGui(None)
+    panel.ui.batchSizeSpinBox.value = 5
+    assert parameters.batchSize == 5

@@ -126,6 +126,32 @@ def test_ClosingTheSceneStopsTheJob(someSlices, panel):
     assert panel.ui.applyButton.text == "Apply" and not panel.ui.applyButton.enabled
 
 
+def test_ClosedPanelLeavesTheClosedSceneAlone(someSlices, panel):
+    panel.exit()
+    slicer.mrmlScene.Clear(0)
+    assert panel._parameterNode is None
+
+
+def test_ClosedPanelDoesNotChangeTheParameters(someSlices, panel):
+    panel.exit()
+    panel.ui.batchSizeSpinBox.value = 9
+    assert panel.logic.getParameterNode().batchSize == 0
+    panel.initializeParameterNode()
+    assert panel.ui.batchSizeSpinBox.value == 0
+
+
+def test_JobThatEndsWhileAnotherModuleIsOpenIsShown(someSlices, panel):
+    panel.ui.applyButton.click()
+    panel.exit()
+    assert waitUntil(lambda: not panel.logic.isRunning, 120)
+    pet = panel.logic.getParameterNode().outputVolume
+    assert pet.GetName() == "Sarcoma CT synthetic PET"
+    assert panel.ui.statusLabel.text.startswith("Done in ")
+    panel.initializeParameterNode()
+    assert panel.ui.outputVolumeSelector.currentNode() is pet
+    assert panel.ui.applyButton.text == "Apply"
+
+
 def test_LogIsCapped(panel):
     for line in range(700):
         panel._log(f"line {line}")

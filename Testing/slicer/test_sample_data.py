@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unittest
 from pathlib import Path
 
 import SampleData
@@ -32,4 +33,27 @@ def test_ThumbnailHasTheSizeThatSampleDataAsksFor():
 def test_SelfTestOfTheModuleRuns():
     from MedSynth import MedSynthTest
 
+    MedSynthTest().runTest()
+
+
+def test_SelfTestPassesWhereNothingIsInstalled(monkeypatch):
+    """CTest in Slicer loads the test methods by name and never calls `runTest`."""
+    from MedSynthLib import dependencies
+
+    from MedSynth import MedSynthLogic, MedSynthTest
+
+    def fail(*arguments, **options):
+        raise AssertionError("nothing can be synthesized here")
+
+    monkeypatch.setattr(dependencies, "ready", lambda: False)
+    monkeypatch.setattr(MedSynthLogic, "synthesize", fail)
+    result = unittest.TestResult()
+    unittest.TestLoader().loadTestsFromTestCase(MedSynthTest).run(result)
+    assert result.testsRun == 1 and result.wasSuccessful()
+
+
+def test_SelfTestRegistersTheSampleCaseItself(monkeypatch):
+    from MedSynth import MedSynthTest
+
+    monkeypatch.delattr(slicer.modules, "sampleDataSources")
     MedSynthTest().runTest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
 import sys
 import types
 
@@ -74,6 +75,18 @@ def test_TorchComesThroughThePyTorchExtension(versions, monkeypatch):
     dependencies.install()
     assert asked == [(True, ">=2.8")]
     assert dependencies.ready()
+
+
+def test_TorchThatCannotBeDownloadedIsToldInTheLog(versions, monkeypatch, panel):
+    class PyTorchUtilsLogic:
+        def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None):
+            raise subprocess.CalledProcessError(1, "light_the_torch")
+
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", types.SimpleNamespace(PyTorchUtilsLogic=PyTorchUtilsLogic))
+    versions["torch"] = ""
+    panel.enter()
+    panel.ui.installButton.click()
+    assert "not installed: Command 'light_the_torch'" in panel.ui.logTextEdit.plainText
 
 
 def test_TooOldTorchIsNotReplacedSilently(versions):

@@ -96,6 +96,22 @@ def test_CancelInTheLastMomentStillCancels(someSlices):
     assert volumeNames() == ["Sarcoma CT"]
 
 
+def test_KillingAGroupOfZombiesIsNoFailure(someSlices, monkeypatch):
+    """On macOS a process group of which only zombies are left may not be signalled."""
+
+    def refuse(group: int, signal: int) -> None:
+        raise PermissionError("Operation not permitted")
+
+    logic = MedSynthLogic()
+    logic.synthesize(someSlices, waitForCompletion=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "killpg", refuse)
+        logic.abort()
+    assert not logic.isRunning
+    logic.waitForCompletion()
+    assert processesOfGroup(logic.workerPid) == []
+
+
 def test_WorkerThatDoesNotAnswerIsKilledWithItsChildren(someSlices, monkeypatch):
     # A worker that starts a child and then ignores everything, as a hanging driver call does.
     script = (
@@ -201,3 +217,13 @@ def test_UnknownModelAndSameOutputAreRefused(someSlices):
     with pytest.raises(MedSynthError, match="another one than the input"):
         MedSynthLogic().synthesize(someSlices, outputVolume=someSlices)
     assert volumeNames() == ["Sarcoma CT"]
+
+
+def test_WorkerThatNeverSpeaksIsGivenUp(someSlices, monkeypatch):
+    monkeypatch.setattr("MedSynthLib.process.COMMAND", ["-c", "import time; time.sleep(600)"])
+    monkeypatch.setattr("MedSynthLib.job.START_PATIENCE_S", 0.5)
+    logic = MedSynthLogic()
+    with pytest.raises(MedSynthError, match="did not answer within 0.5 s"):
+        logic.synthesize(someSlices)
+    assert volumeNames() == ["Sarcoma CT"]
+    assert processesOfGroup(logic.workerPid) == []

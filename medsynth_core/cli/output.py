@@ -34,8 +34,8 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
 
 
 def print_json(content: Any) -> None:
-    """Print ``content`` as JSON."""
-    print(json.dumps(content, indent=2, ensure_ascii=False))
+    """Print ``content`` as JSON, in ASCII: what a pipe is encoded in differs between systems."""
+    print(json.dumps(content, indent=2))
 
 
 def print_table(columns: list[str], rows: list[list[str]]) -> None:

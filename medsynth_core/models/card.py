@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.preparation.contract import Contract
@@ -72,6 +73,13 @@ class Card(_Part):
     metrics: dict[str, dict[str, float]]
     comparison: tuple[dict[str, str | float], ...] = ()
 
+    @model_validator(mode="after")
+    def _rising(self) -> Card:
+        values, errors = np.array(self.error_curve).T
+        if not (np.diff(values) >= 0).all() or not (errors >= 0).all() or not np.isfinite(values + errors).all():
+            raise ValueError("the values of error_curve must rise, and its errors be finite and not negative")
+        return self
+
 
 class Tensor(BaseModel):
     """A network's input or output, as MONAI's metadata schema describes it."""
@@ -132,7 +140,7 @@ def read_metadata(folder: Path) -> Metadata:
         raise MedSynthError(
             f"{folder} is not a model package: it has no readable {METADATA.as_posix()}.", kind="model"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MedSynthError(
             f"The model card {path} is not JSON: {error}; get the package again.", kind="model"
         ) from error

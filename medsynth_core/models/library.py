@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from medsynth_core.resources import resource_folder
 
 # Whoever needs the user's models elsewhere (a cluster, a test) says where by this variable.
 FOLDER_VARIABLE = "MEDSYNTH_MODELS"
+# Bytes of a package, unpacked: three times the largest published cascade.
+LARGEST_PACKAGE = 4e9
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,12 @@ def load_model(name: str | Path) -> Model:
             return Model.open(path)
     if Path(name).is_dir():
         return Model.open(name)
-    known = ", ".join(summary.name for summary in list_models()) or "none is installed"
+    summaries = list_models()
+    # A folder that somebody put into the library may have another name than its model.
+    for summary in summaries:
+        if summary.name == str(name):
+            return Model.open(summary.path)
+    known = ", ".join(summary.name for summary in summaries) or "none is installed"
     raise MedSynthError(
         f"There is no model '{name}'; choose one of the library ({known}) or give the folder of a package.",
         kind="model",
@@ -147,6 +155,7 @@ def export_model(name: str | Path, path: str | Path) -> Path:
     target = Path(path)
     if target.suffix != ".zip":
         raise MedSynthError(f"A package is exported as a zip file, but {target} does not end in .zip.", kind="output")
+    _check_links(model.path)
     with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(path for path in model.path.rglob("*") if path.is_file()):
             archive.write(file, Path(model.name) / file.relative_to(model.path))
@@ -162,6 +171,7 @@ class _unpacked:  # noqa: N801 - used as a context manager
 
     def __enter__(self) -> Path:
         if self._path.is_dir():
+            _check_links(self._path)
             return self._path
         if not self._path.is_file():
             raise MedSynthError(f"There is no model package at {self._path}.", kind="model")
@@ -172,7 +182,7 @@ class _unpacked:  # noqa: N801 - used as a context manager
         except BaseException:
             self._temporary.cleanup()
             raise
-        inside = [path.parent.parent for path in folder.glob(f"*/{METADATA.as_posix()}")]
+        inside = sorted(path.parent.parent for path in folder.glob(f"*/{METADATA.as_posix()}"))
         return inside[0] if inside else folder
 
     def __exit__(self, *_: object) -> None:
@@ -192,8 +202,29 @@ def _extract(path: Path, folder: Path) -> None:
                         "do not use it.",
                         kind="model",
                     )
+            size = sum(member.file_size for member in archive.infolist())
+            if size > LARGEST_PACKAGE:
+                raise MedSynthError(
+                    f"The package {path} would take {size / 1e9:.0f} GB when unpacked, more than any model; do not use "
+                    "it.",
+                    kind="model",
+                )
             archive.extractall(folder)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except OSError as error:
+        raise MedSynthError(f"The package {path} cannot be unpacked: {error.strerror}.", kind="model") from error
+    # A zip with a password, or packed in a way that Python does not know, is a RuntimeError.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise MedSynthError(
             f"{path} is not a model package: neither a folder nor a whole zip file.", kind="model"
         ) from error
+
+
+def _check_links(folder: Path) -> None:
+    """Make sure that nothing in a package's folder stands for a file outside it."""
+    for path in folder.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            raise MedSynthError(
+                f"The package {folder} is not safe: its entry '{path.relative_to(folder).as_posix()}' leaves the "
+                "package's folder; do not use it.",
+                kind="model",
+            )

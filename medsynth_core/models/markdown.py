@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 from medsynth_core.models.card import Metadata
 from medsynth_core.preparation.contract import MODALITY_NAMES
 
@@ -37,9 +39,9 @@ def card_text(metadata: Metadata) -> str:
         "## Uncertainty\n\n" + _curve(card.error_curve, contract.output.unit),
         "## Training\n\n"
         f"Cases: {', '.join(f'{len(names)} {split}' for split, names in training.split.items() if names)}. "
-        f"Best of {training.recipe['epochs']} epochs by validation: {training.best_epoch}. "
-        f"Seed {training.recipe['seed']}. Device: {training.environment['device']}, "
-        f"torch {training.environment['torch']}.\n\n"
+        f"Best of {training.recipe.get('epochs', '?')} epochs by validation: {training.best_epoch}. "
+        f"Seed {training.recipe.get('seed', '?')}. Device: {training.environment.get('device', '?')}, "
+        f"torch {training.environment.get('torch', '?')}.\n\n"
         f"Made again by `{training.command}`; recipe, split, log and versions are in `docs/training`.",
         f"## Licence\n\nWeights: {card.licence}. Data: {card.data_licence}",
     ]
@@ -55,7 +57,8 @@ def _spacing(spacing: tuple[float, float, float] | None) -> str:
 def _results(metrics: dict[str, dict[str, float]], unit: str) -> str:
     lines = ["| split | MAE in the body | PSNR, whole slices |", "|---|---|---|"]
     lines += [
-        f"| {split} | {scores['mae']:.3f} {unit} | {scores['psnr']:.2f} dB |" for split, scores in metrics.items()
+        f"| {split} | {scores.get('mae', nan):.3f} {unit} | {scores.get('psnr', nan):.2f} dB |"
+        for split, scores in metrics.items()
     ]
     return "\n".join(["Mean over cases, on the grid of the network.", "", *lines])
 

@@ -14,6 +14,8 @@ from medsynth_core.volume import Volume
 Millimetres = Annotated[float, Field(gt=0)]
 Modality = Literal["CT", "PT", "MR"]
 AIR_HU = -1000.0
+# A share of the voxels that is as good as none.
+FEW = 0.001
 # A CT is cut to a window where this share of its voxels has the lowest value, and that lies above air by this.
 CLIPPED_SHARE = 0.05
 CLIPPED_ABOVE = -700.0
@@ -121,7 +123,8 @@ def _not_hounsfield(voxels: np.ndarray) -> list[str]:
         return np.count_nonzero((voxels > above) & (voxels < below)) / voxels.size
 
     soft = share(-200, 200)
-    if low > -100:
+    # A few negative voxels are what interpolation leaves around the edges of any image.
+    if low > -100 or share(-np.inf, -50) < FEW:
         return [
             f"The values of the volume ({low:g} to {high:g}) are not Hounsfield units, which are negative in "
             "fat and air; choose a CT, or apply its rescale slope and intercept."
@@ -134,7 +137,7 @@ def _not_hounsfield(voxels: np.ndarray) -> list[str]:
     # A small animal in a large field, or a piece of lung or bone, has little soft tissue; other numbers have none.
     # Nothing attenuates less than air: below it there is noise, or a single value that stands for no voxel.
     # A padded CT without its intercept has air at 0 and tissue around 1000, and nothing in between.
-    no_intercept = share(800, 1200) > 0.05 and share(-1100, -50) < 0.001
+    no_intercept = share(800, 1200) > 0.05 and share(-1100, -50) < FEW
     if soft < 0.005 or high > 32767 or high < 0 or share(low, -1100) > 0.05 or no_intercept:
         return [
             f"The values of the volume ({low:g} to {high:g}, {soft:.1%} of them between -200 and 200) do not "

@@ -40,6 +40,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.recipe, self.val, self.folder, self.device = recipe, val, folder, device
         generator = create_network(recipe.network.name, **recipe.network.options).to(device)
+        _check_crop(recipe, generator)
         adversary = recipe.discriminator
         discriminator = create_network(adversary.name, **adversary.options).to(device) if adversary else None
         self.system = CascadeSystem(generator, discriminator, recipe)
@@ -77,6 +78,8 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.epoch, self.step, self.log = state["epoch"], state["step"], state["log"]
         torch.set_rng_state(state["random"].cpu())
+        if self.device.type == "cuda" and "random_cuda" in state:
+            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
 
     def _train_epoch(self, progress: Progress) -> dict[str, float]:
         sums: dict[str, float] = {}
@@ -135,7 +138,9 @@ class Trainer:
         return not earlier or row[name] > max(earlier)
 
     def _state(self) -> dict[str, object]:
+        cuda = {"random_cuda": torch.cuda.get_rng_state(self.device)} if self.device.type == "cuda" else {}
         return {
+            **cuda,
             "system": self.system.state(),
             "average": self.average.state_dict(),
             "epoch": self.epoch,
@@ -143,3 +148,19 @@ class Trainer:
             "log": self.log,
             "random": torch.get_rng_state(),
         }
+
+
+def _check_crop(recipe: Recipe, generator: nn.Module) -> None:
+    """Make sure that the network can take the training slices.
+
+    Raises:
+        MedSynthError: it cannot, or it is no generator.
+    """
+    multiple = getattr(generator, "multiple_of", None)
+    if multiple is None:
+        raise MedSynthError(f"The network '{recipe.network.name}' of the recipe makes no images; choose another.")
+    if recipe.augmentation.crop % multiple:
+        raise MedSynthError(
+            f"The recipe cuts slices to {recipe.augmentation.crop} pixels, but the network '{recipe.network.name}' "
+            f"takes multiples of {multiple}; change augmentation.crop."
+        )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
 import torch
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.inference.predictor import Predictor
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.models.card import METADATA, WEIGHTS, read_metadata
@@ -32,10 +35,34 @@ def publish(
     """Write the package of a finished training into its folder and return the package's path.
 
     Weights are stored in half precision, and judged as stored: on the validation cases, and on the test cases if
-    the manifest has any.
+    the manifest has any. The package is there whole or not at all.
+
+    Raises:
+        MedSynthError: it cannot be written.
+        Cancelled: the progress callback asked to stop.
     """
     package = folder.path / recipe.name
-    shutil.rmtree(package, ignore_errors=True)
+    try:
+        with TemporaryDirectory(dir=folder.path, prefix=".package-") as temporary:
+            made = Path(temporary) / recipe.name
+            _write_package(made, recipe, cases, val, folder, device, progress)
+            shutil.rmtree(package, ignore_errors=True)
+            os.replace(made, package)
+    except OSError as error:
+        raise MedSynthError(f"The package {package} cannot be written: {error.strerror}.", kind="output") from error
+    progress(1.0, f"The package is in {package}")
+    return package
+
+
+def _write_package(
+    package: Path,
+    recipe: Recipe,
+    cases: list[Case],
+    val: list[Pair],
+    folder: RunFolder,
+    device: torch.device,
+    progress: Progress,
+) -> None:
     (package / "models").mkdir(parents=True)
     (package / "configs").mkdir()
     (package / "docs" / "training").mkdir(parents=True)
@@ -52,8 +79,6 @@ def publish(
     for record in RECORDS:
         shutil.copyfile(folder.path / record, package / "docs" / "training" / record)
     (package / "docs" / "README.md").write_text(card_text(read_metadata(package)), encoding="utf-8")
-    progress(1.0, f"The package is in {package}")
-    return package
 
 
 INFERENCE = {

@@ -42,7 +42,7 @@ def error_curve(predictor: Predictor, pairs: list[Pair], contract: Contract) -> 
         squared.append((predicted - real)[pair.prepared.body] ** 2)
     values, errors = np.concatenate(synthetic), np.concatenate(squared)
     groups = np.array_split(np.argsort(values, kind="stable"), 8)
-    points = [(float(values[group].mean()), float(np.sqrt(errors[group].mean()))) for group in groups]
+    points = [(float(values[group].mean()), float(np.sqrt(errors[group].mean()))) for group in groups if group.size]
     rising = [point for index, point in enumerate(points) if index == 0 or point[0] > points[index - 1][0]]
     # A network that says the same everywhere is equally wrong at every value.
     return rising if len(rising) > 1 else [points[0], (points[0][0] + 1.0, float(np.sqrt(errors.mean())))]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from builders import phantom_ct, phantom_pet, tiny_recipe, write_manifest
 
-from medsynth_core import read_volume, write_volume
+from medsynth_core import Cancelled, read_volume, write_volume
 from medsynth_core.training.recipe import write_recipe
 
 
@@ -132,6 +133,55 @@ def test_a_mistake_is_one_sentence_and_status_2_and_leaves_nothing(case, model, 
 def test_a_wrong_option_has_status_2():
     assert medsynth("synthesize", "--modle", "x").returncode == 2
     assert medsynth("fly").returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [("synthesize", "--modle", "x", "--json"), ("fly", "--json")])
+def test_a_wrong_option_is_told_to_machines_too(arguments):
+    told = json.loads(medsynth(*arguments).stdout)["error"]
+    assert told["kind"] == "input" and told["message"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "status", "kind"),
+    [
+        (ZeroDivisionError("by design"), 1, "failure"),
+        (KeyboardInterrupt(), 130, "cancelled"),
+        (Cancelled(), 130, "cancelled"),
+    ],
+)
+def test_whatever_ends_it_is_told_to_machines_too(monkeypatch, capsys, problem, status, kind):
+    from medsynth_core.cli import app as command
+
+    def end(**_):
+        raise problem
+
+    monkeypatch.setattr(command, "app", end)
+    monkeypatch.setattr(sys, "argv", ["medsynth", "networks", "--json"])
+    assert command.run() == status
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["error"]["kind"] == kind
+    assert ("Traceback" in printed.err) == (status == 1)
+
+
+@pytest.mark.parametrize("uncertainty", ["ct.nii.gz", "out.nii.gz"])
+def test_neither_the_input_nor_another_result_is_written_over(case, model, tmp_path, uncertainty):
+    shutil.copyfile(case / "ct.nii.gz", tmp_path / "ct.nii.gz")
+    done = medsynth(
+        *("synthesize", tmp_path / "ct.nii.gz", tmp_path / "out.nii.gz", "--model", model),
+        *("--uncertainty", tmp_path / uncertainty),
+    )
+    assert done.returncode == 2 and "is named twice" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["ct.nii.gz"]
+    assert (tmp_path / "ct.nii.gz").read_bytes() == (case / "ct.nii.gz").read_bytes()
+
+
+def test_json_survives_a_pipe_of_any_encoding(case, model, tmp_path):
+    place = tmp_path / "患者.nii.gz"
+    done = medsynth(
+        *("synthesize", case / "ct.nii.gz", place, "--model", model, "--json"),
+        PYTHONIOENCODING="latin-1",
+    )
+    assert done.returncode == 0 and json.loads(done.stdout)["output"] == str(place)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for other processes")

@@ -46,6 +46,19 @@ def test_every_slice_comes_back_at_its_own_place(slices):
     assert np.allclose(Predictor(Shifted(), CONTRACT, CPU, 3)(volume(slices)), volume(slices), atol=1e-6)
 
 
+@pytest.mark.parametrize("channels", [3, 5, 7])
+@pytest.mark.parametrize("slices", [1, 2, 4, 7])
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_every_slice_comes_back_from_networks_that_answer_with_more_slices_than_a_batch_has(
+    channels, slices, batch_size
+):
+    network = Shifted()
+    network.in_channels = network.out_channels = channels
+    answer = Predictor(network, CONTRACT, CPU, batch_size)(volume(slices))
+    assert np.allclose(answer[channels // 2 : -(channels // 2)], volume(slices)[channels // 2 : -(channels // 2)])
+    assert answer.shape == volume(slices).shape and np.isfinite(answer).all()
+
+
 @pytest.mark.parametrize("slices", ["neighbours", "replicate"])
 def test_the_batch_size_does_not_matter(slices):
     torch.manual_seed(0)
@@ -77,6 +90,30 @@ def test_no_room_for_one_slice_is_told_in_one_sentence():
     with pytest.raises(MedSynthError, match="does not hold one slice") as caught:
         Predictor(Greedy(room=0), CONTRACT, CPU)(volume())
     assert caught.value.kind == "device"
+
+
+@pytest.mark.parametrize("words", ["DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED"])
+def test_memory_that_runs_out_without_an_exception_of_its_own_is_noticed(words):
+    class Full(Shifted):
+        def forward(self, image):
+            if len(image) > 2:
+                raise RuntimeError(words)
+            return image
+
+    assert np.allclose(Predictor(Full(), CONTRACT, CPU, 8)(volume()), volume(), atol=1e-6)
+
+
+def test_a_device_that_cannot_even_hold_the_network_hands_over_to_the_cpu():
+    class Large(Shifted):
+        def to(self, device):
+            if device.type != "cpu":
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return self
+
+    log: list[str] = []
+    predictor = Predictor(Large(), CONTRACT, torch.device("meta"), 1)
+    assert np.allclose(predictor(volume(), Progress(log=log.append)), volume(), atol=1e-6)
+    assert predictor.device == CPU and "on the CPU" in log[-1]
 
 
 def test_a_network_that_is_broken_is_not_taken_for_one_without_memory():

@@ -1,7 +1,10 @@
 """A model package is data that is checked before it is trusted."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -61,21 +64,23 @@ def test_the_metadata_has_what_monais_bundle_schema_requires(made):
 
 
 def test_monais_own_command_gives_the_same_voxels(made, tmp_path):
-    from monai.bundle import run
-
+    pytest.importorskip("fire", reason="MONAI's command needs the package fire")
     from medsynth_core import read_volume, write_volume
 
     ct = phantom_ct()
     write_volume(ct, tmp_path / "ct.nii.gz")
-    run(
-        config_file=str(made / "configs" / "inference.json"),
-        meta_file=str(made / "configs" / "metadata.json"),
-        bundle_root=str(made),
-        input_file=str(tmp_path / "ct.nii.gz"),
-        output_file=str(tmp_path / "pet.nii.gz"),
+    done = subprocess.run(
+        [sys.executable, "-m", "monai.bundle", "run"]
+        + ["--config_file", made / "configs" / "inference.json", "--meta_file", made / "configs" / "metadata.json"]
+        + ["--bundle_root", made, "--input_file", tmp_path / "ct.nii.gz", "--output_file", tmp_path / "pet.nii.gz"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    ours, theirs = synthesize(ct, made).voxels, read_volume(tmp_path / "pet.nii.gz").voxels
-    assert np.allclose(theirs, ours, rtol=1e-4, atol=0)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = synthesize(ct, made), read_volume(tmp_path / "pet.nii.gz")
+    assert np.array_equal(theirs.ijk_to_ras, ours.ijk_to_ras)
+    assert np.allclose(theirs.voxels, ours.voxels, rtol=1e-4, atol=1e-6)
 
 
 def test_weights_are_half_precision_safetensors_of_the_registrys_network(made):
@@ -190,3 +195,67 @@ def test_a_package_that_is_not_valid_does_not_hide_the_others(package):
     (user_folder() / "broken" / "configs" / "metadata.json").write_text("{}")
     import_model(package)
     assert "tiny" in [summary.name for summary in list_models()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+@pytest.mark.parametrize("place", ["docs/notes.txt", "models/model.safetensors", "docs/more"])
+def test_a_package_with_a_link_out_of_its_folder_is_refused(package, tmp_path, place):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    target = shutil.copyfile(package / "models" / "model.safetensors", outside / "weights")
+    (package / place).unlink(missing_ok=True)
+    (package / place).symlink_to(outside if place == "docs/more" else target)
+    for use in (verify_model, import_model, lambda path: export_model(path, tmp_path / "out.zip")):
+        with pytest.raises(MedSynthError, match=f"its entry '{place}' leaves the package's folder"):
+            use(package)
+    assert not user_folder().exists() and not (tmp_path / "out.zip").exists()
+
+
+def test_a_zip_with_a_password_or_of_a_huge_size_is_refused_in_one_sentence(made, tmp_path, monkeypatch):
+    archive = export_model(made, tmp_path / "tiny.zip")
+    locked = bytearray(archive.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = locked.find(signature)
+        while at >= 0:
+            locked[at + flags] |= 1
+            at = locked.find(signature, at + 4)
+    (tmp_path / "locked.zip").write_bytes(locked)
+    with pytest.raises(MedSynthError, match="neither a folder nor a whole zip"):
+        import_model(tmp_path / "locked.zip")
+    monkeypatch.setattr("medsynth_core.models.library.LARGEST_PACKAGE", 1000)
+    with pytest.raises(MedSynthError, match="when unpacked"):
+        import_model(archive)
+
+
+def test_a_zip_that_is_damaged_inside_is_refused_in_one_sentence(made, tmp_path):
+    archive = export_model(made, tmp_path / "tiny.zip")
+    content = bytearray(archive.read_bytes())
+    content[200:1200] = bytes(1000)
+    archive.write_bytes(content)
+    with pytest.raises(MedSynthError) as caught:
+        import_model(archive)
+    assert caught.value.kind == "model" and "\n" not in caught.value.message
+
+
+def test_a_model_in_a_folder_of_another_name_is_found_by_its_own(package):
+    shutil.copytree(package, user_folder() / "my-download")
+    assert "tiny" in [summary.name for summary in list_models()]
+    assert load_model("tiny").path == load_model("my-download").path == user_folder() / "my-download"
+
+
+@pytest.mark.parametrize(
+    "curve", [[[0, 1]], [[1, 0.1], [0, 0.2]], [[0, 0.1], [1, -0.1]], [[0, 0.1], [float("nan"), 0.2]]]
+)
+def test_an_uncertainty_that_means_nothing_is_refused(package, curve):
+    change_card(package, lambda card: card["medsynth"].update(error_curve=curve))
+    with pytest.raises(MedSynthError, match="not valid at 'medsynth"):
+        load_model(package)
+
+
+def test_a_card_with_other_records_of_its_training_can_still_be_shown(package):
+    def change(card):
+        card["medsynth"]["training"].update(recipe={}, environment={})
+        card["medsynth"]["metrics"] = {"test": {"ssim": 0.9}}
+
+    change_card(package, change)
+    assert "What it cannot know" in card_text(load_model(package).metadata)

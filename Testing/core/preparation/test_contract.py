@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from builders import axial_matrix, phantom_ct, tiny_recipe
+from builders import axial_matrix, phantom_ct, phantom_pet, tiny_recipe
+from scipy.ndimage import gaussian_filter
 
 from medsynth_core import MedSynthError, Volume
 from medsynth_core.preparation.body import body_mask
@@ -38,6 +39,102 @@ def test_a_volume_that_does_not_fit_is_refused_in_one_sentence(volume, words):
     assert caught.value.message.endswith(".") and "\n" not in caught.value.message
 
 
+def hounsfield(**changes: object) -> np.ndarray:
+    """Return a phantom CT, 18 % of it body, with ``padding`` outside a circle, or cut below ``lowest``."""
+    hu = phantom_ct(shape=(6, 80, 88)).voxels.astype(np.int32)
+    j, i = np.meshgrid(np.linspace(-1, 1, 80), np.linspace(-1, 1, 88), indexing="ij")
+    hu = np.maximum(hu, changes.get("lowest", -9999)) + changes.get("offset", 0)
+    hu[:, i**2 + j**2 > 1] = changes.get("padding", hu.min())
+    return hu
+
+
+def picture() -> np.ndarray:
+    return np.clip((hounsfield() + 160) * 255 / 400, 0, 255).astype(np.uint8)
+
+
+def overshooting_mr() -> np.ndarray:
+    mr = np.clip(hounsfield() + 200, 0, None)
+    mr[3, 40, 40] = -136
+    return mr
+
+
+@pytest.mark.parametrize(
+    "voxels",
+    [
+        hounsfield(offset=1024, padding=0),
+        hounsfield(offset=1024, padding=-2000),
+        hounsfield(offset=-1024),
+        picture(),
+        picture().astype(np.int16) - 128,
+        hounsfield(lowest=-200, padding=-200),
+        hounsfield(lowest=-160, padding=-160),
+        phantom_ct().voxels > 300,
+        (phantom_ct().voxels > 300).astype(np.uint8),
+        overshooting_mr(),
+        np.random.default_rng(0).integers(-4096, 4096, (4, 30, 30)),
+    ],
+    ids=[
+        "offset",
+        "padded-offset",
+        "offset-twice",
+        "picture",
+        "signed-picture",
+        "window-200",
+        "window-160",
+        "mask",
+        "label",
+        "mr-below-0",
+        "phase",
+    ],
+)
+def test_numbers_that_are_not_hounsfield_units_are_refused_also_when_they_are_called_so(voxels):
+    with pytest.raises(MedSynthError) as caught:
+        CONTRACT.check(Volume(voxels, axial_matrix(), "CT", "HU"))
+    assert caught.value.message.endswith(".") and "\n" not in caught.value.message
+
+
+def with_metal() -> np.ndarray:
+    hu = hounsfield(padding=-1000)
+    hu[:, 35:40, 35:40] = 30000
+    return hu
+
+
+def lung() -> np.ndarray:
+    hu = np.random.default_rng(0).normal(-850, 40, (6, 40, 40))
+    hu[:, ::10, ::10] = 30
+    return hu
+
+
+def dry_bone() -> np.ndarray:
+    hu = np.random.default_rng(0).normal(-1000, 10, (6, 40, 40))
+    hu[:, 10:30, 10:30] = np.random.default_rng(0).normal(500, 500, (6, 20, 20))
+    return gaussian_filter(hu, 0.5)
+
+
+def mouse() -> np.ndarray:
+    hu = np.random.default_rng(0).normal(-1000, 20, (6, 100, 100))
+    hu[:, 40:52, 40:52] = np.random.default_rng(0).normal(20, 60, (6, 12, 12))
+    return hu
+
+
+@pytest.mark.parametrize(
+    "voxels",
+    [
+        hounsfield(padding=-3024),
+        hounsfield(padding=-2000),
+        hounsfield(padding=-1024).astype(np.float64),
+        hounsfield()[:, 20:60, 18:70],
+        with_metal(),
+        lung(),
+        dry_bone(),
+        mouse(),
+    ],
+    ids=["padding-3024", "padding-2000", "float", "inside-the-body", "metal", "lung", "dry-bone", "mouse"],
+)
+def test_an_unusual_ct_is_still_a_ct(voxels):
+    assert CONTRACT.misfits(Volume(voxels, axial_matrix())) == []
+
+
 def test_a_real_mr_given_as_ct_is_refused(sample_case):
     from medsynth_core import read_volume
 
@@ -55,6 +152,14 @@ def test_the_body_is_found_without_the_table_and_with_the_air_inside():
     assert not body[:, 37].any()
     assert body[2:4, 18:22, 12:16].all()
     assert not body[:, 0].any()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_body_is_found_in_a_single_slice_of_any_direction(axis):
+    hu = phantom_ct().voxels
+    middle = hu.shape[axis] // 2
+    body = body_mask(hu.take([middle], axis=axis))
+    assert body.mean() == pytest.approx(body_mask(hu).take([middle], axis=axis).mean(), abs=0.1) and body.any()
 
 
 def test_a_volume_of_air_has_no_body_and_is_still_prepared():
@@ -81,3 +186,11 @@ def test_target_lies_on_the_input():
     target = prepare_target(pet, prepared, CONTRACT)
     assert target.shape == prepared.voxels.shape
     assert target[2, 8, 8] == pytest.approx(0.5)
+
+
+def test_a_target_that_lies_elsewhere_is_refused():
+    ct = phantom_ct()
+    elsewhere = axial_matrix()
+    elsewhere[:3, 3] += 1000
+    with pytest.raises(MedSynthError, match="no place in common"):
+        prepare_target(phantom_pet(ct).replace(ijk_to_ras=elsewhere), prepare(ct, CONTRACT), CONTRACT)

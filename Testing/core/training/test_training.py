@@ -1,7 +1,9 @@
 """A training makes a model that knows its phantom, the same one every time, also when it was stopped on the way."""
 
 import csv
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,12 @@ from builders import phantom_ct, phantom_pet, tiny_recipe, write_manifest
 from safetensors.torch import load_file
 
 from medsynth_core import Cancelled, MedSynthError, load_model, synthesize, train
+from medsynth_core.inference.predictor import Predictor
+from medsynth_core.training.arrays import load_pair
 from medsynth_core.training.manifest import read_manifest
 from medsynth_core.training.recipe import read_recipe, write_recipe
+from medsynth_core.training.run_folder import RunFolder
+from medsynth_core.training.validation import error_curve
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +93,91 @@ def test_a_training_does_not_run_over_another_or_resume_a_stranger(run, manifest
         train(tiny_recipe(), manifest, run / "nothing", resume=True, device="cpu")
 
 
+def test_a_training_does_not_go_on_with_other_cases(manifest, tmp_path):
+    train(tiny_recipe(epochs=1), manifest, tmp_path / "run", device="cpu")
+    other = manifest.with_name("other.csv")
+    other.write_text(manifest.read_text().replace("P3,test", "P3,train"))
+    with pytest.raises(MedSynthError, match="another split"):
+        train(tiny_recipe(epochs=1), other, tmp_path / "run", resume=True, device="cpu")
+
+
+@pytest.mark.parametrize("damage", [b"", b"nothing of torch's"])
+def test_a_damaged_checkpoint_is_told_in_one_sentence(tmp_path, damage):
+    (tmp_path / "checkpoint.pt").write_bytes(damage)
+    with pytest.raises(MedSynthError, match="is damaged"):
+        RunFolder(tmp_path).read_checkpoint(torch.device("cpu"))
+
+
+def test_a_full_disk_is_told_in_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def as_torch_says_it(state, path):
+        path.write_text("half of it")
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598")
+
+    monkeypatch.setattr(Path, "write_bytes", no_space)
+    monkeypatch.setattr(torch, "save", as_torch_says_it)
+    with pytest.raises(MedSynthError, match="cannot be written"):
+        RunFolder(tmp_path).write_best(torch.nn.Linear(2, 2))
+    with pytest.raises(MedSynthError, match="cannot be written"):
+        RunFolder(tmp_path).write_checkpoint({"weights": torch.zeros(100_000)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cancelling_while_the_package_is_written_leaves_no_half_package(manifest, tmp_path):
+    def stop(fraction: float, message: str) -> None:
+        if message == "Preparing P3":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train(tiny_recipe(epochs=1), manifest, tmp_path / "run", device="cpu", progress=stop)
+    assert [path.name for path in (tmp_path / "run").iterdir() if path.is_dir()] == []
+    package = train(tiny_recipe(epochs=1), manifest, tmp_path / "run", device="cpu", resume=True)
+    assert load_model(package).name == "tiny"
+
+
+def test_a_case_that_does_not_fit_is_named(manifest, tmp_path):
+    swapped = manifest.with_name("swapped.csv")
+    swapped.write_text(manifest.read_text().replace("ct1.nii.gz,pet1.nii.gz", "pet1.nii.gz,ct1.nii.gz"))
+    with pytest.raises(MedSynthError, match="^Case 'P1': "):
+        train(tiny_recipe(epochs=1), swapped, tmp_path / "run", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"augmentation": {"crop": 25}}, "takes multiples of 8"),
+        ({"network": {"name": "patchgan2d"}}, "makes no images"),
+    ],
+)
+def test_a_recipe_whose_parts_do_not_fit_is_refused_in_one_sentence(manifest, tmp_path, change, words):
+    with pytest.raises(MedSynthError, match=words):
+        train(tiny_recipe(**change), manifest, tmp_path / "run", device="cpu")
+
+
+def test_a_network_that_always_says_the_same_is_equally_wrong_everywhere(run, manifest):
+    class Silent(torch.nn.Module):
+        in_channels = out_channels = multiple_of = 1
+
+        def forward(self, image):
+            return torch.zeros_like(image)
+
+    pair = load_pair(read_manifest(manifest, ("ct", "pet"))[2], tiny_recipe())
+    predictor = Predictor(Silent(), tiny_recipe().contract, torch.device("cpu"))
+    (low, error), (high, same) = error_curve(predictor, [pair], tiny_recipe().contract)
+    assert low == 0 < high and error > 0 and same > 0
+
+
+def test_a_manifest_from_a_spreadsheet_is_read_and_another_encoding_refused(manifest):
+    saved = manifest.with_name("saved.csv")
+    saved.write_bytes(b"\xef\xbb\xbf" + manifest.read_bytes())
+    assert read_manifest(saved, ("ct", "pet"))[0].name == "P0"
+    saved.write_bytes(manifest.read_bytes().replace(b"P0", b"P\xfc"))
+    with pytest.raises(MedSynthError, match="not a CSV in UTF-8"):
+        read_manifest(saved, ("ct", "pet"))
+
+
 def test_a_training_that_diverges_says_so_and_keeps_its_checkpoint(manifest, tmp_path):
     recipe = tiny_recipe(optimiser={"learning_rate": 1e30}, epochs=9)
     with pytest.raises(MedSynthError, match="not a finite number at step"):
@@ -117,6 +208,8 @@ def test_a_wrong_manifest_is_refused_in_one_sentence(manifest, change, words):
         (("epochs: 3", "epochs: many"), "wrong at 'epochs'"),
         (("name: cascade-compact", "name: [1"), "not a YAML file"),
         (("l1: 1.0", "l1: 0.0"), "wrong at 'loss'"),
+        (("seed: 0", "seed: -1"), "wrong at 'seed'"),
+        (("name: tiny", "name: " + 65 * "a"), "wrong at 'name'"),
         (("adversarial: 0.0", "adversarial: 1.0"), "go together"),
     ],
 )

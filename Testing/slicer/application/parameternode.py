@@ -98,14 +98,19 @@ class _Wrapper:
     allParameters: dict[str, _Parameter]
 
     def __init__(self, parameterNode) -> None:
-        self.parameterNode, self._guis, self._updating = parameterNode, {}, False
+        self.parameterNode, self._guis, self._nextTag, self._updating = parameterNode, {}, 0, False
         for parameter in self.allParameters.values():
             if not parameter.isNode and not parameterNode.HasParameter(parameter.name):
                 parameter.__set__(self, parameter.default)
 
-    def connectGui(self, gui) -> int:
-        widgets = {w.property("SlicerParameterName"): w for w in gui.findChildren(QtWidgets.QWidget)}
+    def connectGui(self, gui) -> None:
+        """As in Slicer, there is no tag: what is connected in this way stays connected."""
+        children = gui.findChildren(QtWidgets.QWidget) if isinstance(gui, QtWidgets.QWidget) else vars(gui).values()
+        widgets = {widget.property("SlicerParameterName"): widget for widget in children}
         widgets.pop(None, None)
+        self.connectParametersToGui(widgets)
+
+    def connectParametersToGui(self, widgets: dict) -> int:
         unknown = set(widgets) - set(self.allParameters)
         if unknown:
             raise ValueError(f"Cannot find a param with the given name: {unknown}")
@@ -116,16 +121,15 @@ class _Wrapper:
             slot = self._writer(name, connector)
             connector.changed.connect(slot)
             slots.append((connector.changed, slot))
-        tag = len(self._guis)
-        observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._updateGui(connectors))
-        self._guis[tag] = (slots, observer)
+        tag, self._nextTag = self._nextTag, self._nextTag + 1
+        self._guis[tag] = (slots, connectors)
+        self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._updateGuis())
         return tag
 
     def disconnectGui(self, tag: int) -> None:
-        slots, observer = self._guis.pop(tag)
+        slots, _ = self._guis.pop(tag, ((), {}))
         for signal, slot in slots:
             signal.disconnect(slot)
-        self.RemoveObserver(observer)
 
     def AddObserver(self, event, callback, priority: float = 0.0) -> int:
         return self.parameterNode.AddObserver(event, callback, priority)
@@ -140,13 +144,14 @@ class _Wrapper:
 
         return write
 
-    def _updateGui(self, connectors: dict) -> None:
+    def _updateGuis(self) -> None:
         if self._updating:
             return
         self._updating = True
         try:
-            for name, connector in connectors.items():
-                connector.write(getattr(self, name))
+            for _, connectors in self._guis.values():
+                for name, connector in connectors.items():
+                    connector.write(getattr(self, name))
         finally:
             self._updating = False
 

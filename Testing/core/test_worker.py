@@ -1,0 +1,238 @@
+"""The worker process answers in JSON lines, stops when asked, and ends with whoever started it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from queue import Empty, Queue
+from threading import Thread
+
+import numpy as np
+import pytest
+from builders import phantom_ct, tiny_recipe, write_manifest
+
+from medsynth_core import synthesize, train
+
+LAST = ("done", "error", "cancelled")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    return train(tiny_recipe(epochs=1), write_manifest(folder), folder / "run", device="cpu")
+
+
+class Client:
+    """A worker and the lines exchanged with it; ``before`` is Python that it runs first."""
+
+    def __init__(self, before: str = "") -> None:
+        code = f"{before}\nfrom medsynth_core.worker import main\nmain()"
+        self.process = subprocess.Popen(
+            [sys.executable, *(["-c", code] if before else ["-m", "medsynth_core.worker"])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "latin-1"},
+        )
+        self.lines: Queue[bytes] = Queue()
+        Thread(target=lambda: [self.lines.put(line) for line in self.process.stdout], daemon=True).start()
+
+    def write(self, line: bytes) -> None:
+        self.process.stdin.write(line + b"\n")
+        self.process.stdin.flush()
+
+    def send(self, **request: object) -> None:
+        self.write(json.dumps(request, ensure_ascii=False).encode())
+
+    def next(self, *kinds: str) -> dict:
+        """Return the next event, or the next of ``kinds``; every line must be an event."""
+        while True:
+            try:
+                event = json.loads(self.lines.get(timeout=60))
+            except Empty:
+                self.process.kill()
+                raise AssertionError(self.process.stderr.read().decode()) from None
+            if not kinds or event["event"] in kinds:
+                return event
+
+
+@pytest.fixture(scope="module")
+def worker():
+    """One worker for all tests that leave it alive: it must serve job after job."""
+    client = Client()
+    yield client
+    client.process.stdin.close()
+    assert client.process.wait(10) == 0
+
+
+@pytest.fixture
+def request_of(model, tmp_path):
+    """Make a request to synthesize; what is None is left out."""
+    np.save(tmp_path / "ct.npy", phantom_ct().voxels)
+
+    def make(**changes: object) -> dict[str, object]:
+        given = {
+            "job": "synthesize",
+            "input": {
+                "voxels": str(tmp_path / "ct.npy"),
+                "ijk_to_ras": phantom_ct().ijk_to_ras.tolist(),
+                "modality": "CT",
+                "unit": "HU",
+            },
+            "output": str(tmp_path / "pet.npy"),
+            "model": str(model),
+            "device": "cpu",
+            "batch_size": 1,
+        }
+        return {key: value for key, value in {**given, **changes}.items() if value is not None}
+
+    return make
+
+
+def test_it_describes_what_is_installed(worker):
+    worker.send(job="describe")
+    assert worker.next() == {"event": "started", "job": "describe"}
+    told = worker.next(*LAST)
+    assert told["event"] == "done" and told["devices"][-1]["id"] == "cpu"
+    assert {"medsynth_core", "torch", "monai", "SimpleITK", "numpy"} == set(told["versions"])
+
+
+def test_it_synthesizes_what_the_library_does_and_reports_its_progress(worker, request_of, model, tmp_path):
+    worker.send(**request_of())
+    events = [worker.next()]
+    while events[-1]["event"] not in LAST:
+        events.append(worker.next())
+    progress = [event["progress"] for event in events if event["event"] == "progress"]
+    assert progress == sorted(progress) and progress[-1] == 1 and len(progress) > 6
+    done = events[-1]
+    assert done["event"] == "done" and (done["modality"], done["unit"]) == ("PT", "SUVbw")
+    assert done["metadata"]["model"] == "tiny" and done["output"] == str(tmp_path / "pet.npy")
+    expected = synthesize(phantom_ct(), model, device="cpu", batch_size=1).voxels
+    assert np.allclose(np.load(tmp_path / "pet.npy"), expected, atol=1e-5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ct.npy", "pet.npy"]
+
+
+def test_names_of_files_may_have_any_letters(worker, request_of, tmp_path):
+    folder = tmp_path / "Grüße 患者"
+    folder.mkdir()
+    worker.send(**request_of(output=str(folder / "pet.npy")))
+    assert worker.next(*LAST)["output"] == str(folder / "pet.npy")
+    assert (folder / "pet.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "nothing"}, "no model 'nothing'"),
+        ({"model": None}, "does not state 'model'"),
+        ({"input": None}, "does not state 'input'"),
+        ({"input": "ct.npy"}, "does not state 'voxels'"),
+        ({"input": {"voxels": "nothing.npy", "ijk_to_ras": np.eye(4).tolist()}}, "cannot be read"),
+        ({"output": None}, "does not state 'output'"),
+        ({"output": "/nowhere/pet.npy"}, "does not exist"),
+        ({"device": "tpu"}, "no device 'tpu'"),
+        ({"job": "fly"}, "no job 'fly'"),
+    ],
+)
+def test_a_wrong_request_is_answered_in_one_sentence_and_leaves_nothing(worker, request_of, tmp_path, changes, words):
+    worker.send(**request_of(**changes))
+    told = worker.next(*LAST)
+    assert told["event"] == "error" and words in told["message"] and told["kind"] != "failure"
+    assert told["message"].endswith(".") and "\n" not in told["message"]
+    assert [path.name for path in tmp_path.iterdir()] == ["ct.npy"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", None])
+def test_voxels_that_are_no_array_are_refused_in_one_sentence(worker, request_of, tmp_path, content):
+    if content is None:
+        np.save(tmp_path / "ct.npy", np.array([{"a": "pickle"}]), allow_pickle=True)
+    else:
+        (tmp_path / "ct.npy").write_bytes(content)
+    worker.send(**request_of())
+    assert "cannot be read" in worker.next(*LAST)["message"]
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b'"job"', b"{}", b'{"job": []}', b"\xff\xfe{}", b"[" * 100_000])
+def test_a_line_that_is_no_request_is_answered_and_the_next_is_served(worker, line):
+    worker.write(line)
+    told = worker.next()
+    assert told["event"] == "error" and told["message"] == "A request is a JSON object with a key 'job'."
+    worker.send(job="describe")
+    assert worker.next(*LAST)["event"] == "done"
+
+
+def test_a_job_is_cancelled_and_the_next_one_is_not(worker, request_of, tmp_path):
+    worker.send(**request_of())
+    worker.send(job="cancel")
+    worker.send(job="describe")
+    assert worker.next(*LAST)["event"] == "cancelled"
+    assert [path.name for path in tmp_path.iterdir()] == ["ct.npy"]
+    assert worker.next(*LAST)["event"] == "done"
+
+
+def test_a_cancel_stops_a_job_that_runs_and_those_that_wait_behind_it(worker, request_of, tmp_path):
+    np.save(tmp_path / "ct.npy", phantom_ct((400, 40, 44)).voxels)
+    for _ in range(2):
+        worker.send(**request_of())
+    while worker.next("progress")["progress"] < 0.06:
+        pass
+    worker.send(job="cancel")
+    assert [worker.next(*LAST)["event"] for _ in range(2)] == ["cancelled", "cancelled"]
+    assert not (tmp_path / "pet.npy").exists()
+
+
+def test_a_cancel_without_a_job_stops_none(worker, request_of):
+    worker.send(job="cancel")
+    worker.send(**request_of())
+    assert worker.next(*LAST)["event"] == "done"
+
+
+def test_a_closed_stdin_ends_it_in_the_middle_of_a_job(request_of, tmp_path):
+    np.save(tmp_path / "ct.npy", phantom_ct((2000, 40, 44)).voxels)
+    client = Client()
+    client.send(**request_of())
+    client.next("progress")
+    client.process.stdin.close()
+    started = time.monotonic()
+    assert client.process.wait(10) == 0 and time.monotonic() - started < 5
+    assert not (tmp_path / "pet.npy").exists()
+
+
+NOISY = """
+import os, medsynth_core.worker as worker
+def noisy(request, progress):
+    print("a library prints")
+    os.write(1, b"so does one in C\\n")
+    os.system("echo and a program that it starts")
+    return {"heard": True}
+worker.JOBS["noisy"] = noisy
+def broken(request, progress):
+    raise ZeroDivisionError("by design")
+worker.JOBS["broken"] = broken
+"""
+
+
+def test_what_libraries_print_does_not_break_the_protocol():
+    client = Client(NOISY)
+    client.send(job="noisy")
+    assert [client.next() for _ in range(2)] == [
+        {"event": "started", "job": "noisy"},
+        {"event": "done", "heard": True},
+    ]
+    client.process.stdin.close()
+    printed = client.process.stderr.read().decode()
+    assert all(words in printed for words in ("a library prints", "so does one in C", "and a program that it starts"))
+
+
+def test_a_failure_is_told_with_its_traceback_and_the_next_job_is_served():
+    client = Client(NOISY)
+    client.send(job="broken")
+    assert "Traceback" in client.next("log")["message"]
+    told = client.next()
+    assert (told["event"], told["kind"]) == ("error", "failure")
+    assert told["message"] == "MedSynth failed: ZeroDivisionError: by design"
+    client.send(job="describe")
+    assert client.next(*LAST)["event"] == "done"
+    client.process.stdin.close()
+    assert client.process.wait(10) == 0

@@ -1,0 +1,57 @@
+"""The recipes that come with MedSynth can be read, and build what they say."""
+
+import pytest
+import torch
+
+from medsynth_core import create_network
+from medsynth_core.networks.registry import describe
+from medsynth_core.resources import resource_folder
+from medsynth_core.systems.cascade import CascadeSystem
+from medsynth_core.training.recipe import read_recipe
+
+RECIPES = sorted((resource_folder() / "Recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_named_as_its_file_and_its_network_fits_its_slices(path):
+    recipe = read_recipe(path)
+    assert recipe.name == path.stem
+    with torch.device("meta"):
+        network = create_network(recipe.network.name, **recipe.network.options)
+    assert recipe.augmentation.crop % network.multiple_of == 0
+
+
+def test_the_published_cascade_is_trained_as_published():
+    recipe = read_recipe(resource_folder() / "Recipes" / "cascade-published.yaml")
+    assert describe(recipe.network.name, **recipe.network.options).parameters == 7 * 22_129_107
+    assert recipe.optimiser.learning_rate == 1e-3 and recipe.optimiser.schedule == "constant"
+    assert recipe.loss.mse > 0 and recipe.loss.adversarial > 0 and recipe.loss.l1 == 0
+    assert recipe.epochs >= 200 and recipe.augmentation.crop == 256 and recipe.contract.slices == "replicate"
+
+
+def test_one_published_stage_takes_a_step_with_its_discriminator():
+    recipe = read_recipe(resource_folder() / "Recipes" / "cascade-published.yaml")
+    system = CascadeSystem(
+        create_network("cascade-compact", stages=1), create_network("patchgan2d", in_channels=6), recipe
+    )
+    image = torch.rand(2, 3, 256, 256) * 2 - 1
+    losses = system.step(image, -image)
+    assert losses["mse"] > 0 and losses["adversarial"] > 0 and losses["discriminator"] > 0
+
+
+def test_the_bundled_model_was_made_by_its_recipe():
+    from medsynth_core import load_model
+
+    recipe = read_recipe(resource_folder() / "Recipes" / "ct-to-pet.yaml")
+    assert load_model("ct-to-pet").card.training.recipe == recipe.model_dump(mode="json")
+
+
+def test_the_bundled_model_is_small_and_half_precise():
+    from medsynth_core import load_model
+
+    model = load_model("ct-to-pet")
+    assert model.weights.stat().st_size < 6e6 and model.card.weights.precision == "float16"
+    assert model.card.training.split["test"] and not set(model.card.training.split["test"]) & set(
+        model.card.training.split["train"] + model.card.training.split["val"]
+    )
+    assert "STS_012" in model.card.training.split["test"]
