@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.models.card import Name
+from medsynth_core.models.card import Name, NetworkSpec
 from medsynth_core.preparation.contract import Contract
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Network(_Part):
-    """A network of the registry and its options."""
-
-    name: str
-    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Loss(_Part):
@@ -96,8 +89,8 @@ class Recipe(_Part):
     input_role: str
     target_role: str
     contract: Contract
-    network: Network
-    discriminator: Network | None = None
+    network: NetworkSpec
+    discriminator: NetworkSpec | None = None
     loss: Loss
     optimiser: Optimiser = Optimiser()
     augmentation: Augmentation = Augmentation()
