@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -46,4 +47,5 @@ def print_table(columns: list[str], rows: list[list[str]]) -> None:
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    # A file or a pipe has no width of its own; 80 columns would break most rows.
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
