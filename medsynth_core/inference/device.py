@@ -9,7 +9,7 @@ import torch
 from medsynth_core.errors import MedSynthError
 
 # Slices at once. On the CPU more gains nothing and costs memory.
-BATCH_SIZES = {"cpu": 8, "cuda": 32, "mps": 16}
+BATCH_SIZES = {"cpu": 4, "cuda": 32, "mps": 16}
 
 
 def list_devices() -> dict[str, str]:

@@ -42,7 +42,8 @@ class Predictor:
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise MedSynthError(f"The batch size is {batch_size}; it must be at least 1.")
-        self.network = network.eval()
+        # The annotation of torch does not know this way to call it.
+        self.network: nn.Module = network.eval().to(memory_format=_layout(network))  # type: ignore[call-overload]
         self.contract = contract
         self.device = device
         self.batch_size = batch_size or default_batch_size(device)
@@ -132,3 +133,13 @@ class Predictor:
                 "the volume.",
                 kind="device",
             ) from error
+
+
+def _layout(network: nn.Module) -> torch.memory_format:
+    """Return the order of a network's numbers in memory in which it runs faster.
+
+    On CPUs convolutions gain by having the channels last, and transposed ones lose more than that. A rule and no
+    measurement at run time, so that a volume has the same result every time.
+    """
+    transposed = any(isinstance(layer, nn.ConvTranspose2d) for layer in network.modules())
+    return torch.contiguous_format if transposed else torch.channels_last

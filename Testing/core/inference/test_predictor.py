@@ -105,7 +105,7 @@ def test_memory_that_runs_out_without_an_exception_of_its_own_is_noticed(words):
 
 def test_a_device_that_cannot_even_hold_the_network_hands_over_to_the_cpu():
     class Large(Shifted):
-        def to(self, device):
+        def to(self, device=CPU, memory_format=None):
             if device.type != "cpu":
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return self
