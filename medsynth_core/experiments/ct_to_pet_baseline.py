@@ -1,7 +1,8 @@
 """What ``ct-to-pet`` is worth: against a constant, a look-up table and a plain residual U-Net, on the test split.
 
 Every method is prepared, masked and put back on the CT's grid in the same way, and scored there: errors in the body
-(the CT's body mask) and, over the full frame, PSNR with SUVbw clipped to 20 and range 20.
+(the CT's body mask) and, over the full frame, PSNR with SUVbw clipped to 20 and range 20. ``suvmax_error_size`` is the
+absolute value of a lesion's ``suvmax_error``, in percent.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ from medsynth_core.volume import Volume
 Method = Callable[[Volume], Volume]
 MODEL = "ct-to-pet"
 BASELINE = "residual-unet-baseline"
-METRICS = ("mae", "psnr", "ssim", "ms_ssim", "suvmax_error", "suvmean_error")
+METRICS = ("mae", "psnr", "ssim", "ms_ssim", "suvmax_error_size", "suvmean_error_size")
 IN_BODY = ("mae",)
+# Their mean over patients hides errors that cancel out, so their sizes are averaged.
+SIGNED = ("suvmax_error", "suvmean_error")
 
 
 def run(data: Path, output: Path, progress: Progress) -> ResultTable:
@@ -103,5 +106,6 @@ def _score(case: Case, methods: dict[str, Method]) -> dict[str, dict[str, float]
         synthetic = method(ct)
         full = evaluate(synthetic, reference, lesion=lesion).metrics
         inside = evaluate(synthetic, reference, mask=body).metrics
-        scores[name] = {**full, **{metric: inside[metric] for metric in IN_BODY}}
+        sizes = {f"{metric}_size": abs(full[metric]) for metric in SIGNED}
+        scores[name] = {**full, **{metric: inside[metric] for metric in IN_BODY}, **sizes}
     return scores

@@ -7,14 +7,14 @@ from math import nan
 from medsynth_core.models.card import Metadata
 from medsynth_core.preparation.contract import MODALITY_NAMES
 
-# What the columns of a comparison are called; the lesion's errors are signed and in percent.
+# What the columns of a comparison are called.
 COLUMNS = {
     "mae": "MAE in the body",
     "psnr": "PSNR, full frame (dB)",
     "ssim": "SSIM",
     "ms_ssim": "MS-SSIM",
-    "suvmax_error": "lesion SUVmax error (%)",
-    "suvmean_error": "lesion SUVmean error (%)",
+    "suvmax_error_size": "size of lesion SUVmax error (%)",
+    "suvmean_error_size": "size of lesion SUVmean error (%)",
 }
 
 
