@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -38,6 +39,7 @@ class WorkerJob:
             `MedSynthError` or `Cancelled`.
         onProgress: called as ``onProgress(fraction, message)`` with a fraction in 0…1.
         onLog: called as ``onLog(message)``.
+        folder: the files of the job; removed after its end.
     """
 
     def __init__(
@@ -46,12 +48,13 @@ class WorkerJob:
         onFinished: Callable[[dict[str, Any] | None, Exception | None], None],
         onProgress: Callable[[float, str], None] = lambda fraction, message: None,
         onLog: Callable[[str], None] = lambda message: None,
+        folder: Path | None = None,
     ) -> None:
         self.state = State.RUNNING
         self._onFinished, self._onProgress, self._onLog = onFinished, onProgress, onLog
         self._cancelDeadline = 0.0
         self._startDeadline = time.monotonic() + START_PATIENCE_S
-        self._worker = WorkerProcess(coreFolder())
+        self._worker = WorkerProcess(coreFolder(), folder)
         self._worker.send(request)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_INTERVAL_MS)
@@ -133,5 +136,7 @@ class WorkerJob:
     def _finish(self, done: dict[str, Any] | None, error: Exception | None) -> None:
         self._timer.stop()
         self.state = State.FINISHED
-        self._worker.close()
-        self._onFinished(done, error)
+        try:
+            self._onFinished(done, error)
+        finally:
+            self._worker.close()

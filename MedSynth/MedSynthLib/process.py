@@ -39,9 +39,12 @@ class WorkerProcess:
 
     Args:
         coreFolder: folder that contains the package ``medsynth_core``.
+        folder: files exchanged with the worker, a patient's voxels among them; removed when no process of it is left,
+            since Windows keeps files that are open.
     """
 
-    def __init__(self, coreFolder: Path) -> None:
+    def __init__(self, coreFolder: Path, folder: Path | None = None) -> None:
+        self._folder = folder
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._lastWords: deque[str] = deque(maxlen=20)
         self._closing: threading.Thread | None = None
@@ -120,6 +123,8 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _readEvents(self) -> None:
         for line in self._process.stdout:

@@ -68,7 +68,7 @@ class SynthesisJob:
         }
         try:
             np.save(request["input"]["voxels"], voxels)
-            self._job = WorkerJob(request, self._finish, onProgress, onLog)
+            self._job = WorkerJob(request, self._finish, onProgress, onLog, self._folder)
         except OSError as problem:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise MedSynthError(
@@ -105,8 +105,6 @@ class SynthesisJob:
                 node = self._makeOutput(done)
         except (MedSynthError, OSError, ValueError) as problem:
             error = problem
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
         self._onFinished(node, error)
 
     def _makeOutput(self, done: dict[str, Any]):

@@ -41,7 +41,7 @@ def synthesize(
 
     Returns:
         Float32 volume in the unit of the model's output, ``ijk_to_ras`` bit-equal to the input's; 0 outside the
-        body. ``metadata`` holds its provenance.
+        body, to within a voxel of the model's grid. ``metadata`` holds its provenance.
 
     Raises:
         MedSynthError: the volume does not fit, no such model or device, a damaged package, or no memory.

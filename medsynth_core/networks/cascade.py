@@ -19,6 +19,8 @@ COMPACT = (16, 24, 42, 81, 114, 162, 162, 960)
 
 Upsample = Literal["transposed", "resize"]
 Activation = Literal["post", "pre", "linear"]
+# Ten are published; a card that asks for a million must not fill the memory.
+MOST_STAGES = 100
 # The decoders nearest to the bottleneck that drop out.
 DROPOUT_BLOCKS = 3
 
@@ -128,8 +130,8 @@ class Cascade(nn.Module):
         visual_activation: Activation = "post",
     ) -> None:
         super().__init__()
-        if stages < 1 or len(channels) < 3:
-            raise ValueError("a cascade needs at least one stage, and a stage at least three encoders")
+        if not 1 <= stages <= MOST_STAGES or len(channels) < 3:
+            raise ValueError(f"a cascade has 1 to {MOST_STAGES} stages, and a stage at least three encoders")
         self.see_input = see_input
         self.in_channels, self.out_channels = in_channels, out_channels
         self.multiple_of = 2 ** len(channels)

@@ -19,6 +19,7 @@ class PatchGAN(nn.Module):
         from monai.networks.nets import PatchDiscriminator
 
         super().__init__()
+        self.in_channels = in_channels
         self.net = PatchDiscriminator(spatial_dims=2, channels=channels, in_channels=in_channels, num_layers_d=layers)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -41,11 +41,14 @@ class Trainer:
         self.recipe, self.val, self.folder, self.device = recipe, val, folder, device
         generator = create_network(recipe.network.name, **recipe.network.options).to(device)
         _check_crop(recipe, generator)
+        channels = cast("tuple[int, int]", (generator.in_channels, generator.out_channels))
         adversary = recipe.discriminator
         discriminator = create_network(adversary.name, **adversary.options).to(device) if adversary else None
+        if discriminator is not None:
+            _check_discriminator(recipe, discriminator, sum(channels))
         self.system = CascadeSystem(generator, discriminator, recipe)
         self.average = copy.deepcopy(generator)
-        self.batches = Batches(train, recipe, cast("tuple[int, int]", (generator.in_channels, generator.out_channels)))
+        self.batches = Batches(train, recipe, channels)
         self.epoch = 0
         self.step = 0
         self.log: list[dict[str, float]] = []
@@ -163,4 +166,17 @@ def _check_crop(recipe: Recipe, generator: nn.Module) -> None:
         raise MedSynthError(
             f"The recipe cuts slices to {recipe.augmentation.crop} pixels, but the network '{recipe.network.name}' "
             f"takes multiples of {multiple}; change augmentation.crop."
+        )
+
+
+def _check_discriminator(recipe: Recipe, discriminator: nn.Module, channels: int) -> None:
+    """Make sure that the discriminator can take input and image together.
+
+    Raises:
+        MedSynthError: it cannot.
+    """
+    if getattr(discriminator, "in_channels", None) != channels:
+        raise MedSynthError(
+            f"The discriminator sees the network's input and image together, {channels} channels; set "
+            f"discriminator.options.in_channels of the recipe '{recipe.name}' to {channels}."
         )

@@ -191,6 +191,8 @@ def test_interrupting_it_has_status_130_and_leaves_a_checkpoint_only(case, tmp_p
         [sys.executable, "-m", "medsynth_core", "train", tmp_path / "recipe.yaml"]
         + ["--data", case / "manifest.csv", "--output", tmp_path / "run"],
         stderr=subprocess.PIPE,
+        # A shell lets its background jobs ignore this signal, and they hand that down to here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
     while not (tmp_path / "run" / "checkpoint.pt").exists() and time.monotonic() < deadline:

@@ -104,7 +104,7 @@ def test_the_discriminator_judges_patches():
     [
         ("unet", {}, "no network called 'unet'; choose one of unet256"),
         ("unet256", {"stages": 3}, "no option 'stages'"),
-        ("cascade-compact", {"stages": 0}, "at least one stage"),
+        ("cascade-compact", {"stages": 0}, "has 1 to 100 stages"),
         ("cascade-compact", {"upsample": "resize_conv"}, "'resize_conv' is none of transposed, resize"),
         ("unet256", {"visual_activation": "tanh"}, "'tanh' is none of post, pre, linear"),
         ("cascade-compact", {"channels": "many"}, "cannot be built"),

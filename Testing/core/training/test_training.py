@@ -149,6 +149,13 @@ def test_a_case_that_does_not_fit_is_named(manifest, tmp_path):
     [
         ({"augmentation": {"crop": 25}}, "takes multiples of 8"),
         ({"network": {"name": "patchgan2d"}}, "makes no images"),
+        (
+            {
+                "loss": {"mse": 1, "adversarial": 1},
+                "discriminator": {"name": "patchgan2d", "options": {"in_channels": 2}},
+            },
+            "in_channels of the recipe 'tiny' to 6",
+        ),
     ],
 )
 def test_a_recipe_whose_parts_do_not_fit_is_refused_in_one_sentence(manifest, tmp_path, change, words):
