@@ -34,16 +34,13 @@ def lesionCenter(segmentation) -> tuple[float, float, float]:
     return tuple((bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3))
 
 
-def realPetView(ct, pet, size: int):
-    """Return the axial view with the real PET over the CT, in the display of the synthetic one."""
-    synthetic = slicer.mrmlScene.GetNodeByID(
-        slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0].GetForegroundVolumeID()
-    )
+def axialViews(ct, pet, size: int, name: str) -> list:
+    """Return the axial view with a PET half-transparent over the CT, and with the PET alone."""
     applyCustomaryDisplay(pet, "SUVbw")
     showOver(ct, pet)
-    picture = rendering.sliceViewImage("Red", size, "Real PET over CT")
-    showOver(ct, synthetic)
-    return picture
+    over = rendering.sliceViewImage("Red", size, f"{name} over CT")
+    slicer.util.setSliceViewerLayers(foregroundOpacity=1.0)
+    return [over, rendering.sliceViewImage("Red", size, f"{name}, SUVbw 0 to 6")]
 
 
 def main() -> None:
@@ -82,9 +79,9 @@ def main() -> None:
     rendering.save(done, folder / "panel-done.png")
     rendering.save(views, folder / "views-result.png")
     size = (done.height() - 2 * rendering.BAR_HEIGHT - 6) // 2
-    red, yellow, green = (rendering.sliceViewImage(name, size, SYNTHETIC) for name in ("Red", "Yellow", "Green"))
-    real = realPetView(ct, pet, size)
-    grid = rendering.stacked([rendering.sideBySide([red, real]), rendering.sideBySide([yellow, green])])
+    synthetic = panel.ui.outputVolumeSelector.currentNode()
+    columns = (axialViews(ct, synthetic, size, "Synthetic PET"), axialViews(ct, pet, size, "Real PET"))
+    grid = rendering.sideBySide([rendering.stacked(column) for column in columns])
     rendering.save(rendering.sideBySide([done, grid]), folder / "module.png")
 
     panel.ui.inputVolumeSelector.setCurrentNode(mr)
