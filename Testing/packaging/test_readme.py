@@ -1,0 +1,44 @@
+"""What the README quotes is what the program says and what the results are."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MODEL = ROOT / "Resources" / "Models" / "ct-to-pet"
+
+
+def program_text() -> str:
+    """Return all strings of the program: literals side by side are one, and what is filled in is …"""
+    sources = [
+        path.read_text("utf-8") for folder in ("medsynth_core", "MedSynth") for path in (ROOT / folder).rglob("*.py")
+    ]
+    joined = re.sub(r"\"\s*\n\s*f?\"", "", "\n".join(sources))
+    return re.sub(r"\{[^{}]*\}", "…", joined)
+
+
+def test_quoted_messages_are_said_by_the_program():
+    quoted = re.findall(r"^\| \*([^*|]+)\* \|", README, re.MULTILINE)
+    said = program_text()
+    assert len(quoted) >= 6
+    for message in quoted:
+        for part in re.split(r"\(…\)|…", message):
+            assert part.strip(" .;,") in said, message
+
+
+def test_the_table_is_the_one_in_the_models_package():
+    rows = list(csv.DictReader((MODEL / "docs" / "results.csv").open()))
+    for row in rows:
+        shown = f"| {float(row['mae_mean']):.2f} ± {float(row['mae_sd']):.2f} | {float(row['psnr_mean']):.1f} ± "
+        assert shown in README, row["method"]
+
+
+def test_pictures_and_files_that_it_names_exist():
+    named = re.findall(r"\]\((Resources/[^)]+)\)|`((?:Resources|Testing|MedSynth)/[\w./-]+)`", README)
+    paths = [first or second for first, second in named]
+    assert len(paths) >= 4
+    for path in paths:
+        assert (ROOT / path).exists(), path
