@@ -14,8 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.networks.cascade import COMPACT, WIDE, Cascade
+from medsynth_core.networks.dsggan import DSGGAN
 from medsynth_core.networks.patchgan import PatchGAN
 from medsynth_core.networks.residual import ResidualUNet
+from medsynth_core.networks.resnet import ResNetGenerator
+from medsynth_core.networks.unet import UNet
 
 REFERENCE_SIZE = 256
 
@@ -39,6 +42,14 @@ NETWORKS: dict[str, Entry] = {
     ),
     "cascade-compact": Entry(
         partial(Cascade, channels=COMPACT), "Cascade of compact stages (P2, Deng et al., CT→PET)", _CASCADE
+    ),
+    "cas-unet": Entry(
+        partial(Cascade, WIDE, stages=2), "Cas-UNet: two U-Nets in a row (P2, Deng et al., CT→PET)", _STAGE
+    ),
+    "dsggan": Entry(DSGGAN, "DSGGAN-style generator, reconstructed (P0, P2)", ("in_channels", "out_channels")),
+    "unet-ctmr": Entry(UNet, "U-Net (P1, Dong et al., CT→MRI)", ("in_channels", "out_channels", "batch_norm")),
+    "resnet9": Entry(
+        ResNetGenerator, "Residual generator (CycleGAN)", ("in_channels", "out_channels", "channels", "blocks")
     ),
     "patchgan2d": Entry(PatchGAN, "70×70 PatchGAN discriminator", ("in_channels", "channels", "layers")),
     "residual-unet": Entry(

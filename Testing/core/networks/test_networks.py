@@ -18,6 +18,13 @@ from medsynth_core.networks.registry import NETWORKS, describe
         ("cascade-compact", {}, 22_129_107),
         ("cascade-compact", {"in_channels": 1, "out_channels": 1}, 22_127_569),
         ("cascade-compact", {"visual_activation": "pre"}, 22_129_107),
+        ("cas-unet", {}, 108_829_062),
+        ("dsggan", {}, 2 * 46_272_067),
+        ("unet-ctmr", {}, 31_030_593),
+        ("unet-ctmr", {"batch_norm": True}, 31_036_481),
+        ("resnet9", {}, 11_378_179),
+        ("resnet9", {"in_channels": 1, "out_channels": 1}, 11_365_633),
+        ("resnet9", {"blocks": 6}, 7_837_699),
         ("patchgan2d", {}, 2_768_705),
         ("patchgan2d", {"in_channels": 2}, 2_764_609),
     ],
@@ -32,7 +39,9 @@ def test_ten_compact_stages_reproduce_the_published_table():
     assert [round(count, 2) for count in counted] == published
 
 
-@pytest.mark.parametrize(("name", "gflop"), [("cascade-wide", 12.096), ("cascade-compact", 0.555)])
+@pytest.mark.parametrize(
+    ("name", "gflop"), [("cascade-wide", 12.096), ("cascade-compact", 0.555), ("unet-ctmr", 96.18)]
+)
 def test_floating_point_operations_at_256(name, gflop):
     assert describe(name).gflop == pytest.approx(gflop, rel=0.005)
 
@@ -113,3 +122,11 @@ def test_the_discriminator_judges_patches():
 def test_a_wrong_name_or_option_is_refused_in_one_sentence(name, options, words):
     with pytest.raises(MedSynthError, match=words):
         create_network(name, **options)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "patchgan2d"])
+def test_every_generator_keeps_the_size_and_says_which_sizes_it_takes(name):
+    with torch.device("meta"):
+        network = create_network(name).eval()
+        image = torch.empty(2, network.in_channels, 4 * network.multiple_of, 2 * network.multiple_of)
+        assert network(image).shape == (2, network.out_channels, *image.shape[2:])

@@ -1,0 +1,88 @@
+"""A generator in the style of DSGGAN (Wang et al. 2024), as Deng et al. compare with it: a reconstruction.
+
+Neither publication gives the network whole. What is known: two stages, perceptual skip connections with information
+crossing layers, 92.54 million parameters. This construction has them; it is not the authors' own.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from medsynth_core.networks.cascade import DROPOUT_BLOCKS, WIDE
+
+# Encoders (from the outside, counted from 0) whose skip connection sees the next deeper one too, and is gated by it.
+FUSED = (1, 2)
+# The decoders nearest to the bottleneck have no skip connection: their maps are 2×2 and 4×4 for an image of 256².
+BARE = 2
+
+
+class GatedSkip(nn.Module):
+    """Lets the next deeper features decide which of an encoder's features cross over."""
+
+    def __init__(self, channels: int, deeper: int) -> None:
+        super().__init__()
+        self.gate = nn.Conv2d(channels + deeper, channels, 1)
+
+    def forward(self, features: Tensor, deeper: Tensor) -> Tensor:
+        """Return ``features`` (n, c, h, w) weighted by a gate in 0…1 from both."""
+        both = torch.cat([features, interpolate(deeper, scale_factor=2.0)], dim=1)
+        return features * torch.sigmoid(self.gate(both))
+
+
+class DSGStage(nn.Module):
+    """One stage: a wide U-Net with gated skip connections and none at its two deepest levels."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList()
+        inputs = in_channels
+        for index, outputs in enumerate(WIDE):
+            normed = 0 < index < len(WIDE) - 1
+            block: list[nn.Module] = [nn.LeakyReLU(0.2)] if index else []
+            block.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not normed))
+            self.encoders.append(nn.Sequential(*block, *([nn.BatchNorm2d(outputs)] if normed else [])))
+            inputs = outputs
+        self.skips = nn.ModuleDict({str(index): GatedSkip(WIDE[index], WIDE[index + 1]) for index in FUSED})
+        self.decoders = nn.ModuleList()
+        for index, outputs in enumerate((WIDE[-1], *reversed(WIDE[:-2]))):
+            block = [nn.ReLU(), nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)]
+            block += [nn.BatchNorm2d(outputs), *([nn.Dropout(0.5)] if index < DROPOUT_BLOCKS else [])]
+            self.decoders.append(nn.Sequential(*block))
+            inputs = outputs + (WIDE[-2 - index] if index >= BARE else 0)
+        self.visual = nn.Sequential(
+            nn.ReLU(), nn.ConvTranspose2d(inputs, out_channels, 4, stride=2, padding=1), nn.Tanh()
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the stage's image (n, out_channels, h, w) in -1…1 for a batch of images."""
+        features, passed = image, []
+        for encoder in self.encoders:
+            features = encoder(features)
+            passed.append(features)
+        for index, decoder in enumerate(self.decoders):
+            features = decoder(features)
+            if index >= BARE:
+                features = torch.cat([features, self._skip(passed, len(WIDE) - 2 - index)], dim=1)
+        return self.visual(features)
+
+    def _skip(self, passed: list[Tensor], level: int) -> Tensor:
+        name = str(level)
+        return self.skips[name](passed[level], passed[level + 1]) if name in self.skips else passed[level]
+
+
+class DSGGAN(nn.Module):
+    """Two stages in a row: structure, then texture. Height and width are multiples of 256."""
+
+    multiple_of = 2 ** len(WIDE)
+
+    def __init__(self, in_channels: int = 3, out_channels: int = 3) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.structure = DSGStage(in_channels, out_channels)
+        self.texture = DSGStage(out_channels, out_channels)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the second stage's image (n, out_channels, h, w) in -1…1."""
+        return self.texture(self.structure(image))

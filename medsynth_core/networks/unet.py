@@ -1,0 +1,57 @@
+"""The U-Net of Dong et al. 2020 (CT→MRI): double convolutions, max-pooling, no normalisation unless asked for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+CHANNELS = (64, 128, 256, 512, 1024)
+
+
+def _double_convolution(inputs: int, outputs: int, normalise: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers.append(nn.Conv2d(channels, outputs, 3, padding=1, bias=not normalise))
+        layers += [nn.BatchNorm2d(outputs), nn.ReLU()] if normalise else [nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class UNet(nn.Module):
+    """Five levels down, four up: (n, in_channels, h, w) → (n, out_channels, h, w), linear output.
+
+    The publication leaves padding and channels open: 1, so that the size is kept, and 64 to 1024, as its figure is
+    the usual U-Net's. Its 2×2 transposed convolutions need a stride of 2 to restore the size.
+
+    Args:
+        in_channels: channels of the image that comes in.
+        out_channels: channels of the image that goes out.
+        batch_norm: normalise after each 3×3 convolution (not as published).
+    """
+
+    def __init__(self, in_channels: int = 1, out_channels: int = 1, batch_norm: bool = False) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.multiple_of = 2 ** (len(CHANNELS) - 1)
+        self.down = nn.ModuleList()
+        inputs = in_channels
+        for outputs in CHANNELS:
+            self.down.append(_double_convolution(inputs, outputs, batch_norm))
+            inputs = outputs
+        self.pool = nn.MaxPool2d(2)
+        self.larger = nn.ModuleList()
+        self.up = nn.ModuleList()
+        for outputs in reversed(CHANNELS[:-1]):
+            self.larger.append(nn.ConvTranspose2d(2 * outputs, outputs, 2, stride=2))
+            self.up.append(_double_convolution(2 * outputs, outputs, batch_norm))
+        self.last = nn.Conv2d(CHANNELS[0], out_channels, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the network's image for a batch of images; height and width are multiples of `multiple_of`."""
+        first, *deeper = self.down
+        features, skips = first(image), []
+        for block in deeper:
+            skips.append(features)
+            features = block(self.pool(features))
+        for larger, block in zip(self.larger, self.up, strict=True):
+            features = block(torch.cat([larger(features), skips.pop()], dim=1))
+        return self.last(features)
