@@ -1,20 +1,15 @@
-"""Statistics over cases, and the table that holds them."""
+"""Statistics over cases."""
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import wilcoxon
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.atomic import atomic_write
-
-Cases = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -39,11 +34,6 @@ class Summary:
     first_quartile: float
     third_quartile: float
 
-    @property
-    def iqr(self) -> float:
-        """The interquartile range."""
-        return self.third_quartile - self.first_quartile
-
 
 def summarise(values: Sequence[float], ddof: int = 1) -> Summary:
     """Summarise one metric over cases; the standard deviation takes ``ddof`` off the count.
@@ -58,16 +48,6 @@ def summarise(values: Sequence[float], ddof: int = 1) -> Summary:
     first, median, third = (float(q) for q in np.percentile(finite, (25, 50, 75)))
     sd = float(finite.std(ddof=ddof)) if finite.size > ddof else math.nan
     return Summary(int(finite.size), float(finite.mean()), sd, ddof, median, first, third)
-
-
-def summarise_cases(cases: Cases, ddof: int = 1) -> dict[str, Summary]:
-    """Summarise each metric of ``cases`` (case → metric → value) that has a finite value somewhere."""
-    columns = {name: [row[name] for row in cases.values() if name in row] for name in _metric_names(cases)}
-    return {
-        name: summarise(column, ddof)
-        for name, column in columns.items()
-        if any(math.isfinite(value) for value in column)
-    }
 
 
 def paired_wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
@@ -92,23 +72,3 @@ def paired_wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
     if np.array_equal(a[both], b[both]):
         return 1.0
     return float(wilcoxon(a[both], b[both]).pvalue)
-
-
-def write_cases(cases: Cases, path: str | Path) -> Path:
-    """Write a CSV with one line a case: ``case`` and every metric; a missing metric is an empty cell.
-
-    The file appears only when it is whole.
-
-    Raises:
-        MedSynthError: the file cannot be written.
-    """
-    with atomic_write(path) as whole, whole.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, ["case", *_metric_names(cases)], restval="", lineterminator="\n")
-        table.writeheader()
-        table.writerows({"case": case, **row} for case, row in cases.items())
-    return Path(path)
-
-
-def _metric_names(cases: Cases) -> list[str]:
-    """Return every metric that some case has, in the order of first appearance."""
-    return list(dict.fromkeys(name for row in cases.values() for name in row))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medsynth_core.evaluation.statistics import paired_wilcoxon, summarise
-from medsynth_core.io.atomic import atomic_write
+from medsynth_core.io.table import write_rows
 
 Scores = dict[str, dict[str, dict[str, float]]]
 
@@ -84,9 +83,5 @@ class ResultTable:
             for method, by_case in self.scores.items()
             for case, values in by_case.items()
         ]
-        for path, rows in ((self.path, self.rows()), (self.cases_path, cases)):
-            columns = list(dict.fromkeys(column for row in rows for column in row))
-            with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, columns, lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(rows)
+        write_rows(self.rows(), self.path)
+        write_rows(cases, self.cases_path)

@@ -16,6 +16,7 @@ from torch import nn
 from medsynth_core import __version__
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import atomic_write
+from medsynth_core.io.table import write_rows
 from medsynth_core.training.manifest import Case
 from medsynth_core.training.recipe import Recipe, read_recipe, write_recipe
 
@@ -67,7 +68,7 @@ class RunFolder:
                 f"The folder {self.path} cannot be made: {error.strerror}; choose another.", kind="output"
             ) from error
         write_recipe(recipe, self.path / "recipe.yaml")
-        self._write_rows("split.csv", _split_rows(cases))
+        write_rows(_split_rows(cases), self.path / "split.csv")
         environment = {
             "python": platform.python_version(),
             "machine": platform.machine(),
@@ -99,7 +100,7 @@ class RunFolder:
 
     def write_log(self, rows: list[dict[str, float]]) -> None:
         """Write the table of metrics."""
-        self._write_rows("metrics.csv", rows)
+        write_rows(rows, self.path / "metrics.csv")
 
     def best_epoch(self, choose_by: Literal["mae", "psnr"]) -> int:
         """Return the epoch whose weights are the best ones by a validation metric."""
@@ -141,16 +142,6 @@ class RunFolder:
                 return list(csv.DictReader(file))
         except OSError as error:
             raise MedSynthError(f"The file {self.path / name} cannot be read: {error.strerror}.") from error
-
-    def _write_rows(self, name: str, rows: list[dict[str, Any]]) -> None:
-        columns = list(dict.fromkeys(column for row in rows for column in row))
-        with (
-            atomic_write(self.path / name) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
 
 
 def _split_rows(cases: list[Case]) -> list[dict[str, str]]:

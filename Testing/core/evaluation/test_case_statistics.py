@@ -1,16 +1,14 @@
-"""Statistics over cases and their table."""
+"""Statistics over cases."""
 
 from __future__ import annotations
 
-import csv
 import math
-from pathlib import Path
 
 import pytest
 from scipy.stats import wilcoxon
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.evaluation.statistics import paired_wilcoxon, summarise, summarise_cases, write_cases
+from medsynth_core.evaluation.statistics import paired_wilcoxon, summarise
 
 # Mean absolute errors of the eight cases of Dong et al. (2020), who report 73.68 ± 10.99.
 PUBLISHED = [81.06, 58.16, 96.88, 67.12, 74.77, 75.84, 70.41, 65.18]
@@ -26,7 +24,7 @@ def test_mean_and_standard_deviation_of_a_publication() -> None:
 
 def test_median_and_quartiles() -> None:
     summary = summarise([4, 1, 3, 2, 5])
-    assert (summary.median, summary.first_quartile, summary.third_quartile, summary.iqr) == (3, 2, 4, 2)
+    assert (summary.median, summary.first_quartile, summary.third_quartile) == (3, 2, 4)
 
 
 def test_values_that_are_not_finite_are_left_out_of_the_count() -> None:
@@ -42,15 +40,6 @@ def test_one_case_has_no_sample_deviation() -> None:
 def test_nothing_to_summarise_is_refused() -> None:
     with pytest.raises(MedSynthError, match="no finite value"):
         summarise([math.nan])
-
-
-def test_cases_are_summarised_metric_by_metric() -> None:
-    summaries = summarise_cases(
-        {"a": {"mae": 1.0, "psnr": math.inf}, "b": {"mae": 2.0}, "c": {"mae": 6.0, "ssim": 0.9}}
-    )
-    assert set(summaries) == {"mae", "ssim"}
-    assert (summaries["mae"].count, summaries["mae"].mean) == (3, 3.0)
-    assert summaries["ssim"].count == 1
 
 
 def test_wilcoxon_finds_a_consistent_difference_and_none_in_noise() -> None:
@@ -70,19 +59,3 @@ def test_wilcoxon_of_equal_methods_is_one_and_gaps_are_left_out() -> None:
 def test_wilcoxon_needs_pairs() -> None:
     with pytest.raises(MedSynthError, match="there are 8 and 7 values"):
         paired_wilcoxon(PUBLISHED, PUBLISHED[1:])
-
-
-def test_table_of_cases_reads_back(tmp_path: Path) -> None:
-    cases = {"STS_012": {"mae": 0.1 + 0.2, "psnr": 31.5}, "a, b": {"mae": 1.0, "ssim": 0.5}}
-    path = write_cases(cases, tmp_path / "cases.csv")
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["case", "mae", "psnr", "ssim"]
-    assert float(rows[0]["mae"]) == 0.1 + 0.2
-    assert (rows[1]["case"], rows[1]["psnr"], rows[1]["ssim"]) == ("a, b", "", "0.5")
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_table_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(MedSynthError, match="cannot be written"):
-        write_cases({"a": {"mae": 1.0}}, tmp_path / "missing" / "cases.csv")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from medsynth_core import create_network
-from medsynth_core.networks.registry import describe
+from medsynth_core.networks.registry import count_parameters, describe
 from medsynth_core.resources import resource_folder
 from medsynth_core.systems.cascade import CascadeSystem
 from medsynth_core.training.recipe import read_recipe
@@ -50,6 +50,7 @@ def test_the_bundled_model_is_small_and_half_precise():
     from medsynth_core import load_model
 
     model = load_model("ct-to-pet")
+    assert count_parameters(model.network()) == 1_496_134
     assert model.weights.stat().st_size < 6e6 and model.card.weights.precision == "float16"
     assert model.card.training.split["test"] and not set(model.card.training.split["test"]) & set(
         model.card.training.split["train"] + model.card.training.split["val"]
