@@ -36,18 +36,18 @@ _STAGE = ("in_channels", "out_channels", "dropout", "upsample", "visual_activati
 _CASCADE = ("stages", *_STAGE, "channels", "stem", "see_input")
 
 NETWORKS: dict[str, Entry] = {
-    "unet256": Entry(partial(Cascade, WIDE, stages=1), "U-Net for 256² images (pix2pix; P0 and P2's U-Net)", _STAGE),
-    "cascade-wide": Entry(
-        partial(Cascade, channels=WIDE), "Cascade of wide stages (P0, Deng et al., CT→PET)", _CASCADE
+    "unet256": Entry(
+        partial(Cascade, WIDE, stages=1), "U-Net for 256² images (pix2pix, and Deng et al.'s single stage)", _STAGE
     ),
+    "cascade-wide": Entry(partial(Cascade, channels=WIDE), "Cascade of wide stages (Deng et al., CT→PET)", _CASCADE),
     "cascade-compact": Entry(
-        partial(Cascade, channels=COMPACT), "Cascade of compact stages (P2, Deng et al., CT→PET)", _CASCADE
+        partial(Cascade, channels=COMPACT), "Cascade of compact stages (Deng et al., CT→PET)", _CASCADE
     ),
-    "cas-unet": Entry(
-        partial(Cascade, WIDE, stages=2), "Cas-UNet: two U-Nets in a row (P2, Deng et al., CT→PET)", _STAGE
+    "cas-unet": Entry(partial(Cascade, WIDE, stages=2), "Cas-UNet: two U-Nets in a row (Deng et al., CT→PET)", _STAGE),
+    "dsggan": Entry(
+        DSGGAN, "DSGGAN-style generator, reconstructed (after Wang et al.)", ("in_channels", "out_channels")
     ),
-    "dsggan": Entry(DSGGAN, "DSGGAN-style generator, reconstructed (P0, P2)", ("in_channels", "out_channels")),
-    "unet-ctmr": Entry(UNet, "U-Net (P1, Dong et al., CT→MRI)", ("in_channels", "out_channels", "batch_norm")),
+    "unet-ctmr": Entry(UNet, "U-Net (Dong et al., CT→MRI)", ("in_channels", "out_channels", "batch_norm")),
     "resnet9": Entry(
         ResNetGenerator, "Residual generator (CycleGAN)", ("in_channels", "out_channels", "channels", "blocks")
     ),
