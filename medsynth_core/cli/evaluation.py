@@ -18,7 +18,9 @@ def evaluate(
     reference: Annotated[Path, typer.Argument(help="Real image; resampled onto the synthetic one's grid.")],
     mask: Annotated[Path | None, typer.Option(help="Where to compare; everywhere by default.")] = None,
     lesion: Annotated[Path | None, typer.Option(help="Lesion mask, for the SUV errors in it.")] = None,
-    preset: Annotated[str, typer.Option(help="default, synthrad2023, synthrad2025_eval or pet_minmax.")] = "default",
+    preset: Annotated[
+        str, typer.Option(help="default, synthrad2023, synthrad2025_eval, pet_minmax or dong2020.")
+    ] = "default",
     source: Annotated[Path | None, typer.Option(help="What the synthetic image was made from, for the figure.")] = None,
     figure: Annotated[Path | None, typer.Option(help="PNG to write.")] = None,
     unit: Annotated[str, typer.Option(help="Unit of both images where the files do not say it.")] = "",

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 WARNING = "synthetic - not for diagnosis"
 _NAMES = {"PT": "PET", "MR": "MRI"}
+_REGIONS = {
+    "mask": "Within the mask",
+    "overlap": "Where both reach",
+    "foreground": "Where the reference is not zero",
+}
 
 
 def modality_name(volume: Volume, otherwise: str) -> str:
@@ -36,7 +41,7 @@ def metric_line(report: Report) -> str:
         "ms_ssim": "MS-SSIM {:.3f}",
     }
     shown = [text.format(report.metrics[name]) for name, text in parts.items() if name in report.metrics]
-    region = {"mask": "Within the mask", "overlap": "Where both reach"}.get(report.settings["region"], "Full frame")
+    region = _REGIONS.get(report.settings["region"], "Full frame")
     return f"{region}:  " + "   ".join(shown)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.captions import WARNING, unit_name
 from medsynth_core.evaluation.display import Plane, Window, rounded
-from medsynth_core.evaluation.layout import TOP, WIDTH, Box, Layout
+from medsynth_core.evaluation.layout import DPI, WIDTH, Box, Layout
+from medsynth_core.io.atomic import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +31,35 @@ class Column:
     title: str
     voxels: np.ndarray
     window: Window
+
+
+def new_figure(height: float) -> Figure:
+    """Return an empty figure of the common width and a ``height`` in inches.
+
+    Raises:
+        MedSynthError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MedSynthError(
+            "Figures need matplotlib, which is not installed; run: pip install 'medsynth-core[figures]'.",
+            kind="output",
+        ) from error
+    return Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
+
+
+def write_png(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as PNG, 2000 pixels wide; it appears only when it is whole.
+
+    Raises:
+        MedSynthError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with atomic_write(path) as whole:
+        FigureCanvasAgg(figure).print_png(whole)
+    return Path(path)
 
 
 def draw_panel(figure: Figure, place: Box, column: Column, plane: Plane, lesion: np.ndarray | None) -> Axes:
@@ -84,19 +117,37 @@ def draw_bar(figure: Figure, place: Box, window: Window) -> None:
     bar.set_label(unit_name(window.unit), fontsize=7.5, labelpad=1)
 
 
+def draw_bars(figure: Figure, layout: Layout, columns: list[Column]) -> None:
+    """Draw a colour bar below the last row for each window; neighbours with the same window share one."""
+    first = 0
+    for last, column in enumerate(columns):
+        if last + 1 < len(columns) and columns[last + 1].window is column.window:
+            continue
+        draw_bar(figure, layout.fraction(layout.bar(first, last)), column.window)
+        first = last + 1
+
+
 def draw_titles(figure: Figure, layout: Layout, columns: list[Column]) -> None:
     """Write the figure's warning, the columns' titles and the rows' names."""
     height = layout.height
     bold = {"fontsize": 11, "fontweight": "bold", "color": _WARNING}
     figure.text(0.5, 1 - 0.12 / height, WARNING, bold, ha="center", va="top")
-    for number, column in enumerate(columns):
-        left, _, width, _ = layout.panel(0, number)
-        x, y = (left + width / 2) / WIDTH, 1 - (TOP - 0.06) / height
-        figure.text(x, y, column.title, ha="center", va="bottom", fontsize=10, parse_math=False)
+    draw_heads(figure, layout, 0, [column.title for column in columns])
     for row, plane in enumerate(layout.rows):
         left, bottom, _, tall = layout.panel(row, 0)
         x, y = (left - 0.08) / WIDTH, (bottom + tall / 2) / height
-        figure.text(x, y, plane.name.capitalize(), ha="right", va="center", rotation=90, fontsize=9)
+        name = plane.name[:1].upper() + plane.name[1:]
+        figure.text(x, y, name, ha="right", va="center", rotation=90, fontsize=9, parse_math=False)
+
+
+def draw_heads(figure: Figure, layout: Layout, row: int, titles: Sequence[str]) -> None:
+    """Write the columns' titles above a row, smaller where they would not fit."""
+    for number, title in enumerate(titles):
+        left, bottom, width, tall = layout.panel(row, number)
+        x, y = (left + width / 2) / WIDTH, (bottom + tall + 0.06) / layout.height
+        # A letter is some 0.6 of its size wide.
+        size = min(10.0, max(5.0, 72 * width / (0.6 * max(len(title), 1))))
+        figure.text(x, y, title, ha="center", va="bottom", fontsize=size, parse_math=False)
 
 
 def draw_lines(figure: Figure, layout: Layout, lines: list[str], small: list[str]) -> None:

@@ -5,25 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.captions import lesion_line, metric_line, modality_name, small_print
 from medsynth_core.evaluation.display import Plane, centre_of, difference_window, oriented, planes, window_for
 from medsynth_core.evaluation.drawing import (
     Column,
-    draw_bar,
+    draw_bars,
     draw_directions,
     draw_lines,
     draw_panel,
     draw_titles,
+    new_figure,
+    write_png,
 )
-from medsynth_core.evaluation.layout import DPI, WIDTH, Layout
-from medsynth_core.io.atomic import atomic_write
+from medsynth_core.evaluation.layout import Layout
 from medsynth_core.preparation.grid import Grid, resample
 from medsynth_core.volume import Volume
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
 
     from medsynth_core.evaluation.report import Report
 
@@ -82,28 +81,17 @@ def _render(
     lines: list[str],
     small: list[str],
 ) -> Path:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MedSynthError(
-            "Figures need matplotlib, which is not installed; run: pip install 'medsynth-core[figures]'.",
-            kind="output",
-        ) from error
     layout = Layout(len(columns), rows, len(lines), len(small))
-    figure = Figure(figsize=(WIDTH, layout.height), dpi=DPI, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
+    figure = new_figure(layout.height)
     for row, plane in enumerate(rows):
         for number, column in enumerate(columns):
             axes = draw_panel(figure, layout.fraction(layout.panel(row, number)), column, plane, lesion)
             if number == 0:
                 draw_directions(axes, plane, column.window)
     draw_titles(figure, layout, columns)
-    _draw_bars(figure, layout, columns)
+    draw_bars(figure, layout, columns)
     draw_lines(figure, layout, lines, small)
-    with atomic_write(path) as whole:
-        canvas.print_png(whole)
-    return path
+    return write_png(figure, path)
 
 
 def _columns(report: Report, source: Volume | None, rows: list[Plane]) -> list[Column]:
@@ -130,12 +118,3 @@ def _columns(report: Report, source: Volume | None, rows: list[Plane]) -> list[C
     title = modality_name(source, "Input")
     return [Column(f"Input {name}" if title == name else title, given, given_window), *columns]
 
-
-def _draw_bars(figure: Figure, layout: Layout, columns: list[Column]) -> None:
-    """Draw a colour bar for each window; neighbours with the same window share one."""
-    first = 0
-    for last, column in enumerate(columns):
-        if last + 1 < len(columns) and columns[last + 1].window is column.window:
-            continue
-        draw_bar(figure, layout.fraction(layout.bar(first, last)), column.window)
-        first = last + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medsynth_core.evaluation.display import Plane
@@ -11,6 +12,7 @@ DPI = 200
 TOP = 0.66
 _LEFT, _RIGHT, _GAP = 0.36, 0.12, 0.08
 _BARS, _LINE, _SMALL_LINE, _MARGIN = 0.55, 0.19, 0.125, 0.08
+_HEAD = 0.22  # room for the titles of columns above a row that is not the first
 _TALLEST = 2.2  # height of a panel over its width
 
 Box = tuple[float, float, float, float]
@@ -25,12 +27,14 @@ class Layout:
         rows: the plane that each row shows.
         text_lines: lines of metrics below the colour bars.
         small_lines: lines of small print below those.
+        heads: rows after the first that have titles of columns above them.
     """
 
     columns: int
-    rows: list[Plane]
+    rows: Sequence[Plane]
     text_lines: int
     small_lines: int
+    heads: tuple[int, ...] = ()
 
     @property
     def panel_width(self) -> float:
@@ -50,13 +54,16 @@ class Layout:
     @property
     def height(self) -> float:
         """Height of the figure."""
-        panels = sum(self.panel_height(row) + _GAP for row in range(len(self.rows)))
-        return TOP + panels + _BARS + self.foot
+        return TOP + self._above(len(self.rows)) + _BARS + self.foot
+
+    def _above(self, row: int) -> float:
+        """Height of everything between the top of the first row and that of ``row``."""
+        panels = sum(self.panel_height(r) + _GAP for r in range(row))
+        return panels + _HEAD * sum(head <= row for head in self.heads)
 
     def panel(self, row: int, column: int) -> Box:
         """Return the box of a panel."""
-        above = sum(self.panel_height(r) + _GAP for r in range(row))
-        bottom = self.height - TOP - above - self.panel_height(row)
+        bottom = self.height - TOP - self._above(row) - self.panel_height(row)
         return _LEFT + column * (self.panel_width + _GAP), bottom, self.panel_width, self.panel_height(row)
 
     def bar(self, first: int, last: int) -> Box:

@@ -10,17 +10,21 @@ from typing import Any
 
 from medsynth_core.evaluation import pixel
 from medsynth_core.evaluation.alignment import Pair, align
+from medsynth_core.evaluation.checkerboard import checkerboard
+from medsynth_core.evaluation.display import oriented
 from medsynth_core.evaluation.edge import edge_mae
 from medsynth_core.evaluation.lesion import lesion_errors
 from medsynth_core.evaluation.ms_ssim import ms_ssim
-from medsynth_core.evaluation.presets import ValueRange, value_range
+from medsynth_core.evaluation.presets import ValueRange, measured_by, value_range
 from medsynth_core.evaluation.ssim import ssim, ssim_2d_skimage7, ssim_2d_wang11
+from medsynth_core.preparation.grid import Grid
 from medsynth_core.volume import Volume
 
 _UNDEFINED = {
     "nrmse_minmax": "the reference has one value throughout the compared voxels",
     "ssim": "no voxel of the mask is three or more voxels from the border",
     "ms_ssim": "no voxel of the mask is far enough from the border at the coarsest scale",
+    "checkerboard": "an axial slice has fewer than 32 rows or columns, or the reference has one value throughout",
     "suvmax_error": "the reference's value in the lesion is zero",
     "suvmean_error": "the reference's value in the lesion is zero",
     "suvpeak_error": "the reference's value in the lesion is zero",
@@ -78,8 +82,12 @@ def evaluate(
       ``edge_mae`` are over the voxels where it is not zero; without, over the full frame: every voxel,
       background included.
     - ``ssim_2d_wang11`` and ``ssim_2d_skimage7``, means over the slices k, are always over the full frame.
-    - ``mae``, ``mse``, ``rmse``, ``nrmse_minmax``, ``edge_mae`` and the lesion's errors take the voxels as
-      they are; the others clip them and take the data range as the preset says (`presets.value_range`).
+    - ``checkerboard`` is over the full frame of the axial slices, whatever the order of the voxels
+      (`checkerboard.checkerboard`); it tells most on the grid that the network worked on.
+    - ``mae``, ``mse``, ``rmse``, ``nrmse_minmax``, ``edge_mae``, ``checkerboard`` and the lesion's errors take the
+      voxels as they are; the others clip them and take the data range as the preset says (`presets.value_range`).
+    - The preset ``dong2020`` measures grey levels, and where the reference is not zero instead of the full frame
+      (`presets.measured_by`).
     - With a lesion there are ``suvmax_error``, ``suvmean_error``, ``suvpeak_error`` and ``tlg_error``, signed,
       in percent (`lesion.lesion_errors`); not for HU.
 
@@ -89,13 +97,13 @@ def evaluate(
             nothing is compared.
         mask: the voxels to compare (not zero); resampled to the nearest voxel if on another grid.
         lesion: the voxels of a lesion (not zero), likewise.
-        preset: ``default``, ``synthrad2023``, ``synthrad2025_eval`` or ``pet_minmax``.
+        preset: ``default``, ``synthrad2023``, ``synthrad2025_eval``, ``pet_minmax`` or ``dong2020``.
 
     Raises:
         MedSynthError: units that differ, no overlap, voxels that are not finite, an empty mask or lesion,
             an unknown preset or one for another unit.
     """
-    pair = align(synthetic, reference, mask, lesion)
+    pair = measured_by(preset, align(synthetic, reference, mask, lesion))
     values = value_range(preset, pair.reference)
     notes = list(pair.notes)
     metrics = _defined(_volume_metrics(pair, values) | _lesion_metrics(pair, notes), notes)
@@ -119,6 +127,7 @@ def _volume_metrics(pair: Pair, values: ValueRange) -> dict[str, float]:
         **{name: metric(a, b, values.span, region) for name, metric in ranged.items()},
         "ssim_2d_wang11": ssim_2d_wang11(a, b, values.span),
         "ssim_2d_skimage7": ssim_2d_skimage7(a, b, values.span),
+        "checkerboard": checkerboard(*(oriented(voxels, Grid.of(pair.reference)) for voxels in (reference, synthetic))),
     }
 
 
@@ -142,14 +151,14 @@ def _defined(metrics: dict[str, float], notes: list[str]) -> dict[str, float]:
 
 
 def _settings(pair: Pair, preset: str, values: ValueRange, masked: bool, notes: list[str]) -> dict[str, Any]:
-    region = "mask" if masked else "full frame" if pair.region is None else "overlap"
+    anywhere = "full frame" if pair.region is None else "foreground" if preset == "dong2020" else "overlap"
     compared = pair.synthetic.voxels.size if pair.region is None else int(pair.region.sum())
     return {
         "preset": preset,
         "unit": pair.reference.unit,
         "data_range": values.span,
         "clip": [values.low, values.low + values.span] if values.clip else None,
-        "region": region,
+        "region": "mask" if masked else anywhere,
         "compared_voxels": compared,
         "lesion_voxels": 0 if pair.lesion is None else int(pair.lesion.sum()),
         "notes": notes,

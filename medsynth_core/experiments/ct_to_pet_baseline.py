@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medsynth_core.datasets.manifest import Case, read_manifest, split_of
 from medsynth_core.evaluation.report import evaluate
 from medsynth_core.experiments.lookup import LookupTable, constant, fit_lookup
 from medsynth_core.experiments.recording import record
@@ -26,7 +27,6 @@ from medsynth_core.preparation.grid import Grid, move
 from medsynth_core.progress import Progress
 from medsynth_core.resources import resource_folder
 from medsynth_core.training.arrays import load_pairs
-from medsynth_core.training.manifest import Case, read_manifest, split_of
 from medsynth_core.training.recipe import Recipe
 from medsynth_core.training.train import train
 from medsynth_core.volume import Volume

@@ -43,5 +43,5 @@ def fit_lookup(pairs: list[Pair], contract: Contract, centre: Callable[[np.ndarr
 
 
 def _bodies(pair: Pair, contract: Contract) -> tuple[np.ndarray, np.ndarray]:
-    body = pair.prepared.body
-    return pair.prepared.voxels[body], contract.output.intensity.inverse(pair.target)[body]
+    body = pair.body
+    return pair.voxels[body], contract.output.intensity.inverse(pair.target)[body]

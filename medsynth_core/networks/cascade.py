@@ -149,10 +149,14 @@ class Cascade(nn.Module):
             for index in range(stages)
         )
 
+    def images(self, image: Tensor) -> list[Tensor]:
+        """Return the image (n, out_channels, h, w) of every stage, the last one last."""
+        first, *later = self.stages
+        made = [first(image)]
+        for stage in later:
+            made.append(stage(torch.cat([made[-1], image], dim=1) if self.see_input else made[-1]))
+        return made
+
     def forward(self, image: Tensor) -> Tensor:
         """Return the last stage's image (n, out_channels, h, w) for a batch (n, in_channels, h, w)."""
-        first, *later = self.stages
-        result = first(image)
-        for stage in later:
-            result = stage(torch.cat([result, image], dim=1) if self.see_input else result)
-        return result
+        return self.images(image)[-1]

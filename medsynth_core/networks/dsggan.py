@@ -6,6 +6,8 @@ crossing layers, 92.54 million parameters. This construction has them; it is not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -32,25 +34,25 @@ class GatedSkip(nn.Module):
 
 
 class DSGStage(nn.Module):
-    """One stage: a wide U-Net with gated skip connections and none at its two deepest levels."""
+    """One stage: a U-Net with gated skip connections and none at its two deepest levels."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, channels: Sequence[int]) -> None:
         super().__init__()
         self.encoders = nn.ModuleList()
         inputs = in_channels
-        for index, outputs in enumerate(WIDE):
-            normed = 0 < index < len(WIDE) - 1
+        for index, outputs in enumerate(channels):
+            normed = 0 < index < len(channels) - 1
             block: list[nn.Module] = [nn.LeakyReLU(0.2)] if index else []
             block.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not normed))
             self.encoders.append(nn.Sequential(*block, *([nn.BatchNorm2d(outputs)] if normed else [])))
             inputs = outputs
-        self.skips = nn.ModuleDict({str(index): GatedSkip(WIDE[index], WIDE[index + 1]) for index in FUSED})
+        self.skips = nn.ModuleDict({str(index): GatedSkip(channels[index], channels[index + 1]) for index in FUSED})
         self.decoders = nn.ModuleList()
-        for index, outputs in enumerate((WIDE[-1], *reversed(WIDE[:-2]))):
+        for index, outputs in enumerate((channels[-1], *reversed(channels[:-2]))):
             block = [nn.ReLU(), nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)]
             block += [nn.BatchNorm2d(outputs), *([nn.Dropout(0.5)] if index < DROPOUT_BLOCKS else [])]
             self.decoders.append(nn.Sequential(*block))
-            inputs = outputs + (WIDE[-2 - index] if index >= BARE else 0)
+            inputs = outputs + (channels[-2 - index] if index >= BARE else 0)
         self.visual = nn.Sequential(
             nn.ReLU(), nn.ConvTranspose2d(inputs, out_channels, 4, stride=2, padding=1), nn.Tanh()
         )
@@ -64,7 +66,7 @@ class DSGStage(nn.Module):
         for index, decoder in enumerate(self.decoders):
             features = decoder(features)
             if index >= BARE:
-                features = torch.cat([features, self._skip(passed, len(WIDE) - 2 - index)], dim=1)
+                features = torch.cat([features, self._skip(passed, len(self.encoders) - 2 - index)], dim=1)
         return self.visual(features)
 
     def _skip(self, passed: list[Tensor], level: int) -> Tensor:
@@ -73,16 +75,28 @@ class DSGStage(nn.Module):
 
 
 class DSGGAN(nn.Module):
-    """Two stages in a row: structure, then texture. Height and width are multiples of 256."""
+    """Two stages in a row: structure, then texture. Height and width are multiples of `multiple_of`.
 
-    multiple_of = 2 ** len(WIDE)
+    Args:
+        in_channels: channels of the network's input.
+        out_channels: channels of either stage's output.
+        channels: output channels of each encoder of a stage, from the outside in.
+    """
 
-    def __init__(self, in_channels: int = 3, out_channels: int = 3) -> None:
+    def __init__(self, in_channels: int = 3, out_channels: int = 3, channels: Sequence[int] = WIDE) -> None:
         super().__init__()
+        if len(channels) < max(FUSED) + BARE + 2:
+            raise ValueError(f"a stage has at least {max(FUSED) + BARE + 2} encoders")
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.structure = DSGStage(in_channels, out_channels)
-        self.texture = DSGStage(out_channels, out_channels)
+        self.multiple_of = 2 ** len(channels)
+        self.structure = DSGStage(in_channels, out_channels, channels)
+        self.texture = DSGStage(out_channels, out_channels, channels)
+
+    def images(self, image: Tensor) -> list[Tensor]:
+        """Return the images (n, out_channels, h, w) of both stages, in -1…1."""
+        structure = self.structure(image)
+        return [structure, self.texture(structure)]
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the second stage's image (n, out_channels, h, w) in -1…1."""
-        return self.texture(self.structure(image))
+        return self.images(image)[-1]

@@ -37,15 +37,23 @@ _CASCADE = ("stages", *_STAGE, "channels", "stem", "see_input")
 
 NETWORKS: dict[str, Entry] = {
     "unet256": Entry(
-        partial(Cascade, WIDE, stages=1), "U-Net for 256² images (pix2pix, and Deng et al.'s single stage)", _STAGE
+        partial(Cascade, channels=WIDE, stages=1),
+        "U-Net for 256² images (pix2pix, and Deng et al.'s single stage)",
+        (*_STAGE, "channels"),
     ),
     "cascade-wide": Entry(partial(Cascade, channels=WIDE), "Cascade of wide stages (Deng et al., CT→PET)", _CASCADE),
     "cascade-compact": Entry(
         partial(Cascade, channels=COMPACT), "Cascade of compact stages (Deng et al., CT→PET)", _CASCADE
     ),
-    "cas-unet": Entry(partial(Cascade, WIDE, stages=2), "Cas-UNet: two U-Nets in a row (Deng et al., CT→PET)", _STAGE),
+    "cas-unet": Entry(
+        partial(Cascade, channels=WIDE, stages=2),
+        "Cas-UNet: two U-Nets in a row (Deng et al., CT→PET)",
+        (*_STAGE, "channels"),
+    ),
     "dsggan": Entry(
-        DSGGAN, "DSGGAN-style generator, reconstructed (after Wang et al.)", ("in_channels", "out_channels")
+        DSGGAN,
+        "DSGGAN-style generator, reconstructed (after Wang et al.)",
+        ("in_channels", "out_channels", "channels"),
     ),
     "unet-ctmr": Entry(UNet, "U-Net (Dong et al., CT→MRI)", ("in_channels", "out_channels", "batch_norm")),
     "resnet9": Entry(

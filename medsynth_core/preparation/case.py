@@ -75,3 +75,9 @@ def prepare_target(target: Volume, prepared: Prepared, contract: Contract) -> np
         )
     moved = move(target.voxels.astype(np.float32, copy=False), Grid.of(target), prepared.grid)
     return contract.output.intensity.forward(moved)
+
+
+def prepare_alone(target: Volume, contract: Contract) -> np.ndarray:
+    """Return a training target (k, j, i), float32, that belongs to no input: on the model's grid of its own."""
+    grid = model_grid(target, contract)
+    return contract.output.intensity.forward(move(target.voxels.astype(np.float32, copy=False), Grid.of(target), grid))

@@ -81,7 +81,7 @@ class Contract(BaseModel):
                 f"The volume is in {volume.unit}, but this model takes {wanted.unit}; convert it first or "
                 "choose another model."
             ]
-        return list(_not_hounsfield(volume.voxels)) if wanted.unit == "HU" else []
+        return list(not_hounsfield(volume.voxels)) if wanted.unit == "HU" else []
 
     def check(self, volume: Volume) -> Volume:
         """Return ``volume`` with the modality and unit of the model's input.
@@ -115,8 +115,12 @@ def _not_synthesizable(voxels: np.ndarray) -> list[str]:
     return []
 
 
-def _not_hounsfield(voxels: np.ndarray) -> list[str]:
-    """Tell Hounsfield units from other numbers: soft tissue lies around 0 and air at -1000."""
+def not_hounsfield(voxels: np.ndarray) -> list[str]:
+    """Tell Hounsfield units from other numbers: soft tissue lies around 0 and air at -1000.
+
+    Returns:
+        A sentence with the reason why ``voxels`` are none, or [] where they may be.
+    """
     low, high = float(voxels.min()), float(voxels.max())
 
     def share(above: float, below: float) -> float:

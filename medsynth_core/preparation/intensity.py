@@ -35,6 +35,11 @@ class Curve(_Mapping):
         """The range of values that is kept, in the unit."""
         return self.points[-1][0] - self.points[0][0]
 
+    @property
+    def mapped(self) -> tuple[float, float]:
+        """The lowest and the highest network value."""
+        return self.points[0][1], self.points[-1][1]
+
     def forward(self, voxels: np.ndarray) -> np.ndarray:
         """Map voxels in the unit to network values (float32)."""
         values, mapped = np.array(self.points).T
@@ -61,6 +66,11 @@ class Scale(_Mapping):
     def span(self) -> float:
         """The range of values that is kept, in the unit."""
         return self.upper - self.lower
+
+    @property
+    def mapped(self) -> tuple[float, float]:
+        """The lowest and the highest network value."""
+        return self.lower / self.divisor, self.upper / self.divisor
 
     def forward(self, voxels: np.ndarray) -> np.ndarray:
         """Map voxels in the unit to network values (float32)."""
@@ -89,6 +99,11 @@ class Percentiles(_Mapping):
     def span(self) -> None:
         """Every volume has its own range."""
         return None
+
+    @property
+    def mapped(self) -> tuple[float, float]:
+        """The lowest and the highest network value."""
+        return 0.0, self.top
 
     def bounds(self, voxels: np.ndarray) -> tuple[float, float]:
         """Return the values that go to 0 and ``top``; a constant volume gets a range of one."""

@@ -1,49 +1,65 @@
-"""Prepared cases in memory, and the batches cut from them."""
+"""Prepared cases, kept in files that are mapped into memory, so that a data set may be larger than it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from medsynth_core.datasets.manifest import Case
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.reading import read_volume
-from medsynth_core.preparation.case import Prepared, prepare, prepare_target
-from medsynth_core.preparation.slices import neighbours
+from medsynth_core.preparation.case import prepare, prepare_alone, prepare_target
+from medsynth_core.preparation.contract import Contract
 from medsynth_core.progress import Progress
-from medsynth_core.training.augmentation import Augmenter
-from medsynth_core.training.manifest import Case
 from medsynth_core.training.recipe import Recipe
+
+PARTS = ("voxels", "body", "target")
+_NOTHING = np.zeros((0, 1, 1), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A case on the grid of the model: the prepared input, and its target as (k, j, i) network values."""
+    """A case on the grid of the model.
+
+    Attributes:
+        name: of the case.
+        voxels: (k, j, i) float32 network input.
+        body: (k, j, i) bool: the patient.
+        target: (k, j, i) float32 network target; on a grid of its own where nothing pairs it with the input.
+    """
 
     name: str
-    prepared: Prepared
+    voxels: np.ndarray
+    body: np.ndarray
     target: np.ndarray
 
 
-def load_pair(case: Case, recipe: Recipe) -> Pair:
-    """Read and prepare one case.
+def load_pair(case: Case, recipe: Recipe, cache: Path | None = None, *, paired: bool = True) -> Pair:
+    """Read and prepare one case, or take it from ``cache`` (a folder), where it is put otherwise.
 
     Raises:
-        MedSynthError: a volume cannot be read or does not fit the recipe's contract.
+        MedSynthError: a volume cannot be read or does not fit the recipe's contract, or the cache cannot be written.
     """
-    contract = recipe.contract
-    wanted = contract.input
-    volume = read_volume(case.files[recipe.input_role], modality=wanted.modality, unit=wanted.unit)
-    prepared = prepare(contract.check(volume), contract)
-    wanted = contract.output
-    target = read_volume(case.files[recipe.target_role], modality=wanted.modality, unit=wanted.unit)
-    return Pair(case.name, prepared, prepare_target(target, prepared, contract))
+    if cache is None:
+        return _prepared(case, recipe, paired)
+    files = {part: cache / f"{_fingerprint(case, recipe, paired)}-{part}.npy" for part in PARTS}
+    if not all(file.is_file() for file in files.values()):
+        pair = _prepared(case, recipe, paired)
+        for part, file in files.items():
+            with atomic_write(file) as temporary:
+                np.save(temporary, getattr(pair, part))
+    # Copy on write: torch wants arrays that could be written to, though nobody does.
+    return Pair(case.name, **{part: np.load(file, mmap_mode="c") for part, file in files.items()})
 
 
-def load_pairs(cases: list[Case], recipe: Recipe, progress: Progress) -> list[Pair]:
+def load_pairs(
+    cases: list[Case], recipe: Recipe, progress: Progress, cache: Path | None = None, *, paired: bool = True
+) -> list[Pair]:
     """Read and prepare cases, one after the other.
 
     Raises:
@@ -53,46 +69,39 @@ def load_pairs(cases: list[Case], recipe: Recipe, progress: Progress) -> list[Pa
     for index, case in enumerate(cases):
         progress(index / len(cases), f"Preparing {case.name}")
         try:
-            pairs.append(load_pair(case, recipe))
+            pairs.append(load_pair(case, recipe, cache, paired=paired))
         except MedSynthError as error:
             raise MedSynthError(f"Case '{case.name}': {error.message}", kind=error.kind, hint=error.hint) from error
     return pairs
 
 
-class Batches:
-    """The training slices in random order, augmented: every slice once in an epoch.
+def _prepared(case: Case, recipe: Recipe, paired: bool) -> Pair:
+    contract = recipe.contract
+    voxels, body, target = _NOTHING, _NOTHING.astype(bool), _NOTHING
+    # Unpaired cases may have one of the two only.
+    if paired or recipe.input_role in case.files:
+        wanted = contract.input
+        volume = read_volume(case.files[recipe.input_role], modality=wanted.modality, unit=wanted.unit)
+        prepared = prepare(contract.check(volume), contract)
+        voxels, body = prepared.voxels, prepared.body
+    if paired or recipe.target_role in case.files:
+        wanted = contract.output
+        volume = read_volume(case.files[recipe.target_role], modality=wanted.modality, unit=wanted.unit)
+        target = prepare_target(volume, prepared, contract) if paired else prepare_alone(volume, contract)
+    return Pair(case.name, voxels, body, target)
 
-    The order and the augmentation of an epoch depend on the recipe's seed and the epoch alone.
 
-    Args:
-        pairs: the training cases.
-        recipe: batch size, augmentation and contract.
-        channels: of the network's input and output.
-    """
+def _fingerprint(case: Case, recipe: Recipe, paired: bool) -> str:
+    """Return a name that changes with the files and with what is done to them."""
+    files = [case.files[role] for role in (recipe.input_role, recipe.target_role) if role in case.files]
+    content = {
+        "files": [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files],
+        "roles": [role in case.files for role in (recipe.input_role, recipe.target_role)],
+        "contract": _relevant(recipe.contract),
+        "paired": paired,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
-    def __init__(self, pairs: list[Pair], recipe: Recipe, channels: tuple[int, int]) -> None:
-        self._inputs = [torch.from_numpy(pair.prepared.voxels) for pair in pairs]
-        self._targets = [torch.from_numpy(pair.target) for pair in pairs]
-        self._slices = [(case, k) for case, target in enumerate(self._targets) for k in range(len(target))]
-        self._recipe = recipe
-        self._channels = channels
 
-    def __len__(self) -> int:
-        return max(len(self._slices) // self._recipe.batch_size, 1)
-
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (image, target) batches, (n, in_channels, h, w) and (n, out_channels, h, w)."""
-        random = np.random.default_rng((self._recipe.seed, epoch))
-        augmenter = Augmenter(self._recipe, self._channels[0], random)
-        order = random.permutation(len(self._slices))
-        size = min(self._recipe.batch_size, len(order))
-        for number in range(len(self)):
-            chosen = [self._slices[index] for index in order[number * size : (number + 1) * size]]
-            pairs = [augmenter(self._stack(case, k)) for case, k in chosen]
-            yield torch.stack([image for image, _ in pairs]), torch.stack([target for _, target in pairs])
-
-    def _stack(self, case: int, k: int) -> Tensor:
-        """Return the slice's input channels and, after them, its target channels."""
-        index, slices = torch.tensor([k]), self._recipe.contract.slices
-        image = neighbours(self._inputs[case], index, self._channels[0], slices)[0]
-        return torch.cat([image, neighbours(self._targets[case], index, self._channels[1], slices)[0]])
+def _relevant(contract: Contract) -> dict[str, object]:
+    return contract.model_dump(mode="json", include={"input", "output", "spacing", "body_margin"})

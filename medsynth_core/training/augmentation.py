@@ -16,17 +16,12 @@ class Augmenter:
 
     Args:
         recipe: ranges; the contract says what empty space is worth.
-        channels: input channels; those of the target follow them.
-        random: the only source of chance.
     """
 
-    def __init__(self, recipe: Recipe, channels: int, random: np.random.Generator) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         settings = recipe.augmentation
-        self._random = random
-        self._channels = channels
         self._intensity = settings.intensity
         self._empty_input, self._empty_target = recipe.contract.empty
-        state = np.random.RandomState(random.integers(2**31))
         self._affine = RandAffine(
             prob=1.0,
             rotate_range=np.radians(settings.rotate_degrees),
@@ -36,18 +31,29 @@ class Augmenter:
             mode="bilinear",
             padding_mode="zeros",
         )
-        self._affine.set_random_state(state=state)
         self._flip = RandFlip(prob=0.5 if settings.flip else 0.0, spatial_axis=1)
-        self._flip.set_random_state(state=state)
 
-    def __call__(self, stack: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (image, target) of crop × crop pixels from a stack of input channels and target."""
+    def pair(self, image: Tensor, target: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return image and target, (channels, crop, crop), changed alike; ``random`` is the only source of chance."""
+        empty = torch.full((len(image) + len(target), 1, 1), self._empty_target)
+        empty[: len(image)] = self._empty_input
+        changed = self._moved(torch.cat([image, target]), empty, random)
+        return self._shifted(changed[: len(image)], random), changed[len(image) :]
+
+    def each(self, image: Tensor, target: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return image and target, (channels, crop, crop), each changed in its own way."""
+        moved = self._moved(image, torch.full((1, 1, 1), self._empty_input), random)
+        return self._shifted(moved, random), self._moved(target, torch.full((1, 1, 1), self._empty_target), random)
+
+    def _moved(self, stack: Tensor, empty: Tensor, random: np.random.Generator) -> Tensor:
+        state = np.random.RandomState(random.integers(2**31))
+        self._affine.set_random_state(state=state)
+        self._flip.set_random_state(state=state)
         # What comes in from outside the slice is empty space, which the transforms take to be zero.
-        empty = torch.full((len(stack), 1, 1), self._empty_target)
-        empty[: self._channels] = self._empty_input
-        changed = convert_to_tensor(self._flip(self._affine(stack - empty)), track_meta=False) + empty
-        image, target = changed[: self._channels], changed[self._channels :]
-        if self._intensity:
-            shift = float(self._random.uniform(-self._intensity, self._intensity))
-            image = image + shift * (image > self._empty_input + 0.05)
-        return image, target
+        return convert_to_tensor(self._flip(self._affine(stack - empty)), track_meta=False) + empty
+
+    def _shifted(self, image: Tensor, random: np.random.Generator) -> Tensor:
+        if not self._intensity:
+            return image
+        shift = float(random.uniform(-self._intensity, self._intensity))
+        return image + shift * (image > self._empty_input + 0.05)

@@ -5,22 +5,29 @@ from __future__ import annotations
 import copy
 import math
 import time
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
 
-from medsynth_core.errors import MedSynthError
-from medsynth_core.inference.predictor import Predictor
-from medsynth_core.networks.registry import create_network
+from medsynth_core.errors import Cancelled, MedSynthError
+from medsynth_core.inference.predictor import NO_MEMORY, Predictor
 from medsynth_core.progress import Progress
-from medsynth_core.systems.cascade import CascadeSystem
-from medsynth_core.training.arrays import Batches, Pair
+from medsynth_core.systems.registry import create_system
+from medsynth_core.training.arrays import Pair
+from medsynth_core.training.average import Average
+from medsynth_core.training.batches import Batch, Batches
+from medsynth_core.training.engine import Engine
+from medsynth_core.training.journal import Journal
+from medsynth_core.training.memory import device_memory
+from medsynth_core.training.previews import write_preview
 from medsynth_core.training.recipe import Recipe
-from medsynth_core.training.run_folder import RunFolder
-from medsynth_core.training.validation import validate
+from medsynth_core.training.run_folder import LOWER_IS_BETTER, RunFolder
+from medsynth_core.training.schedule import learning_rate, plateau_drops, stands_still
+from medsynth_core.training.validation import answer, mean_scores, scores
 
-LOWER_IS_BETTER = {"mae": True, "psnr": False}
+# Threads that make batches: a GPU waits for more of them than a CPU, which has its own work to do.
+WORKERS = {"cuda": 8, "mps": 4, "cpu": 1}
 
 
 class Trainer:
@@ -30,124 +37,228 @@ class Trainer:
         recipe: what to do.
         train: prepared training cases.
         val: prepared validation cases.
-        folder: where checkpoints, logs and the best weights go.
-        device: where to train.
+        folder: where checkpoints and the best weights go.
+        journal: where to tell what happens; of the first process alone.
+        engine: where and how to compute.
     """
 
     def __init__(
-        self, recipe: Recipe, train: list[Pair], val: list[Pair], folder: RunFolder, device: torch.device
+        self,
+        recipe: Recipe,
+        train: list[Pair],
+        val: list[Pair],
+        folder: RunFolder,
+        journal: Journal | None,
+        engine: Engine,
     ) -> None:
-        torch.manual_seed(recipe.seed)
-        self.recipe, self.val, self.folder, self.device = recipe, val, folder, device
-        generator = create_network(recipe.network.name, **recipe.network.options).to(device)
+        self.recipe, self.val, self.folder, self.journal, self.engine = recipe, val, folder, journal, engine
+        self.system = create_system(recipe, engine)
+        generator = self.system.generator
         _check_crop(recipe, generator)
-        channels = cast("tuple[int, int]", (generator.in_channels, generator.out_channels))
-        adversary = recipe.discriminator
-        discriminator = create_network(adversary.name, **adversary.options).to(device) if adversary else None
-        if discriminator is not None:
-            _check_discriminator(recipe, discriminator, sum(channels))
-        self.system = CascadeSystem(generator, discriminator, recipe)
-        self.average = copy.deepcopy(generator)
-        self.batches = Batches(train, recipe, channels)
-        self.epoch = 0
-        self.step = 0
+        self.average = Average(generator, recipe.average)
+        self.batches = Batches(
+            train,
+            recipe,
+            cast("tuple[int, int]", (generator.in_channels, generator.out_channels)),
+            (engine.rank, engine.world),
+            WORKERS[engine.device.type],
+            pinned=engine.device.type == "cuda",
+        )
+        self.parts = recipe.optimiser.accumulate
+        self.epoch = self.step = self.position = 0
+        self.sums: dict[str, float] = {}
+        self.spent = 0.0
         self.log: list[dict[str, float]] = []
+        if engine.rank:
+            torch.manual_seed(recipe.seed + engine.rank)
 
     def run(self, progress: Progress) -> None:
-        """Train to the recipe's last epoch.
+        """Train to the recipe's last epoch, or until validation stands still if the recipe says so.
 
         Raises:
-            Cancelled: asked to stop; the checkpoint of the last whole epoch stays.
-            MedSynthError: the loss is no longer a finite number; the last good checkpoint stays.
+            Cancelled: asked to stop; a checkpoint holds all that was done.
+            MedSynthError: the loss is no longer a finite number, or a single slice needs more memory than there is; the
+                last checkpoint stays.
         """
-        while self.epoch < self.recipe.epochs:
-            started = time.monotonic()
-            row = {"epoch": self.epoch + 1, **self._train_epoch(progress)}
-            self.epoch += 1
+        self._begun, self._done_before = time.monotonic(), self.epoch * len(self.batches) + self.position
+        self._saved = time.monotonic()
+        while self.epoch < self.recipe.epochs and not stands_still(self._scores(), self.recipe.stop_after):
+            started = time.monotonic() - self.spent
+            try:
+                self._train_epoch(progress, started)
+            except Cancelled:
+                self.spent = time.monotonic() - started
+                self._save()
+                raise
+            row = self._row()
+            self.epoch, self.position, self.sums, self.spent = self.epoch + 1, 0, {}, 0.0
             if self.epoch % self.recipe.validation_every == 0 or self.epoch == self.recipe.epochs:
                 row.update({f"val_{name}": value for name, value in self._validate().items()})
-                if self._is_best(row):
-                    self.folder.write_best(self._kept())
             row["seconds"] = time.monotonic() - started
-            self.log.append(row)
-            self.folder.write_log(self.log)
-            self.folder.write_checkpoint(self._state())
+            self._keep(row)
+            self._save()
             progress.log(" ".join(f"{name} {value:.5g}" for name, value in row.items()))
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint, exactly as if it had never stopped."""
-        state = self.folder.read_checkpoint(self.device)
+        state = self.folder.read_checkpoint(self.engine.device)
         self.system.load_state(state["system"])
-        self.average.load_state_dict(state["average"])
-        self.epoch, self.step, self.log = state["epoch"], state["step"], state["log"]
+        self.engine.load_state(state["engine"])
+        self.average.network.load_state_dict(state["average"])
+        self.epoch, self.step, self.position = state["epoch"], state["step"], state["position"]
+        self.parts, self.sums, self.spent, self.log = state["parts"], state["sums"], state["spent"], state["log"]
+        if self.engine.rank:
+            # The checkpoint is the first process's; chance must still differ between them.
+            torch.manual_seed(self.recipe.seed + self.engine.rank + self.step * self.engine.world)
+            return
         torch.set_rng_state(state["random"].cpu())
-        if self.device.type == "cuda" and "random_cuda" in state:
-            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
+        if self.engine.device.type == "cuda" and "random_cuda" in state:
+            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.engine.device)
 
-    def _train_epoch(self, progress: Progress) -> dict[str, float]:
-        sums: dict[str, float] = {}
-        for number, (image, target) in enumerate(self.batches.epoch(self.epoch)):
-            done = self.epoch + number / len(self.batches)
-            progress(done / self.recipe.epochs, f"Epoch {self.epoch + 1} of {self.recipe.epochs}")
-            self.system.set_learning_rate(self._learning_rate(done))
-            losses = self.system.step(image.to(self.device), target.to(self.device))
-            if not math.isfinite(losses["loss"]):
+    def _train_epoch(self, progress: Progress, started: float) -> None:
+        for batch in self.batches.epoch(self.epoch, self.position):
+            self._report(progress)
+            self.system.set_learning_rate(self._learning_rate())
+            losses = self._step(batch, progress)
+            if not all(math.isfinite(value) for value in losses.values()):
                 raise MedSynthError(
-                    f"The loss is not a finite number at step {self.step + 1} of epoch {self.epoch + 1}; lower the "
-                    f"learning rate and go on from the last checkpoint in {self.folder.path}.",
+                    f"The loss is not a finite number at step {self.step + 1} of epoch {self.epoch + 1} (cases: "
+                    f"{', '.join(batch.cases)}); look at these cases, or lower the learning rate, and go on from the "
+                    f"last checkpoint in {self.folder.path}.",
                     kind="model",
                 )
-            self.step += 1
-            self._update_average()
+            self.step, self.position = self.step + 1, self.position + 1
+            self.average.update(self.system.generator, self.step)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value
-        return {
-            "learning_rate": self._learning_rate(done),
-            **{name: v / len(self.batches) for name, v in sums.items()},
-        }
+                self.sums[name] = self.sums.get(name, 0.0) + value
+            if time.monotonic() - self._saved > 60 * self.recipe.checkpoint_minutes:
+                self.spent = time.monotonic() - started
+                self._save()
 
-    def _learning_rate(self, done: float) -> float:
-        """Return the learning rate after ``done`` epochs."""
+    def _step(self, batch: Batch, progress: Progress) -> dict[str, float]:
+        """Take a step, in more and smaller parts if the device's memory is too small for the batch."""
+        while True:
+            try:
+                image, target = (part.to(self.engine.device, non_blocking=True) for part in (batch.image, batch.target))
+                return self.system.step(image, target, self.parts)
+            except (torch.OutOfMemoryError, MemoryError) as error:
+                self._make_smaller(len(batch.image), progress, error)
+            except RuntimeError as error:
+                # The CPU's allocator and the libraries of the GPU have no exception of their own.
+                if not any(sign in str(error) for sign in NO_MEMORY):
+                    raise
+                self._make_smaller(len(batch.image), progress, error)
+
+    def _make_smaller(self, size: int, progress: Progress, error: BaseException) -> None:
+        if self.parts >= size or self.engine.world > 1:
+            # Other processes have gone on with the step, so it cannot be repeated.
+            raise MedSynthError(
+                f"The memory of {self.engine.device} does not suffice for a batch of {size} slices in {self.parts} "
+                "parts; set optimiser.accumulate higher, batch_size lower, or choose a smaller crop or network.",
+                kind="device",
+            ) from error
+        self.parts = min(2 * self.parts, size)
+        if self.engine.device.type == "cuda":
+            torch.cuda.empty_cache()
+        message = (
+            f"Memory of {self.engine.device} ran out: going on with batches of {size} slices computed in {self.parts} "
+            "parts, whose gradients are added up."
+        )
+        progress.log(message)
+        if self.journal is not None:
+            self.journal.event("log", message=message)
+
+    def _report(self, progress: Progress) -> None:
+        """Tell how far the training is, and stop if somebody wants that.
+
+        Raises:
+            Cancelled: on every process, at the same step.
+        """
+        steps = self.epoch * len(self.batches) + self.position
+        total = self.recipe.epochs * len(self.batches)
+        message = f"Epoch {self.epoch + 1} of {self.recipe.epochs}"
+        stop = False
+        try:
+            if self.journal is not None:
+                done = steps - self._done_before
+                left = (time.monotonic() - self._begun) / done * (total - steps) if done else None
+                self.journal.progress(steps / total, message, self.epoch + 1, left)
+                stop = self.folder.stop_requested()
+            progress(steps / total, message)
+        except Cancelled:
+            stop = True
+        if self.engine.world > 1:
+            stop = bool(self.engine.mean(torch.tensor([float(stop)])).item() > 0)
+        if stop:
+            raise Cancelled
+
+    def _learning_rate(self) -> float:
         settings = self.recipe.optimiser
-        rate = settings.learning_rate * min(1.0, (self.step + 1) / (settings.warmup_steps + 1))
-        if settings.schedule == "cosine":
-            rate *= 0.01 + 0.99 * (1 + math.cos(math.pi * done / self.recipe.epochs)) / 2
-        return rate
+        done = self.epoch + self.position / len(self.batches)
+        drops = plateau_drops(self._scores(), settings.patience)
+        return learning_rate(settings, done, self.recipe.epochs, self.step, drops)
+
+    def _row(self) -> dict[str, float]:
+        means = {name: value / len(self.batches) for name, value in self.sums.items()}
+        return {"epoch": self.epoch + 1, "learning_rate": self.system.learning_rate, **means}
 
     @torch.no_grad()
-    def _update_average(self) -> None:
-        """Let the averaged weights follow, faster at first so that they forget the random ones."""
-        decay = min(self.recipe.average, self.step / (self.step + 20))
-        current = self.system.generator.state_dict()
-        for name, value in self.average.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.lerp_(current[name], 1 - decay)
-            else:
-                value.copy_(current[name])
+    def _validate(self) -> dict[str, float]:
+        """Return the mean scores of the validation cases, shared between the processes."""
+        contract = self.recipe.contract
+        self.engine.average_buffers(self.system.generator)
+        self.engine.average_buffers(self.average.network)
+        # A copy: predicting puts a network into evaluation mode.
+        predictor = Predictor(copy.deepcopy(self._kept()), contract, self.engine.device)
+        found = []
+        for number in range(self.engine.rank, len(self.val), self.engine.world):
+            pair = self.val[number]
+            synthetic, real = answer(predictor, pair, contract)
+            found.append(scores(synthetic, real, pair.body, contract))
+            if number == 0 and self.journal is not None:
+                file = write_preview(self.folder.path, self.epoch, pair, synthetic, contract)
+                self.journal.event("preview", file=file, epoch=self.epoch, case=pair.name)
+        return mean_scores(self.engine.gather(found))
 
     def _kept(self) -> nn.Module:
-        return self.average if self.recipe.average else self.system.generator
+        return self.average.network if self.recipe.average else self.system.generator
 
-    def _validate(self) -> dict[str, float]:
-        # A copy: predicting puts a network into evaluation mode.
-        predictor = Predictor(copy.deepcopy(self._kept()), self.recipe.contract, self.device)
-        return validate(predictor, self.val, self.recipe.contract)
+    def _keep(self, row: dict[str, float]) -> None:
+        """Log an epoch, and keep its weights if they are the best."""
+        self.log.append(row)
+        best = self._scores()
+        if self.journal is None:
+            return
+        if f"val_{self.recipe.choose_by}" in row and best[-1] == min(best) and best.count(best[-1]) == 1:
+            self.folder.write_best(self._kept())
+        self.journal.epoch(self.log)
+        self.journal.event("device", **device_memory(self.engine.device))
 
-    def _is_best(self, row: dict[str, float]) -> bool:
-        name = f"val_{self.recipe.choose_by}"
-        earlier = [old[name] for old in self.log if name in old]
-        if LOWER_IS_BETTER[self.recipe.choose_by]:
-            return not earlier or row[name] < min(earlier)
-        return not earlier or row[name] > max(earlier)
+    def _scores(self) -> list[float]:
+        """Return the validations by the recipe's metric, turned so that lower is better."""
+        name = self.recipe.choose_by
+        sign = 1 if LOWER_IS_BETTER[name] else -1
+        return [sign * row[f"val_{name}"] for row in self.log if f"val_{name}" in row]
 
-    def _state(self) -> dict[str, object]:
-        cuda = {"random_cuda": torch.cuda.get_rng_state(self.device)} if self.device.type == "cuda" else {}
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        if self.journal is not None:
+            self.folder.write_checkpoint(self._state())
+
+    def _state(self) -> dict[str, Any]:
+        device = self.engine.device
+        cuda = {"random_cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
         return {
             **cuda,
             "system": self.system.state(),
-            "average": self.average.state_dict(),
+            "engine": self.engine.state(),
+            "average": self.average.network.state_dict(),
             "epoch": self.epoch,
             "step": self.step,
+            "position": self.position,
+            "parts": self.parts,
+            "sums": self.sums,
+            "spent": self.spent,
             "log": self.log,
             "random": torch.get_rng_state(),
         }
@@ -166,17 +277,4 @@ def _check_crop(recipe: Recipe, generator: nn.Module) -> None:
         raise MedSynthError(
             f"The recipe cuts slices to {recipe.augmentation.crop} pixels, but the network '{recipe.network.name}' "
             f"takes multiples of {multiple}; change augmentation.crop."
-        )
-
-
-def _check_discriminator(recipe: Recipe, discriminator: nn.Module, channels: int) -> None:
-    """Make sure that the discriminator can take input and image together.
-
-    Raises:
-        MedSynthError: it cannot.
-    """
-    if getattr(discriminator, "in_channels", None) != channels:
-        raise MedSynthError(
-            f"The discriminator sees the network's input and image together, {channels} channels; set "
-            f"discriminator.options.in_channels of the recipe '{recipe.name}' to {channels}."
         )

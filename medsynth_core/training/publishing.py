@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -12,46 +13,102 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, split_of
 from medsynth_core.errors import MedSynthError
+from medsynth_core.inference.device import choose_device
 from medsynth_core.inference.predictor import Predictor
 from medsynth_core.io.atomic import atomic_write
+from medsynth_core.io.table import write_rows
 from medsynth_core.models.card import METADATA, WEIGHTS, read_metadata
 from medsynth_core.models.markdown import card_text
 from medsynth_core.models.package import sha256
 from medsynth_core.networks.registry import create_network
 from medsynth_core.progress import Progress
 from medsynth_core.training.arrays import Pair, load_pairs
-from medsynth_core.training.manifest import SPLITS, Case
-from medsynth_core.training.recipe import Recipe
+from medsynth_core.training.lock import RunLock
+from medsynth_core.training.recipe import About, Recipe, read_recipe
 from medsynth_core.training.run_folder import RunFolder
-from medsynth_core.training.validation import error_curve, validate
+from medsynth_core.training.validation import error_curve, mean_scores, validate
+from medsynth_core.training.watching import CASES, RECIPE
 
 RECORDS = ("recipe.yaml", "split.csv", "metrics.csv", "environment.json")
 
 
+@dataclass(frozen=True)
+class Published:
+    """A package, and how good its weights are on each case of the test split (empty without one)."""
+
+    package: Path
+    test: dict[str, dict[str, float]]
+
+
 def publish(
-    recipe: Recipe, cases: list[Case], val: list[Pair], folder: RunFolder, device: torch.device, progress: Progress
-) -> Path:
-    """Write the package of a finished training into its folder and return the package's path.
+    recipe: Recipe, cases: list[Case], folder: RunFolder, device: torch.device, progress: Progress
+) -> Published:
+    """Write the package of a training's best weights into its folder.
 
     Weights are stored in half precision, and judged as stored: on the validation cases, and on the test cases if
     the manifest has any. The package is there whole or not at all.
 
     Raises:
-        MedSynthError: it cannot be written.
+        MedSynthError: it cannot be written, or the training has no validated epoch yet.
         Cancelled: the progress callback asked to stop.
     """
-    package = folder.path / recipe.name
+    if not folder.best.is_file():
+        raise MedSynthError(
+            f"The training in {folder.path} has no validated epoch yet; train for at least one before publishing."
+        )
+    val = load_pairs(split_of(cases, "val"), recipe, progress.part(0, 0.3), _cache(folder))
+    tested = [case for case in cases if case.split == "test"]
+    test = load_pairs(tested, recipe, progress.part(0.3, 0.9), _cache(folder))
+    package = folder.package(recipe)
     try:
         with TemporaryDirectory(dir=folder.path, prefix=".package-") as temporary:
             made = Path(temporary) / recipe.name
-            _write_package(made, recipe, cases, val, folder, device, progress)
+            scores = _write_package(made, recipe, cases, val, test, folder, device)
             shutil.rmtree(package, ignore_errors=True)
             os.replace(made, package)
     except OSError as error:
         raise MedSynthError(f"The package {package} cannot be written: {error.strerror}.", kind="output") from error
     progress(1.0, f"The package is in {package}")
-    return package
+    return Published(package, scores)
+
+
+def publish_run(
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    about: About | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Published:
+    """Write the package of a run's best weights so far, finished or not, with another card if ``about`` is given.
+
+    Args:
+        run: the run's folder.
+        data: the manifest; None takes the one that the run keeps.
+        about: what the card says in words.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        progress: reports.
+
+    Raises:
+        MedSynthError: there is no such run, another process is training there, or as `publish`.
+    """
+    folder = RunFolder(run)
+    recipe = read_recipe(folder.path / RECIPE)
+    lock = RunLock(folder.path)
+    try:
+        roles = (recipe.input_role, recipe.target_role)
+        cases = read_manifest(data or folder.path / CASES, roles, check_files=recipe.system != "cyclegan")
+        if about is not None:
+            recipe = recipe.model_copy(update={"about": about})
+        return publish(recipe, cases, folder, choose_device(device), progress or Progress())
+    finally:
+        lock.release()
+
+
+def _cache(folder: RunFolder) -> Path | None:
+    return folder.arrays if folder.arrays.is_dir() else None
 
 
 def _write_package(
@@ -59,19 +116,22 @@ def _write_package(
     recipe: Recipe,
     cases: list[Case],
     val: list[Pair],
+    test: list[Pair],
     folder: RunFolder,
     device: torch.device,
-    progress: Progress,
-) -> None:
+) -> dict[str, dict[str, float]]:
+    """Write the package and return the scores of the test cases."""
     (package / "models").mkdir(parents=True)
     (package / "configs").mkdir()
     (package / "docs" / "training").mkdir(parents=True)
     _store_half(folder.best, package / WEIGHTS)
     predictor = Predictor(_stored_network(recipe, package), recipe.contract, device)
-    metrics = {"val": validate(predictor, val, recipe.contract)}
-    test = [case for case in cases if case.split == "test"]
+    scores = validate(predictor, test, recipe.contract)
+    metrics = {"val": mean_scores(list(validate(predictor, val, recipe.contract).values()))}
     if test:
-        metrics["test"] = validate(predictor, load_pairs(test, recipe, progress), recipe.contract)
+        metrics["test"] = mean_scores(list(scores.values()))
+        rows = [{"case": case, **values} for case, values in scores.items()]
+        write_rows(rows, package / "docs" / "training" / "test.csv")
     curve = error_curve(predictor, val, recipe.contract)
     metadata = _metadata(recipe, cases, folder, package, metrics, curve)
     _write_json(package / METADATA, metadata)
@@ -79,6 +139,7 @@ def _write_package(
     for record in RECORDS:
         shutil.copyfile(folder.path / record, package / "docs" / "training" / record)
     (package / "docs" / "README.md").write_text(card_text(read_metadata(package)), encoding="utf-8")
+    return scores
 
 
 INFERENCE = {

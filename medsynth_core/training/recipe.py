@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,28 +18,54 @@ class _Part(BaseModel):
 
 
 class Loss(_Part):
-    """Weights of the generator's losses; those of 0 are not computed."""
+    """Weights of the generator's losses; those of 0 are not computed.
+
+    ``l1``, ``mse``, ``ssim`` (1 − SSIM), ``gradient`` (gradient difference, Mathieu et al. 2016), ``perceptual``
+    (features of a VGG-16 whose weights lie in the local file ``perceptual_weights``) and ``adversarial`` compare the
+    synthetic with the real image. ``deep_supervision`` is the weight of the same pixel losses for the mean of a
+    cascade's earlier stages. ``cycle`` and ``identity`` are those of a CycleGAN (Zhu et al. 2017).
+    """
 
     l1: float = Field(default=0.0, ge=0)
     mse: float = Field(default=0.0, ge=0)
+    ssim: float = Field(default=0.0, ge=0)
+    gradient: float = Field(default=0.0, ge=0)
+    perceptual: float = Field(default=0.0, ge=0)
+    perceptual_weights: Path | None = None
     adversarial: float = Field(default=0.0, ge=0)
+    adversarial_kind: Literal["least_squares", "logits", "hinge"] = "least_squares"
+    deep_supervision: float = Field(default=0.0, ge=0)
+    cycle: float = Field(default=0.0, ge=0)
+    identity: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _something(self) -> Loss:
-        if self.l1 + self.mse == 0:
-            raise ValueError("give l1 or mse a weight above 0")
+        if self.l1 + self.mse + self.ssim + self.perceptual + self.cycle == 0:
+            raise ValueError("give l1, mse, ssim, perceptual or cycle a weight above 0")
+        if bool(self.perceptual) != (self.perceptual_weights is not None):
+            raise ValueError("a weight of perceptual above 0 and the file perceptual_weights go together")
         return self
 
 
 class Optimiser(_Part):
-    """Adam (AdamW with weight decay) for generator and discriminator alike."""
+    """Adam (AdamW with weight decay) for generator and discriminator alike.
+
+    ``schedule`` of the learning rate: ``constant``; ``linear``, constant for the share ``hold`` of the epochs and
+    then falling to 0 in a line (pix2pix, CycleGAN: 0.5); ``exponential``, times ``factor`` every epoch; ``plateau``,
+    times ``factor`` whenever ``patience`` validations in a row were no better than the best; ``cosine``.
+    ``accumulate`` is the number of parts in which a batch is computed, to need less memory.
+    """
 
     learning_rate: float = Field(default=1e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = Field(default=0.0, ge=0)
     clip_norm: float = Field(default=0.0, ge=0)
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "linear", "exponential", "plateau", "cosine"] = "constant"
     warmup_steps: int = Field(default=0, ge=0)
+    hold: float = Field(default=0.5, ge=0, lt=1)
+    factor: float = Field(default=0.95, gt=0, le=1)
+    patience: int = Field(default=5, gt=0)
+    accumulate: int = Field(default=1, gt=0)
 
 
 class Augmentation(_Part):
@@ -70,22 +97,31 @@ class About(_Part):
 
 
 class Recipe(_Part):
-    """A training of a paired 2-D system.
+    """A training of a 2-D system.
 
     Attributes:
         name: of the model that it makes.
+        system: how networks and losses play together: ``paired`` (a generator, with a discriminator if there is an
+            adversarial loss: cascades, U-Nets, pix2pix), ``dsggan`` (two stages with losses of their own) or
+            ``cyclegan`` (unpaired).
         input_role: column of the manifest with the input volumes.
         target_role: column of the manifest with the volumes to synthesize.
         contract: how volumes are prepared, in training and ever after.
+        precision: of the computation: ``bfloat16`` and ``float16`` are mixed precision.
+        image_pool: how many earlier synthetic images the discriminator may be shown again (CycleGAN: 50).
         average: decay of the exponential moving average of the weights that is validated and kept; 0 for none.
         validation_every: epochs between two validations.
-        choose_by: validation metric by which the best epoch is kept: ``mae`` (in the body, lower is better)
-            or ``psnr`` (whole slices, higher is better).
+        choose_by: validation metric by which the best epoch is kept: ``mae`` (in the body, lower is better),
+            ``psnr`` or ``ssim`` (whole slices, higher is better).
+        stop_after: validations in a row without a better one after which the training ends early; 0 for never.
+        checkpoint_minutes: minutes after which an epoch is interrupted by a checkpoint; there is one after every
+            epoch in any case.
     """
 
     name: Name
     about: About
     seed: int = Field(default=0, ge=0)
+    system: Literal["paired", "dsggan", "cyclegan"] = "paired"
     input_role: str
     target_role: str
     contract: Contract
@@ -94,16 +130,26 @@ class Recipe(_Part):
     loss: Loss
     optimiser: Optimiser = Optimiser()
     augmentation: Augmentation = Augmentation()
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    image_pool: int = Field(default=0, ge=0)
     average: float = Field(default=0.0, ge=0, lt=1)
     epochs: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     validation_every: int = Field(default=1, gt=0)
-    choose_by: Literal["mae", "psnr"] = "mae"
+    choose_by: Literal["mae", "psnr", "ssim"] = "mae"
+    stop_after: int = Field(default=0, ge=0)
+    checkpoint_minutes: float = Field(default=10.0, gt=0)
 
     @model_validator(mode="after")
     def _adversary(self) -> Recipe:
         if (self.discriminator is None) != (self.loss.adversarial == 0):
             raise ValueError("a discriminator and a weight of the adversarial loss above 0 go together")
+        if self.system == "cyclegan" and (self.discriminator is None or self.loss.cycle == 0):
+            raise ValueError("the system cyclegan needs a discriminator and a weight of the cycle loss above 0")
+        if self.system != "cyclegan" and self.loss.cycle + self.loss.identity > 0:
+            raise ValueError("the losses cycle and identity belong to the system cyclegan")
+        if self.optimiser.accumulate > self.batch_size:
+            raise ValueError("optimiser.accumulate cannot be larger than batch_size")
         return self
 
 
@@ -125,9 +171,24 @@ def read_recipe(path: str | Path) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise MedSynthError(f"The recipe {path} is wrong at '{where}': {first['msg']}.") from error
+        raise MedSynthError(f"The recipe {path} is wrong {_wrong(error)}.") from error
+
+
+def _wrong(error: ValidationError) -> str:
+    """Return where a recipe is wrong, why, and for a key that it cannot have, which ones it can."""
+    first = error.errors()[0]
+    *parents, key = [str(part) for part in first["loc"]] or ["the whole file"]
+    where = ".".join((*parents, key))
+    if first["type"] != "extra_forbidden":
+        return f"at '{where}': {first['msg']}"
+    part: Any = Recipe
+    for name in parents:
+        part = part.model_fields[name].annotation if name in getattr(part, "model_fields", {}) else None
+    known = list(getattr(part, "model_fields", {}))
+    guess = get_close_matches(key, known, n=1)
+    meant = f"; did you mean '{guess[0]}'?" if guess else ""
+    listed = f" It can have: {', '.join(known)}" if known else ""
+    return f"at '{where}': there is no such key{meant or '.'}{listed}"
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:

@@ -5,29 +5,35 @@ from __future__ import annotations
 import csv
 import json
 import platform
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
 from medsynth_core import __version__
+from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.table import write_rows
-from medsynth_core.training.manifest import Case
+from medsynth_core.training.journal import METRICS
 from medsynth_core.training.recipe import Recipe, read_recipe, write_recipe
+from medsynth_core.training.watching import CASES, CHECKPOINT, RECIPE, STOP
 
+LOWER_IS_BETTER = {"mae": True, "psnr": False, "ssim": False}
 PACKAGES = ("torch", "monai", "numpy", "scipy", "SimpleITK")
 
 
 class RunFolder:
     """Files of a training, each written as a whole or not at all.
 
-    ``recipe.yaml``, ``split.csv`` (cases), ``environment.json`` (versions and hardware), ``metrics.csv`` (a row
-    an epoch), ``checkpoint.pt`` (to go on) and ``best.safetensors`` (weights of the best validated epoch).
+    ``recipe.yaml``, ``cases.csv`` (manifest), ``split.csv`` (cases without their files, for the model's package),
+    ``environment.json`` (versions and hardware), ``metrics.csv`` (a row an epoch), ``events.jsonl``, ``previews``,
+    ``tensorboard``, ``checkpoint.pt`` (to go on), ``best.safetensors`` (weights of the best validated epoch) and, while
+    it trains, ``arrays`` (prepared cases).
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -40,7 +46,45 @@ class RunFolder:
 
     @property
     def _checkpoint(self) -> Path:
-        return self.path / "checkpoint.pt"
+        return self.path / CHECKPOINT
+
+    @property
+    def arrays(self) -> Path:
+        """Folder of the prepared cases."""
+        return self.path / "arrays"
+
+    def make(self) -> None:
+        """Make the folder.
+
+        Raises:
+            MedSynthError: it cannot be made.
+        """
+        try:
+            self.arrays.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MedSynthError(
+                f"The folder {self.path} cannot be made: {error.strerror}; choose another.", kind="output"
+            ) from error
+
+    def stop_requested(self) -> bool:
+        """Return whether somebody wants the training to stop."""
+        return (self.path / STOP).exists()
+
+    def forget_stop(self) -> None:
+        """Forget a wish to stop that has been heeded, or that nobody was there to heed."""
+        (self.path / STOP).unlink(missing_ok=True)
+
+    def forget_arrays(self) -> None:
+        """Remove the prepared cases, which are large and can be made again."""
+        shutil.rmtree(self.arrays, ignore_errors=True)
+
+    def package(self, recipe: Recipe) -> Path:
+        """Return the folder of the package that the training makes."""
+        return self.path / recipe.name
+
+    def epochs_done(self) -> int:
+        """Return how many epochs are logged."""
+        return len(self._read_rows(METRICS)) if (self.path / METRICS).exists() else 0
 
     def check_free(self) -> None:
         """Make sure, before long work, that no training is here.
@@ -55,19 +99,9 @@ class RunFolder:
             )
 
     def start(self, recipe: Recipe, cases: list[Case], device: torch.device) -> None:
-        """Make the folder for a new training.
-
-        Raises:
-            MedSynthError: the folder holds another training, or cannot be made.
-        """
-        self.check_free()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MedSynthError(
-                f"The folder {self.path} cannot be made: {error.strerror}; choose another.", kind="output"
-            ) from error
-        write_recipe(recipe, self.path / "recipe.yaml")
+        """Write down what a new training is."""
+        write_recipe(recipe, self.path / RECIPE)
+        write_manifest(cases, self.path / CASES)
         write_rows(_split_rows(cases), self.path / "split.csv")
         environment = {
             "python": platform.python_version(),
@@ -88,7 +122,7 @@ class RunFolder:
         """
         if not self._checkpoint.exists():
             raise MedSynthError(f"The folder {self.path} holds no checkpoint to resume; start without --resume.")
-        if read_recipe(self.path / "recipe.yaml") != recipe:
+        if read_recipe(self.path / RECIPE) != recipe:
             raise MedSynthError(
                 f"The training in {self.path} follows another recipe; resume it with its own recipe.yaml."
             )
@@ -98,14 +132,10 @@ class RunFolder:
                 "of its own split.csv."
             )
 
-    def write_log(self, rows: list[dict[str, float]]) -> None:
-        """Write the table of metrics."""
-        write_rows(rows, self.path / "metrics.csv")
-
-    def best_epoch(self, choose_by: Literal["mae", "psnr"]) -> int:
+    def best_epoch(self, choose_by: str) -> int:
         """Return the epoch whose weights are the best ones by a validation metric."""
-        rows = [row for row in self._read_rows("metrics.csv") if row[f"val_{choose_by}"]]
-        best = min if choose_by == "mae" else max
+        rows = [row for row in self._read_rows(METRICS) if row.get(f"val_{choose_by}")]
+        best = min if LOWER_IS_BETTER[choose_by] else max
         return int(best(rows, key=lambda row: float(row[f"val_{choose_by}"]))["epoch"])
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:

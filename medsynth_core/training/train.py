@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from medsynth_core.inference.device import choose_device
+from medsynth_core.datasets.manifest import Case, read_manifest, split_of
+from medsynth_core.errors import Cancelled, MedSynthError
 from medsynth_core.progress import Progress, ProgressCallback
 from medsynth_core.training.arrays import load_pairs
+from medsynth_core.training.engine import Engine, choose_engine
+from medsynth_core.training.journal import Journal, append_event
+from medsynth_core.training.lock import RunLock
 from medsynth_core.training.loop import Trainer
-from medsynth_core.training.manifest import read_manifest, split_of
 from medsynth_core.training.publishing import publish
 from medsynth_core.training.recipe import Recipe, read_recipe
 from medsynth_core.training.run_folder import RunFolder
@@ -26,7 +30,8 @@ def train(
     """Train a model and return the folder of its package, ready for `medsynth_core.load_model`.
 
     The best epoch by the validation split is kept; the test split is looked at once, at the end, to write the
-    model's card.
+    model's card. What happens is told in the folder's ``events.jsonl``. Started by ``accelerate launch`` or
+    ``torchrun``, several processes train together; all return when the package is there.
 
     Args:
         recipe: a `Recipe` or its YAML file.
@@ -42,20 +47,97 @@ def train(
     """
     progress = progress if isinstance(progress, Progress) else Progress(progress)
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
-    cases = read_manifest(data, (recipe.input_role, recipe.target_role))
-    chosen = choose_device(device)
+    cases = read_cases(data, recipe)
+    engine = choose_engine(recipe, device)
     folder = RunFolder(output)
     if resume:
         folder.check_resumable(recipe, cases)
     else:
         folder.check_free()
-    split = {name: split_of(cases, name) for name in ("train", "val")}
-    used = load_pairs(split["train"] + split["val"], recipe, progress.part(0, 0.02))
-    count = len(split["train"])
+    engine.wait()
+    if engine.rank:
+        # The first process keeps the folder and makes the package.
+        engine.wait()
+        _trainer(recipe, cases, folder, None, engine, resume, Progress()).run(Progress())
+        engine.wait()
+        return folder.package(recipe)
+    folder.make()
+    lock = RunLock(folder.path)
+    try:
+        return _train(recipe, cases, folder, engine, resume, progress)
+    except Cancelled:
+        append_event(folder.path, "cancelled")
+        raise
+    except MedSynthError as error:
+        append_event(folder.path, "error", kind=error.kind, message=error.message, hint=error.hint)
+        raise
+    finally:
+        folder.forget_stop()
+        lock.release()
+
+
+def read_cases(data: str | Path, recipe: Recipe) -> list[Case]:
+    """Return the cases of a manifest that a recipe can be trained with.
+
+    Raises:
+        MedSynthError: the manifest is not usable, or a split that is needed has no case.
+    """
+    roles = (recipe.input_role, recipe.target_role)
+    cases = read_manifest(data, roles, check_files=recipe.system != "cyclegan")
+    for split in ("train", "val"):
+        split_of(cases, split)
+    for case in cases:
+        lacking = [role for role in roles if role not in case.files or not case.files[role].is_file()]
+        if lacking and (case.split != "train" or len(lacking) == len(roles)):
+            raise MedSynthError(
+                f"The case '{case.name}' of the manifest {data} has no file for '{lacking[0]}'; only training cases of "
+                "a CycleGAN may lack one of the two."
+            )
+    return cases
+
+
+def _train(
+    recipe: Recipe, cases: list[Case], folder: RunFolder, engine: Engine, resume: bool, progress: Progress
+) -> Path:
+    folder.forget_stop()
     if not resume:
-        folder.start(recipe, cases, chosen)
-    trainer = Trainer(recipe, used[:count], used[count:], folder, chosen)
+        folder.start(recipe, cases, engine.device)
+    journal = Journal(folder.path, folder.epochs_done() if resume else 0)
+    try:
+        trainer = _trainer(recipe, cases, folder, journal, engine, resume, progress.part(0, 0.02))
+        # The others find the cases prepared.
+        engine.wait()
+        journal.event(
+            "started",
+            name=recipe.name,
+            device=str(engine.device),
+            epochs=recipe.epochs,
+            steps=len(trainer.batches),
+            pid=os.getpid(),
+        )
+        trainer.run(progress.part(0.02, 0.97))
+    finally:
+        journal.close()
+    package = publish(recipe, cases, folder, engine.device, progress.part(0.97, 1)).package
+    engine.wait()
+    folder.forget_arrays()
+    append_event(folder.path, "done", package=str(package))
+    return package
+
+
+def _trainer(
+    recipe: Recipe,
+    cases: list[Case],
+    folder: RunFolder,
+    journal: Journal | None,
+    engine: Engine,
+    resume: bool,
+    progress: Progress,
+) -> Trainer:
+    paired = recipe.system != "cyclegan"
+    train = load_pairs(split_of(cases, "train"), recipe, progress.part(0, 0.9), folder.arrays, paired=paired)
+    val = load_pairs(split_of(cases, "val"), recipe, progress.part(0.9, 1), folder.arrays)
+    trainer = Trainer(recipe, train, val, folder, journal, engine)
     if resume:
         trainer.resume()
-    trainer.run(progress.part(0.02, 0.97))
-    return publish(recipe, cases, used[count:], folder, chosen, progress.part(0.97, 1))
+    return trainer

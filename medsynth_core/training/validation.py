@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from medsynth_core.evaluation.ssim import ssim_2d_wang11
 from medsynth_core.inference.predictor import Predictor
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.training.arrays import Pair
@@ -12,21 +13,33 @@ from medsynth_core.training.arrays import Pair
 def answer(predictor: Predictor, pair: Pair, contract: Contract) -> tuple[np.ndarray, np.ndarray]:
     """Return the synthetic and the real voxels (k, j, i) of a case in the output's unit, air outside the body."""
     inverse = contract.output.intensity.inverse
-    synthetic = inverse(predictor(pair.prepared.voxels))
-    return np.where(pair.prepared.body, synthetic, 0), inverse(pair.target)
+    synthetic = inverse(predictor(pair.voxels))
+    return np.where(pair.body, synthetic, 0), inverse(pair.target)
 
 
-def validate(predictor: Predictor, pairs: list[Pair], contract: Contract) -> dict[str, float]:
-    """Return the mean over cases of ``mae`` (in the body, in the output's unit) and ``psnr`` (whole slices, dB)."""
-    scores = []
-    for pair in pairs:
-        synthetic, real = answer(predictor, pair, contract)
-        difference = synthetic - real
-        span = contract.output.intensity.span or float(np.ptp(real))
-        mse = max(float(np.mean(difference**2)), 1e-12)
-        scores.append((np.abs(difference[pair.prepared.body]).mean(), 10 * np.log10(span**2 / mse)))
-    mae, psnr = np.mean(scores, axis=0)
-    return {"mae": float(mae), "psnr": float(psnr)}
+def scores(synthetic: np.ndarray, real: np.ndarray, body: np.ndarray, contract: Contract) -> dict[str, float]:
+    """Return ``mae`` (in the body, in the output's unit), ``psnr`` (dB) and ``ssim`` (whole slices) of a case.
+
+    ``ssim`` is that of Wang et al. (2004), slice by slice.
+    """
+    difference = synthetic - real
+    span = contract.output.intensity.span or float(np.ptp(real))
+    mse = max(float(np.mean(difference**2)), 1e-12)
+    return {
+        "mae": float(np.abs(difference[body]).mean()),
+        "psnr": float(10 * np.log10(span**2 / mse)),
+        "ssim": ssim_2d_wang11(real, synthetic, span),
+    }
+
+
+def mean_scores(found: list[dict[str, float]]) -> dict[str, float]:
+    """Return the mean over cases of each score."""
+    return {name: float(np.mean([case[name] for case in found])) for name in found[0]}
+
+
+def validate(predictor: Predictor, pairs: list[Pair], contract: Contract) -> dict[str, dict[str, float]]:
+    """Return the `scores` of each case."""
+    return {pair.name: scores(*answer(predictor, pair, contract), pair.body, contract) for pair in pairs}
 
 
 def error_curve(predictor: Predictor, pairs: list[Pair], contract: Contract) -> list[tuple[float, float]]:
@@ -38,8 +51,8 @@ def error_curve(predictor: Predictor, pairs: list[Pair], contract: Contract) -> 
     synthetic, squared = [], []
     for pair in pairs:
         predicted, real = answer(predictor, pair, contract)
-        synthetic.append(predicted[pair.prepared.body])
-        squared.append((predicted - real)[pair.prepared.body] ** 2)
+        synthetic.append(predicted[pair.body])
+        squared.append((predicted - real)[pair.body] ** 2)
     values, errors = np.concatenate(synthetic), np.concatenate(squared)
     groups = np.array_split(np.argsort(values, kind="stable"), 8)
     points = [(float(values[group].mean()), float(np.sqrt(errors[group].mean()))) for group in groups if group.size]

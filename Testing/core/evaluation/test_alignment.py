@@ -39,11 +39,12 @@ def test_a_reference_on_a_coarser_grid_is_resampled_and_the_report_says_so() -> 
     report = evaluate(FINE, reference)
     assert report.metrics["mae"] == pytest.approx(0, abs=1e-5)
     assert report.settings["region"] == "full frame"
-    assert report.settings["notes"] == ["The reference was resampled linearly onto the grid of the synthetic volume."]
+    assert "The reference was resampled linearly onto the grid of the synthetic volume." in report.settings["notes"]
 
 
 def test_the_same_grid_is_not_resampled() -> None:
-    assert evaluate(FINE, FINE.replace(voxels=FINE.voxels + 1)).settings["notes"] == []
+    notes = evaluate(FINE, FINE.replace(voxels=FINE.voxels + 1)).settings["notes"]
+    assert not any("resampled" in note for note in notes)
 
 
 def test_only_the_part_that_the_reference_covers_is_compared() -> None:

@@ -11,7 +11,7 @@ from medsynth_core.evaluation.report import Report, evaluate
 from medsynth_core.volume import Volume
 
 MASKED = ("mae", "mse", "rmse", "nrmse_minmax", "psnr", "ssim", "ms_ssim", "edge_mae")
-ALL = {*MASKED, "ssim_2d_wang11", "ssim_2d_skimage7"}
+ALL = {*MASKED, "ssim_2d_wang11", "ssim_2d_skimage7", "checkerboard"}
 LPS = np.diag([-1.0, -1.0, 2.0, 1.0])
 
 
@@ -74,8 +74,12 @@ def test_region_of_the_report_says_what_was_compared() -> None:
 def test_thin_and_small_volumes_have_every_metric(shape: tuple[int, int, int]) -> None:
     synthetic, reference = pair(shape)
     metrics = evaluate(synthetic, reference).metrics
-    # One voxel has no range.
-    assert set(metrics) == (ALL - {"nrmse_minmax"} if shape == (1, 1, 1) else ALL)
+    undefined = set()
+    if min(shape[1:]) < 32:
+        undefined.add("checkerboard")  # the spectrum of a small slice is too coarse
+    if shape == (1, 1, 1):
+        undefined.add("nrmse_minmax")  # one voxel has no range
+    assert set(metrics) == ALL - undefined
     assert all(np.isfinite(value) for value in metrics.values())
     assert all(-1 <= metrics[name] <= 1 for name in metrics if "ssim" in name)
 

@@ -7,11 +7,11 @@ import pytest
 from builders import phantom_ct, phantom_pet, tiny_recipe, write_manifest
 
 from medsynth_core import MedSynthError, Progress, load_model, train, write_volume
+from medsynth_core.datasets.manifest import read_manifest
 from medsynth_core.experiments import run_experiment
 from medsynth_core.experiments.ct_to_pet_baseline import BASELINE, METRICS
 from medsynth_core.experiments.lookup import constant, fit_lookup
 from medsynth_core.training.arrays import load_pairs
-from medsynth_core.training.manifest import read_manifest
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def pairs(tmp_path):
 def body_error(pairs, method, power):
     contract = tiny_recipe().contract
     errors = [
-        np.abs(method(pair.prepared.voxels) - contract.output.intensity.inverse(pair.target))[pair.prepared.body]
+        np.abs(method(pair.voxels) - contract.output.intensity.inverse(pair.target))[pair.body]
         for pair in pairs
     ]
     return float((np.concatenate(errors) ** power).mean())

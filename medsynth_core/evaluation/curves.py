@@ -1,0 +1,167 @@
+"""How trainings went: validation metrics of several models against epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.evaluation.captions import unit_name
+from medsynth_core.evaluation.drawing import new_figure, write_png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Metric = Literal["ssim", "psnr", "mae"]
+Rows = Sequence[Mapping[str, Any]]
+
+# Eight colours that colour-blind people tell apart (Okabe and Ito), darkest first; further runs change the stroke.
+_COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#b8a800")
+_STROKES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
+_LEGEND_ROWS, _LEGEND_COLUMNS = 0.2, 5  # inches a row
+# The first steep epochs would press all that follows together.
+_TRANSIENT = 0.1
+_GREY = "#404040"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A validation metric of a run: finite values of the validated epochs, in their order."""
+
+    epochs: list[int]
+    values: list[float]
+
+    @classmethod
+    def of(cls, rows: Rows, metric: Metric) -> Curve:
+        """Take a curve from rows of a training's ``metrics.csv``; what is empty or not finite is left out."""
+        read = [(int(row["epoch"]), _number(row.get(f"val_{metric}"))) for row in rows]
+        kept = sorted((epoch, value) for epoch, value in read if math.isfinite(value))
+        return cls([epoch for epoch, _ in kept], [value for _, value in kept])
+
+    def best(self, metric: Metric) -> int:
+        """Return the epoch of the best value, the first of equal ones."""
+        better = min if metric == "mae" else max
+        return self.epochs[self.values.index(better(self.values))]
+
+
+def write_curves(
+    runs: Mapping[str, Rows], path: str | Path, *, choose_by: Metric = "mae", unit: str = ""
+) -> Path:
+    """Draw SSIM, PSNR and MAE of runs against epochs, and write them as PNG, 2000 pixels wide.
+
+    Args:
+        runs: by a model's name, the rows of its training's log, with ``epoch``, ``val_ssim``, ``val_psnr`` and
+            ``val_mae`` as numbers or as text. Epochs without validation have empty values; a metric that a run did not
+            record is missing in its panel.
+        path: the PNG; it appears only when it is whole.
+        choose_by: the metric by which each run's epoch was chosen; a dot marks it in every panel.
+        unit: what the MAE is in.
+
+    Raises:
+        MedSynthError: no run, one without a validated epoch, matplotlib is missing, or the file cannot be written.
+    """
+    return write_png(draw_curves(runs, choose_by=choose_by, unit=unit), path)
+
+
+def draw_curves(runs: Mapping[str, Rows], *, choose_by: Metric = "mae", unit: str = "") -> Figure:
+    """Return the figure of `write_curves`: a panel a metric that some run recorded, and a legend below them."""
+    titles: dict[Metric, str] = {
+        "ssim": "SSIM (higher is better)",
+        "psnr": "PSNR, dB (higher is better)",
+        "mae": f"MAE{f', {unit_name(unit)}' if unit_name(unit) else ''} (lower is better)",
+    }
+    curves = {name: {metric: Curve.of(rows, metric) for metric in titles} for name, rows in runs.items()}
+    _check(curves)
+    shown = [metric for metric in titles if any(curve[metric].epochs for curve in curves.values())]
+    legend = _LEGEND_ROWS * math.ceil((len(runs) + 1) / _LEGEND_COLUMNS)
+    height = 3.3 + legend + 0.25
+    figure = new_figure(height)
+    width = (1 - 0.07 - 0.02 - 0.06 * (len(shown) - 1)) / len(shown)
+    cut = False
+    for number, metric in enumerate(shown):
+        place = (0.07 + number * (width + 0.06), (legend + 0.75) / height, width, 2.45 / height)
+        axes = figure.add_axes(place)
+        axes.set_title(titles[metric], fontsize=9.5)
+        for index, (name, curve) in enumerate(curves.items()):
+            _draw(axes, curve[metric], name, index, curve[choose_by].best(choose_by) if curve[choose_by].epochs else None)
+        cut |= _frame(axes, [curve[metric] for curve in curves.values()])
+    _draw_legend(figure, (0.25 + legend) / height, choose_by)
+    if cut:
+        text = "Each frame holds the values after the first tenth of the epochs; earlier ones may lie beyond it."
+        figure.text(0.07, 0.06 / height, text, fontsize=6, color=_GREY, va="bottom")
+    return figure
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _check(curves: Mapping[str, Mapping[Metric, Curve]]) -> None:
+    if not curves:
+        raise MedSynthError("There is no training to draw curves of; give at least one run.")
+    for name, curve in curves.items():
+        if not any(one.epochs for one in curve.values()):
+            raise MedSynthError(
+                f"The training '{name}' has no validated epoch (val_ssim, val_psnr or val_mae) to draw; train on, or "
+                "leave it out."
+            )
+
+
+def _draw(axes: Axes, curve: Curve, name: str, index: int, chosen: int | None) -> None:
+    """Draw a run's curve, and a dot where its weights were chosen."""
+    colour = _COLOURS[index % len(_COLOURS)]
+    stroke = _STROKES[index // len(_COLOURS) % len(_STROKES)]
+    # A single epoch makes no line.
+    alone = "." if len(curve.epochs) == 1 else ""
+    axes.plot(curve.epochs, curve.values, label=name, color=colour, linestyle=stroke, linewidth=1.1, marker=alone)
+    if chosen in curve.epochs:
+        value = curve.values[curve.epochs.index(chosen)]
+        axes.plot([chosen], [value], "o", color=colour, markersize=5.5, markeredgecolor="white", zorder=3, label="_chosen")
+
+
+def _frame(axes: Axes, curves: list[Curve]) -> bool:
+    """Set scales and strokes of a panel, and tell whether early values lie beyond it."""
+    last = max(curve.epochs[-1] for curve in curves if curve.epochs)
+    points = [point for curve in curves for point in zip(curve.epochs, curve.values, strict=True)]
+    late = [value for epoch, value in points if epoch > _TRANSIENT * last]
+    low, high = min(late), max(late)
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    axes.set_ylim(low - margin, high + margin)
+    axes.set_xlabel("Epoch", fontsize=8.5)
+    axes.locator_params(axis="x", integer=True)
+    axes.tick_params(labelsize=7.5, length=3, width=0.6)
+    axes.grid(color="#dddddd", linewidth=0.5)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_linewidth(0.6)
+    return any(not low - margin <= value <= high + margin for _, value in points)
+
+
+def _draw_legend(figure: Figure, top: float, choose_by: Metric) -> None:
+    """Name the runs below the panels, in their order, and say what the dot is."""
+    from matplotlib.lines import Line2D
+
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines if line.get_label() != "_chosen"}
+    order = "lowest" if choose_by == "mae" else "highest"
+    dot = Line2D([], [], linestyle="", marker="o", color=_GREY, markersize=5.5)
+    legend = figure.legend(
+        [*lines.values(), dot],
+        [*(str(name) for name in lines), f"chosen epoch ({order} {choose_by.upper()})"],
+        loc="upper left",
+        bbox_to_anchor=(0.06, top),
+        ncols=_LEGEND_COLUMNS,
+        fontsize=8,
+        frameon=False,
+        borderaxespad=0,
+        handlelength=2.6,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
