@@ -100,18 +100,8 @@ class WorkerProcess:
         self._closing.join()
 
     def kill(self) -> None:
-        """Kill the worker and all its children now. PythonSlicer is itself the parent of Python."""
-        if os.name == "nt":
-            subprocess.run(
-                ["taskkill", "/F", "/T", "/PID", str(self.pid)],
-                capture_output=True,
-                creationflags=subprocess.CREATE_NO_WINDOW,
-            )
-            return
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # the latter on macOS, of a group of zombies
-            logging.debug("MedSynth: the worker had already ended")
+        """Kill the worker and all its children now."""
+        killProcessTree(self.pid)
 
     def _end(self) -> None:
         try:
@@ -134,6 +124,21 @@ class WorkerProcess:
     def _readErrors(self) -> None:
         for line in self._process.stderr:
             self._lastWords.append(line.rstrip())
+
+
+def killProcessTree(pid: int) -> None:
+    """Kill a process that leads a group of its own, with all its children. PythonSlicer is itself the parent of Python."""
+    if os.name == "nt":
+        subprocess.run(
+            ["taskkill", "/F", "/T", "/PID", str(pid)],
+            capture_output=True,
+            creationflags=subprocess.CREATE_NO_WINDOW,
+        )
+        return
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # the latter on macOS, of a group of zombies
+        logging.debug("MedSynth: the process had already ended")
 
 
 def _ownProcessGroup() -> dict[str, Any]:

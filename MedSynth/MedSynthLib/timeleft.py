@@ -18,7 +18,13 @@ class TimeLeft:
         """Return, for a job of which ``fraction`` (0…1) is done, a few words, or "" too early."""
         if not FIRST_FRACTION <= fraction < 1.0:
             return ""
-        seconds = (time.monotonic() - self._start) * (1.0 - fraction) / fraction
-        if seconds < 90:
-            return _("about {count} s left").format(count=max(1, round(seconds)))
+        return inWords((time.monotonic() - self._start) * (1.0 - fraction) / fraction)
+
+
+def inWords(seconds: float) -> str:
+    """Return how long something will still take in a few words."""
+    if seconds < 90:
+        return _("about {count} s left").format(count=max(1, round(seconds)))
+    if seconds < 90 * 60:
         return _("about {count} min left").format(count=round(seconds / 60))
+    return _("about {count} h left").format(count=round(seconds / 3600))

@@ -24,8 +24,9 @@ def synthesize(
     as_json: AsJson = False,
 ) -> None:
     """Make a synthetic volume on the grid of INPUT and write it, with its provenance beside it."""
-    from medsynth_core.inference.report import make_folder, write_report
+    from medsynth_core.inference.report import write_report
     from medsynth_core.inference.synthesis import synthesize as run
+    from medsynth_core.io.atomic import make_folder
     from medsynth_core.io.reading import read_volume
     from medsynth_core.io.sidecar import write_sidecar
     from medsynth_core.io.writing import check_output, write_volume

@@ -101,11 +101,12 @@ def check_cases(
 ) -> list[CaseCheck]:
     """Look for everything that makes cases useless or misleading to train with.
 
-    Refused are a missing or unreadable file, another modality or unit than wanted (by what the file says of itself, and
-    where it says nothing by its values: a CT is in Hounsfield units, and nothing else is), images without a place in common, the same patient in two splits, and one image in two splits. Doubtful are
-    values that look like another unit, one image in two cases of a split, and images that lie on each other worse than
-    those of the other cases: their mutual information, or the Dice overlap of the bodies in them, lies more than
-    `FAR_BELOW` robust standard deviations below the median of the set, or the Dice below `LOWEST_DICE`.
+    Refused are a missing or unreadable file; another modality or unit than wanted, by what the file says of itself and
+    by its values (a CT is in Hounsfield units, and nothing else is); images without a place in common; the same patient
+    in two splits; and one image in two splits. Doubtful are values that look like another unit; one image in two cases
+    of a split; and images that lie on each other worse than those of the other cases: their mutual information, or the
+    Dice overlap of the bodies in them, lies more than `FAR_BELOW` robust standard deviations below the median of the
+    set, or the Dice below `LOWEST_DICE`.
 
     Args:
         cases: read with ``check_files=False``, so that all missing files are told at once.

@@ -152,7 +152,12 @@ def _case(path: Path, line: int, row: dict[str, str | None], roles: tuple[str, .
     name, split = row["case"] or "", row.get("split") or ""
     if not name:
         raise MedSynthError(f"Line {line} of the manifest {path} has no name in the column 'case'; give it one.")
-    if split not in SPLITS and not (unsplit and not split):
+    if not split and not unsplit:
+        raise MedSynthError(
+            f"Line {line} of the manifest {path} has no split; use train, val or test, or divide the cases with: "
+            f"medsynth pairs split {path}."
+        )
+    if split and split not in SPLITS:
         raise MedSynthError(f"Line {line} of the manifest {path} has the split '{split}'; use train, val or test.")
     files = {role: path.parent / cell for role in roles if (cell := row[role])}
     return Case(name, split, files, row.get("patient") or "")

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from scipy.ndimage import median_filter
+
 from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.captions import unit_name
 from medsynth_core.evaluation.drawing import new_figure, write_png
@@ -22,7 +25,13 @@ Rows = Sequence[Mapping[str, Any]]
 # Eight colours that colour-blind people tell apart (Okabe and Ito), darkest first; further runs change the stroke.
 _COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#b8a800")
 _STROKES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
-_LEGEND_ROWS, _LEGEND_COLUMNS = 0.2, 5  # inches a row
+_DOTS = ("o", "s", "^")
+# From so many epochs on, the line is a running median, and the values themselves are faint behind it: metrics jump
+# from epoch to epoch, and ten such lines are a tangle.
+_LONG, _MEDIAN = 30, 9
+# Inches: height of a legend's row, width of its sample and of a letter, and of all of it; more than five columns are
+# hard to read.
+_LEGEND_ROW, _SAMPLE, _LETTER, _LEGEND_WIDTH, _LEGEND_COLUMNS = 0.2, 0.55, 0.075, 9.2, 5
 # The first steep epochs would press all that follows together.
 _TRANSIENT = 0.1
 _GREY = "#404040"
@@ -48,9 +57,7 @@ class Curve:
         return self.epochs[self.values.index(better(self.values))]
 
 
-def write_curves(
-    runs: Mapping[str, Rows], path: str | Path, *, choose_by: Metric = "mae", unit: str = ""
-) -> Path:
+def write_curves(runs: Mapping[str, Rows], path: str | Path, *, choose_by: Metric = "mae", unit: str = "") -> Path:
     """Draw SSIM, PSNR and MAE of runs against epochs, and write them as PNG, 2000 pixels wide.
 
     Args:
@@ -77,7 +84,8 @@ def draw_curves(runs: Mapping[str, Rows], *, choose_by: Metric = "mae", unit: st
     curves = {name: {metric: Curve.of(rows, metric) for metric in titles} for name, rows in runs.items()}
     _check(curves)
     shown = [metric for metric in titles if any(curve[metric].epochs for curve in curves.values())]
-    legend = _LEGEND_ROWS * math.ceil((len(runs) + 1) / _LEGEND_COLUMNS)
+    columns = _legend_columns(list(runs))
+    legend = _LEGEND_ROW * math.ceil((len(runs) + 1) / columns)
     height = 3.3 + legend + 0.25
     figure = new_figure(height)
     width = (1 - 0.07 - 0.02 - 0.06 * (len(shown) - 1)) / len(shown)
@@ -87,12 +95,17 @@ def draw_curves(runs: Mapping[str, Rows], *, choose_by: Metric = "mae", unit: st
         axes = figure.add_axes(place)
         axes.set_title(titles[metric], fontsize=9.5)
         for index, (name, curve) in enumerate(curves.items()):
-            _draw(axes, curve[metric], name, index, curve[choose_by].best(choose_by) if curve[choose_by].epochs else None)
+            _draw(
+                axes, curve[metric], name, index, curve[choose_by].best(choose_by) if curve[choose_by].epochs else None
+            )
         cut |= _frame(axes, [curve[metric] for curve in curves.values()])
-    _draw_legend(figure, (0.25 + legend) / height, choose_by)
+    _draw_legend(figure, (0.25 + legend) / height, columns, choose_by)
+    said = []
+    if any(len(one.epochs) >= _LONG for curve in curves.values() for one in curve.values()):
+        said.append(f"Lines: running median of {_MEDIAN} validated epochs; faint: the values themselves.")
     if cut:
-        text = "Each frame holds the values after the first tenth of the epochs; earlier ones may lie beyond it."
-        figure.text(0.07, 0.06 / height, text, fontsize=6, color=_GREY, va="bottom")
+        said.append("A frame holds the values after the first tenth of the epochs; earlier ones lie beyond it.")
+    figure.text(0.07, 0.06 / height, " ".join(said), fontsize=6, color=_GREY, va="bottom")
     return figure
 
 
@@ -116,14 +129,18 @@ def _check(curves: Mapping[str, Mapping[Metric, Curve]]) -> None:
 
 def _draw(axes: Axes, curve: Curve, name: str, index: int, chosen: int | None) -> None:
     """Draw a run's curve, and a dot where its weights were chosen."""
-    colour = _COLOURS[index % len(_COLOURS)]
-    stroke = _STROKES[index // len(_COLOURS) % len(_STROKES)]
+    colour, style = _COLOURS[index % len(_COLOURS)], index // len(_COLOURS) % len(_STROKES)
+    line = curve.values
+    if len(line) >= _LONG:
+        axes.plot(curve.epochs, line, label="_values", color=colour, linewidth=0.6, alpha=0.25)
+        line = median_filter(np.array(line), _MEDIAN, mode="nearest").tolist()
     # A single epoch makes no line.
-    alone = "." if len(curve.epochs) == 1 else ""
-    axes.plot(curve.epochs, curve.values, label=name, color=colour, linestyle=stroke, linewidth=1.1, marker=alone)
+    alone = "." if len(line) == 1 else ""
+    axes.plot(curve.epochs, line, label=name, color=colour, linestyle=_STROKES[style], linewidth=1.2, marker=alone)
     if chosen in curve.epochs:
         value = curve.values[curve.epochs.index(chosen)]
-        axes.plot([chosen], [value], "o", color=colour, markersize=5.5, markeredgecolor="white", zorder=3, label="_chosen")
+        dot: dict[str, Any] = {"marker": _DOTS[style], "markersize": 5.5, "markeredgecolor": "white", "zorder": 3}
+        axes.plot([chosen], [value], color=colour, linestyle="", label="_chosen", **dot)
 
 
 def _frame(axes: Axes, curves: list[Curve]) -> bool:
@@ -145,19 +162,25 @@ def _frame(axes: Axes, curves: list[Curve]) -> bool:
     return any(not low - margin <= value <= high + margin for _, value in points)
 
 
-def _draw_legend(figure: Figure, top: float, choose_by: Metric) -> None:
+def _legend_columns(names: list[str]) -> int:
+    widest = _SAMPLE + _LETTER * max(map(len, names))
+    return max(1, min(_LEGEND_COLUMNS, int(_LEGEND_WIDTH / widest)))
+
+
+def _draw_legend(figure: Figure, top: float, columns: int, choose_by: Metric) -> None:
     """Name the runs below the panels, in their order, and say what the dot is."""
     from matplotlib.lines import Line2D
 
-    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines if line.get_label() != "_chosen"}
+    every = [(str(line.get_label()), line) for axes in figure.axes for line in axes.lines]
+    lines = {name: line for name, line in every if name not in ("_values", "_chosen")}
     order = "lowest" if choose_by == "mae" else "highest"
     dot = Line2D([], [], linestyle="", marker="o", color=_GREY, markersize=5.5)
     legend = figure.legend(
         [*lines.values(), dot],
-        [*(str(name) for name in lines), f"chosen epoch ({order} {choose_by.upper()})"],
+        [*lines, f"chosen epoch ({order} {choose_by.upper()})"],
         loc="upper left",
         bbox_to_anchor=(0.06, top),
-        ncols=_LEGEND_COLUMNS,
+        ncols=columns,
         fontsize=8,
         frameon=False,
         borderaxespad=0,

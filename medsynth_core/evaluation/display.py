@@ -63,12 +63,19 @@ def planes(grid: Grid, centre: tuple[int, int, int]) -> list[Plane]:
     i, j, k = (float(step) for step in grid.spacing)
     n_k, n_j, n_i = grid.shape
     every = [
-        Plane("axial", 0, centre[0], ("R", "L", "A", "P"), (i, j), (n_i, n_j)),
+        axial(grid, centre[0]),
         Plane("coronal", 1, centre[1], ("R", "L", "S", "I"), (i, k), (n_i, n_k)),
         Plane("sagittal", 2, centre[2], ("A", "P", "S", "I"), (j, k), (n_j, n_k)),
     ]
     worth = [plane for plane in every if min(plane.millimetres) >= _THINNEST * max(plane.millimetres)]
     return worth[:2] or [max(every, key=lambda plane: min(plane.millimetres))]
+
+
+def axial(grid: Grid, index: int) -> Plane:
+    """Return the axial plane ``index`` (from the feet) of an oriented grid, however thin it is."""
+    i, j, _ = (float(step) for step in grid.spacing)
+    _, n_j, n_i = grid.shape
+    return Plane("axial", 0, index, ("R", "L", "A", "P"), (i, j), (n_i, n_j))
 
 
 def oriented(array: np.ndarray, grid: Grid) -> np.ndarray:

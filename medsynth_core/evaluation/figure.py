@@ -117,4 +117,3 @@ def _columns(report: Report, source: Volume | None, rows: list[Plane]) -> list[C
     given_window = window_for(source, [plane.cut(given) for plane in rows])
     title = modality_name(source, "Input")
     return [Column(f"Input {name}" if title == name else title, given, given_window), *columns]
-

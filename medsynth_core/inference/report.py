@@ -5,24 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.figure import write_preview
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.volume import Volume
-
-
-def make_folder(folder: Path) -> None:
-    """Make ``folder`` unless it is there.
-
-    Raises:
-        MedSynthError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MedSynthError(
-            f"The folder {folder} cannot be made: {error.strerror}; choose another.", kind="output"
-        ) from error
 
 
 def write_report(source: Volume, synthetic: Volume, folder: Path) -> None:

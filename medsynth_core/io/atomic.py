@@ -54,6 +54,20 @@ def check_place(target: Path) -> None:
         raise _cannot_write(target, f"you may not write to the folder {target.parent}; choose another one")
 
 
+def make_folder(folder: Path) -> None:
+    """Make ``folder``, and those that it lies in, unless it is there.
+
+    Raises:
+        MedSynthError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MedSynthError(
+            f"The folder {folder} cannot be made: {error.strerror}; choose another.", kind="output"
+        ) from error
+
+
 def _may(path: Path, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 

@@ -70,7 +70,9 @@ def body_of(volume: Volume) -> np.ndarray:
 
 def air_of(volume: Volume) -> float:
     """Return the value of a voxel that shows nothing: air in a CT, else 0, or the lowest value if that is higher."""
-    return AIR_HU if volume.modality == "CT" else max(float(volume.voxels.min()), 0.0)
+    if volume.modality == "CT" and volume.voxels.dtype.kind != "u":
+        return AIR_HU
+    return max(float(volume.voxels.min()), 0.0)
 
 
 def mutual_information(first: np.ndarray, second: np.ndarray) -> float:
@@ -79,8 +81,8 @@ def mutual_information(first: np.ndarray, second: np.ndarray) -> float:
     The thousandth part of the values at either end is taken together: a single bright voxel would leave all others in
     one bin.
     """
-    clipped = [np.clip(values, *np.percentile(values, (0.1, 99.9))) for values in (first, second)]
-    joint, _, _ = np.histogram2d(*clipped, bins=BINS)
+    left, right = (np.clip(values, *np.percentile(values, (0.1, 99.9))) for values in (first, second))
+    joint, _, _ = np.histogram2d(left, right, bins=BINS)
     share = joint / joint.sum()
     alone = share.sum(axis=1, keepdims=True) * share.sum(axis=0, keepdims=True)
     used = share > 0

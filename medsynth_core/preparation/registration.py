@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medsynth_core import __version__
-from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.preparation.agreement import Agreement, agreement, air_of
-from medsynth_core.preparation.grid import Grid, move
+from medsynth_core.preparation.grid import Grid, Order, move
 from medsynth_core.preparation.registration_search import SETTINGS, Images, bend, follow, not_registered
 from medsynth_core.progress import Progress, ProgressCallback
 from medsynth_core.volume import LPS_TO_RAS, Volume
@@ -31,31 +30,41 @@ class Registration:
     """How a moving image lies on a fixed one.
 
     Attributes:
-        transform: from points of the fixed image to points of the moving one (LPS, mm), as SimpleITK resamples.
-        lps_matrix: 4×4, the rigid part of ``transform``.
+        rigid: the motion, from points of the fixed image to points of the moving one (LPS, mm).
+        bending: a B-spline of points of the fixed image that comes before the motion; None where there is none.
         moved: the moving image on the grid of the fixed one, interpolated once, linearly.
         covered: bool (k, j, i), where ``moved`` has values; elsewhere it shows nothing.
         before: how the images lay on each other; None when they had no place in common.
-        after: how they lie on each other with ``transform``.
-        deformable: whether ``transform`` also bends.
+        after: how they lie on each other in the end.
         note: what was found but not kept, and why; "" when everything was kept.
     """
 
-    transform: sitk.Transform
-    lps_matrix: np.ndarray
+    rigid: sitk.Euler3DTransform
+    bending: sitk.Transform | None
     moved: Volume
     covered: np.ndarray
     before: Agreement | None
     after: Agreement
-    deformable: bool = False
     note: str = ""
+
+    @property
+    def transform(self) -> sitk.Transform:
+        """From points of the fixed image to points of the moving one (LPS, mm), as SimpleITK resamples."""
+        import SimpleITK as sitk
+
+        return self.rigid if self.bending is None else sitk.CompositeTransform([self.rigid, self.bending])
+
+    @property
+    def lps_matrix(self) -> np.ndarray:
+        """The motion as a 4×4 matrix, from points of the fixed image to points of the moving one (LPS, mm)."""
+        return _matrix(self.rigid)
 
     def quality(self) -> dict[str, Any]:
         """Return agreements and note as plain data."""
         return {
             "before": asdict(self.before) if self.before else None,
             "after": asdict(self.after),
-            "deformable": self.deformable,
+            "deformable": self.bending is not None,
             "note": self.note,
         }
 
@@ -92,15 +101,14 @@ def register(
     images = Images.of(fixed, moving)
     at_rest = _placed(fixed, moving, images.still())
     start = images.centred() if at_rest is None else images.better_start()
-    rigid = follow(images, start, progress.part(0.05, 0.5 if deformable else 0.95))
-    found = _placed(fixed, moving, rigid)
+    found = _placed(fixed, moving, follow(images, start, progress.part(0.05, 0.5 if deformable else 0.95)))
     if found is None:
         raise not_registered()
     if at_rest is not None:
         found = _better(at_rest, found, "registration")
     if deformable:
-        bending = bend(images, found.transform, progress.part(0.5, 0.95))
-        bent = None if bending is None else _placed(fixed, moving, found.transform, bending)
+        bending = bend(images, found.rigid, progress.part(0.5, 0.95))
+        bent = None if bending is None else _placed(fixed, moving, found.rigid, bending)
         found = _better(found, bent, "deformable refinement")
     progress(1.0, found.note or "The images are registered")
     return replace(found, before=at_rest.after if at_rest else None)
@@ -137,35 +145,42 @@ def write_registration(registration: Registration, folder: Path, name: str) -> t
 def _placed(
     fixed: Volume, moving: Volume, rigid: sitk.Euler3DTransform, bending: sitk.Transform | None = None
 ) -> Registration | None:
-    """Return ``moving`` where the transforms lay it; None when it has next to no place in common with ``fixed`` there."""
-    import SimpleITK as sitk
+    """Return ``moving`` where the transforms lay it; None when it has next to no place in common with ``fixed``."""
+    everywhere = moving.replace(voxels=np.ones(moving.shape, dtype=bool))
+    if bending is None:
+        voxels = _carried(moving, fixed, rigid, "linear", air_of(moving))
+        covered = _carried(everywhere, fixed, rigid, "nearest", 0)
+    else:
+        voxels = _bent(moving, fixed, rigid, bending, "linear", air_of(moving))
+        covered = _bent(everywhere, fixed, rigid, bending, "nearest", 0).astype(bool)
+    moved = moving.replace(voxels=voxels, ijk_to_ras=fixed.ijk_to_ras, uncertainty=None)
+    after = agreement(fixed, moved, covered)
+    return Registration(rigid, bending, moved, covered, None, after) if after else None
 
+
+def _matrix(rigid: sitk.Euler3DTransform) -> np.ndarray:
     matrix = np.eye(4)
     matrix[:3, :3] = np.reshape(rigid.GetMatrix(), (3, 3))
     matrix[:3, 3] = rigid.TransformPoint((0.0, 0.0, 0.0))
-    transform = rigid if bending is None else sitk.CompositeTransform([rigid, bending])
-    everywhere = np.ones(moving.shape, dtype=bool)
-    if bending is None:
-        # A motion only changes where voxels lie, so that voxels which fall onto others are copied.
-        source = Grid(moving.shape, LPS_TO_RAS @ np.linalg.inv(matrix) @ LPS_TO_RAS @ moving.ijk_to_ras)
-        voxels = move(moving.voxels, source, Grid.of(fixed), fill=air_of(moving))
-        covered = move(everywhere, source, Grid.of(fixed), order="nearest")
-    else:
-        voxels = _bent(moving, fixed, transform, sitk.sitkLinear, air_of(moving))
-        covered = _bent(moving.replace(voxels=everywhere), fixed, transform, sitk.sitkNearestNeighbor, 0).astype(bool)
-    moved = moving.replace(voxels=voxels, ijk_to_ras=fixed.ijk_to_ras, uncertainty=None)
-    after = agreement(fixed, moved, covered)
-    if after is None:
-        return None
-    return Registration(transform, matrix, moved, covered, None, after, bending is not None)
+    return matrix
 
 
-def _bent(moving: Volume, fixed: Volume, transform: sitk.Transform, interpolator: int, fill: float) -> np.ndarray:
+def _carried(moving: Volume, fixed: Volume, rigid: sitk.Euler3DTransform, order: Order, fill: float) -> np.ndarray:
+    # A motion only changes where voxels lie: without one, and on the fixed grid already, they are copied.
+    to_fixed = LPS_TO_RAS @ np.linalg.inv(_matrix(rigid)) @ LPS_TO_RAS
+    source = Grid(moving.shape, to_fixed @ moving.ijk_to_ras)
+    return move(moving.voxels, source, Grid.of(fixed), order=order, fill=fill)
+
+
+def _bent(
+    moving: Volume, fixed: Volume, rigid: sitk.Transform, bending: sitk.Transform, order: Order, fill: float
+) -> np.ndarray:
     import SimpleITK as sitk
 
-    return sitk.GetArrayFromImage(
-        sitk.Resample(moving.to_sitk(), fixed.to_sitk(), transform, interpolator, float(fill))
-    )
+    interpolator = sitk.sitkLinear if order == "linear" else sitk.sitkNearestNeighbor
+    transform = sitk.CompositeTransform([rigid, bending])
+    resampled = sitk.Resample(moving.to_sitk(), fixed.to_sitk(), transform, interpolator, float(fill))
+    return sitk.GetArrayFromImage(resampled)
 
 
 def _better(old: Registration, new: Registration | None, what: str) -> Registration:
@@ -173,9 +188,7 @@ def _better(old: Registration, new: Registration | None, what: str) -> Registrat
     if new is None:
         reason = "it folds the image over itself, or off the fixed one"
     elif new.after.mutual_information < old.after.mutual_information:
-        reason = (
-            f"mutual information {new.after.mutual_information:.3f}, {old.after.mutual_information:.3f} without it"
-        )
+        reason = f"mutual information {new.after.mutual_information:.3f}, {old.after.mutual_information:.3f} without it"
     elif new.after.body_dice < old.after.body_dice - DICE_LOST:
         reason = f"Dice of the bodies {new.after.body_dice:.3f}, {old.after.body_dice:.3f} without it"
     else:

@@ -20,7 +20,7 @@ SHRINK_FACTORS = (4, 2, 1)
 SMOOTHING_MM = (2.0, 1.0, 0.0)
 ITERATIONS = 200
 # Of the optimiser, in mm: the first step at each level, and the one at which it has arrived.
-FIRST_STEPS, LAST_STEP = 2.0, 0.005
+FIRST_STEP, LAST_STEP = 2.0, 0.005
 # Enough for a joint histogram of 50 × 50 values.
 SAMPLES = 50_000
 SEED = 17
@@ -36,7 +36,7 @@ SETTINGS: dict[str, Any] = {
     "shrink_factors": SHRINK_FACTORS,
     "smoothing_mm": SMOOTHING_MM,
     "iterations": ITERATIONS,
-    "steps_mm": (FIRST_STEPS, LAST_STEP),
+    "steps_mm": (FIRST_STEP, LAST_STEP),
     "rim_mm": RIM_MM,
     "knots_mm": KNOTS_MM,
     "bending_iterations": BENDING_ITERATIONS,
@@ -71,8 +71,7 @@ class Images:
                     f"one with {SHRINK_FACTORS[0]} at least."
                 )
         region = fixed.replace(voxels=_body_with_rim(fixed))
-        images = (v.replace(voxels=v.voxels.astype(np.float32, copy=False)).to_sitk() for v in (fixed, moving))
-        return cls(*images, region.to_sitk())
+        return cls(_float_image(fixed), _float_image(moving), region.to_sitk())
 
     def centred(self) -> sitk.Euler3DTransform:
         """Return the motion that lays the centres of the images on each other."""
@@ -99,27 +98,133 @@ class Images:
 
     def unlikeness(self, transform: sitk.Transform) -> float:
         """Return the negative Mattes mutual information; infinity where the images do not meet."""
-        method = self.method((1,), 1)
+        method = self._compared()
         method.SetInitialTransform(transform)
         try:
             return float(method.MetricEvaluate(self.fixed, self.moving))
         except RuntimeError:
             return np.inf
 
-    def method(self, factors: Sequence[int], samples: float = SAMPLES) -> sitk.ImageRegistrationMethod:
-        """Return a registration whose metric is set, with a level for each shrink factor."""
-        method = sitk.ImageRegistrationMethod()
-        method.SetMetricAsMattesMutualInformation(BINS)
-        method.SetMetricFixedMask(self.region)
-        method.SetInterpolator(sitk.sitkLinear)
+    def method(self, levels: Sequence[int]) -> sitk.ImageRegistrationMethod:
+        """Return a search that has yet to get its optimiser and its start.
+
+        Args:
+            levels: indices of `SHRINK_FACTORS`.
+        """
+        method = self._compared()
+        factors = [SHRINK_FACTORS[level] for level in levels]
         method.SetShrinkFactorsPerLevel(factors)
-        method.SetSmoothingSigmasPerLevel([SMOOTHING_MM[SHRINK_FACTORS.index(factor)] for factor in factors])
+        method.SetSmoothingSigmasPerLevel([SMOOTHING_MM[level] for level in levels])
         method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
-        # Points are drawn from the whole image, and only those in the region count.
-        voxels = self.fixed.GetNumberOfPixels()
         method.SetMetricSamplingStrategy(method.RANDOM)
         share = SAMPLES / max(int(sitk.GetArrayViewFromImage(self.region).sum()), 1)
         method.SetMetricSamplingPercentagePerLevel([min(share * factor**3, 1.0) for factor in factors], SEED)
         return method
 
+    def _compared(self) -> sitk.ImageRegistrationMethod:
+        method = sitk.ImageRegistrationMethod()
+        method.SetMetricAsMattesMutualInformation(BINS)
+        method.SetMetricFixedMask(self.region)
+        method.SetInterpolator(sitk.sitkLinear)
+        return method
 
+
+def follow(images: Images, start: sitk.Euler3DTransform, progress: Progress) -> sitk.Euler3DTransform:
+    """Return the rigid motion with the most mutual information near ``start``.
+
+    Raises:
+        MedSynthError: too little of one image comes to lie on the other.
+        Cancelled: the progress callback asked to stop.
+    """
+    method = images.method(range(len(SHRINK_FACTORS)))
+    method.SetOptimizerAsRegularStepGradientDescent(FIRST_STEP, LAST_STEP, ITERATIONS, gradientMagnitudeTolerance=1e-8)
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetInitialTransform(start, inPlace=False)
+    found = _execute(method, images, progress, len(SHRINK_FACTORS), ITERATIONS)
+    return sitk.Euler3DTransform(found.GetNthTransform(0))
+
+
+def bend(images: Images, rigid: sitk.Transform, progress: Progress) -> sitk.Transform | None:
+    """Return the B-spline, applied before ``rigid``, with the most mutual information.
+
+    Returns:
+        None when it folds the image over itself.
+
+    Raises:
+        MedSynthError: too little of one image comes to lie on the other.
+        Cancelled: the progress callback asked to stop.
+    """
+    size = np.array(images.fixed.GetSize()) * images.fixed.GetSpacing()
+    mesh = [int(n) for n in np.maximum(np.rint(size / KNOTS_MM), 1)]
+    method = images.method([len(SHRINK_FACTORS) - 2])
+    method.SetOptimizerAsLBFGSB(numberOfIterations=BENDING_ITERATIONS)
+    method.SetMovingInitialTransform(rigid)
+    method.SetInitialTransform(sitk.BSplineTransformInitializer(images.fixed, mesh, 3), inPlace=False)
+    found = sitk.BSplineTransform(_execute(method, images, progress, 1, BENDING_ITERATIONS).GetNthTransform(0))
+    return None if _folds(found, images.fixed) else found
+
+
+def not_registered() -> MedSynthError:
+    """Return the refusal of two images that cannot be laid on each other."""
+    return MedSynthError(
+        "The two images cannot be registered, because too little of one comes to lie on the other; check that they "
+        "show the same part of the same patient."
+    )
+
+
+def _execute(
+    method: sitk.ImageRegistrationMethod, images: Images, progress: Progress, levels: int, iterations: int
+) -> sitk.CompositeTransform:
+    stopped: list[BaseException] = []
+
+    def report() -> None:
+        # ITK would make an exception of its own from any that passes through it.
+        try:
+            level = method.GetCurrentLevel()
+            done = min(method.GetOptimizerIteration() / iterations, 1)
+            progress((level + done) / levels, f"Registering, step {level + 1} of {levels}")
+        except BaseException as error:
+            stopped.append(error)
+            method.StopRegistration()
+
+    method.AddCommand(sitk.sitkIterationEvent, report)
+    try:
+        found = method.Execute(images.fixed, images.moving)
+    except RuntimeError as error:
+        raise not_registered() from error
+    finally:
+        if stopped:
+            raise stopped[0]
+    return sitk.CompositeTransform(found)
+
+
+def _float_image(volume: Volume) -> sitk.Image:
+    return volume.replace(voxels=volume.voxels.astype(np.float32, copy=False)).to_sitk()
+
+
+def _body_with_rim(volume: Volume) -> np.ndarray:
+    """Return where to look (uint8): everywhere if there is no body."""
+    from scipy.ndimage import distance_transform_edt
+
+    source = Grid.of(volume)
+    axial = source.oriented()
+    fill = air_of(volume)
+    body = body_of(volume.replace(voxels=move(volume.voxels, source, axial, fill=fill), ijk_to_ras=axial.ijk_to_ras))
+    if not body.any():
+        return np.ones(volume.shape, dtype=np.uint8)
+    near = distance_transform_edt(~body, sampling=axial.spacing[::-1]) <= RIM_MM
+    return move(near.astype(np.uint8), axial, source, order="nearest")
+
+
+def _folds(bending: sitk.Transform, fixed: sitk.Image) -> bool:
+    """Tell whether neighbouring points change places somewhere."""
+    coarse = sitk.Shrink(fixed, [SHRINK_FACTORS[0]] * 3)
+    field = sitk.TransformToDisplacementField(
+        bending,
+        sitk.sitkVectorFloat64,
+        coarse.GetSize(),
+        coarse.GetOrigin(),
+        coarse.GetSpacing(),
+        coarse.GetDirection(),
+    )
+    return bool(sitk.GetArrayViewFromImage(sitk.DisplacementFieldJacobianDeterminant(field)).min() <= 0)

@@ -105,7 +105,9 @@ class AccelerateEngine(Engine):
                 kind="device",
             ) from error
         self._accelerator = Accelerator(cpu=device == "cpu")
-        super().__init__(self._accelerator.device, recipe)
+        device_of_process = self._accelerator.device
+        # Accelerate numbers the CPU for each process, which torch does not understand everywhere.
+        super().__init__(torch.device("cpu") if device_of_process.type == "cpu" else device_of_process, recipe)
         self.rank, self.world = self._accelerator.process_index, self._accelerator.num_processes
         if recipe.batch_size % self.world:
             raise MedSynthError(

@@ -114,6 +114,7 @@ def _train(
             epochs=recipe.epochs,
             steps=len(trainer.batches),
             pid=os.getpid(),
+            processes=engine.world,
         )
         trainer.run(progress.part(0.02, 0.97))
     finally:

@@ -25,8 +25,7 @@ def choose_series(found: list[Series], path: Path, modality: str = "") -> Series
     """
     if not found:
         raise MedSynthError(f"{path} holds no DICOM images; give the folder in which the slices lie.")
-    images = [scan for series in found if (scan := _without_localizers(series)).headers]
-    images = [series for series in images if series.modality in MODALITIES]
+    images = image_series(found)
     wanted = [series for series in images if modality in ("", series.modality)]
     if not wanted:
         raise MedSynthError(
@@ -42,6 +41,12 @@ def choose_series(found: list[Series], path: Path, modality: str = "") -> Series
             "state the modality, or give the folder or one file of the series that you mean."
         )
     return wanted[0]
+
+
+def image_series(found: list[Series]) -> list[Series]:
+    """Return the CT, PET and MR images among series, without localizers."""
+    images = [scan for series in found if (scan := _without_localizers(series)).headers]
+    return [series for series in images if series.modality in MODALITIES]
 
 
 def _without_localizers(series: Series) -> Series:

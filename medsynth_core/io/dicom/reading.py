@@ -34,7 +34,16 @@ def read_dicom(path: Path, modality: str = "", unit: str = "") -> Volume:
             decoded, or the tags contradict ``modality`` or ``unit``.
         OSError: a file or folder cannot be opened.
     """
-    series = choose_series(find_series(path), path, modality)
+    return read_series(choose_series(find_series(path), path, modality), unit)
+
+
+def read_series(series: Series, unit: str = "") -> Volume:
+    """Read the volume of one series, with modality and unit of its tags and metadata as `read_dicom`.
+
+    Raises:
+        MedSynthError: the slices do not make a volume, their pixels cannot be decoded, or the tags contradict ``unit``.
+        OSError: a file cannot be opened.
+    """
     name = f"the series {series}"
     frames, matrix = stack_frames([frame for header in series.headers for frame in frames_of(header)], name)
     stated = unit_of(series, frames)

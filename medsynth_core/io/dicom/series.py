@@ -33,7 +33,7 @@ _TAGS = [
     "Modality", "SeriesDescription", "ImageType", "Rows", "Columns", "NumberOfFrames", "PixelSpacing",
     "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "SpacingBetweenSlices",
     "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence", "Units", "SUVType",
-    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PatientID", "PatientName",
 ]  # fmt: skip
 
 

@@ -1,17 +1,4 @@
-"""A process that does long work for another one: requests come as JSON lines on stdin, events go out on stdout.
-
-Requests::
-
-    {"job": "describe"}
-    {"job": "synthesize", "input": {"voxels": FILE.npy, "ijk_to_ras": [[…], …], "modality": "CT", "unit": "HU"},
-     "output": FILE.npy, "model": NAME, "device": "auto", "batch_size": null}
-    {"job": "cancel"}
-
-Events have a key ``event``: ``started``, ``progress`` (``progress`` in 0…1, ``message``), ``log``, ``done``, ``error``
-(``kind``, ``message``, ``hint``) and ``cancelled``. Voxels travel as ``.npy`` files in (k, j, i) order in a folder of
-the caller's. One job runs at a time. A closed stdin ends the process at once, whatever it is doing: when the program
-that asked is gone, nobody waits for the answer.
-"""
+"""The loop of the worker process: lines in, one job at a time, lines out."""
 
 from __future__ import annotations
 
@@ -22,14 +9,19 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TextIO
-
-import numpy as np
 
 from medsynth_core.errors import Cancelled, MedSynthError
 from medsynth_core.progress import Progress
-from medsynth_core.volume import Volume
+from medsynth_core.worker import data_jobs, synthesis_jobs
+
+JOBS: dict[str, Callable[[dict[str, Any], Progress], dict[str, Any]]] = {
+    "describe": synthesis_jobs.describe,
+    "synthesize": synthesis_jobs.synthesize,
+    "check_cases": data_jobs.check_cases,
+    "register": data_jobs.register,
+    "build_pairs": data_jobs.build_pairs,
+}
 
 
 class Worker:
@@ -105,71 +97,6 @@ def _parsed(line: str) -> dict[str, Any] | None:
     return request if isinstance(request, dict) and isinstance(request.get("job"), str) else None
 
 
-def _required(content: Any, key: str) -> Any:
-    """Return what a request, or a part of it, says for ``key``."""
-    if not isinstance(content, dict) or content.get(key) is None:
-        raise MedSynthError(f"The request to the worker does not state '{key}'; state it.")
-    return content[key]
-
-
-def _received(source: Any) -> Volume:
-    """Return the volume that a request hands over."""
-    try:
-        voxels = np.load(_required(source, "voxels"), allow_pickle=False)
-        matrix = np.array(_required(source, "ijk_to_ras"), dtype=np.float64)
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise MedSynthError(f"The volume handed to the worker cannot be read: {error}.") from error
-    return Volume(voxels, matrix, source.get("modality", ""), source.get("unit", ""))
-
-
-def _synthesize(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    from medsynth_core.inference.synthesis import synthesize
-    from medsynth_core.io.atomic import check_place
-
-    output, model = Path(_required(request, "output")), _required(request, "model")
-    check_place(output)
-    result = synthesize(
-        _received(_required(request, "input")),
-        model,
-        device=request.get("device", "auto"),
-        batch_size=request.get("batch_size"),
-        progress=progress,
-    )
-    _save(result.voxels, output)
-    return {
-        "output": str(output),
-        "modality": result.modality,
-        "unit": result.unit,
-        "metadata": result.metadata,
-    }
-
-
-def _save(voxels: np.ndarray, path: Path) -> None:
-    from medsynth_core.io.atomic import atomic_write
-
-    with atomic_write(path) as temporary:
-        np.save(temporary, voxels)
-
-
-def _describe(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    from medsynth_core import __version__
-    from medsynth_core.inference.device import list_devices
-
-    packages = ("torch", "monai", "SimpleITK", "numpy")
-    return {
-        "devices": [{"id": device, "name": name} for device, name in list_devices().items()],
-        "versions": {"medsynth_core": __version__, **{package: version(package) for package in packages}},
-    }
-
-
-JOBS: dict[str, Callable[[dict[str, Any], Progress], dict[str, Any]]] = {
-    "describe": _describe,
-    "synthesize": _synthesize,
-}
-
-
 def main() -> None:
     """Serve the process that started this one."""
     # A library that prints must not break the protocol: its output goes to stderr.
@@ -177,7 +104,3 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # What the other side writes is UTF-8 whatever the system's language; what is not must not end this process.
     Worker(events).serve(open(sys.stdin.fileno(), encoding="utf-8", errors="replace", closefd=False))  # noqa: SIM115
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,347 @@
+"""A training as the panel knows it: a folder, a process of its own that may outlive Slicer, and what it tells."""
+
+import enum
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from MedSynthLib import coreFolder
+from MedSynthLib.process import killProcessTree, pythonExecutable, workerEnvironment
+from slicer.i18n import tr as _
+
+from medsynth_core.datasets.manifest import Case, write_manifest
+from medsynth_core.errors import MedSynthError
+from medsynth_core.training.watching import RunWatch
+
+COMMAND = ["-m", "medsynth_core.training.background"]
+REQUEST = "request.json"
+CONSOLE = "console.log"
+RECIPE = "request.yaml"
+CASES = "request.csv"
+TEST_SCORES = Path("docs/training/test.csv")
+# Python with torch on a slow disk takes its time until it holds the run.
+START_PATIENCE_S = 180.0
+LONGEST_LAST_WORDS = 300
+
+
+class RunState(enum.Enum):
+    """What a training is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+ENDINGS = {"done": RunState.FINISHED, "cancelled": RunState.STOPPED, "error": RunState.FAILED}
+ALIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+
+
+class TrainingRun:
+    """Follows the training in a folder, whoever started it, from its first event on.
+
+    Attributes:
+        state: what it is doing, as of the last `poll`.
+        name: of the model.
+        epoch: that it is in, from 1; 0 before.
+        epochs: that it will have; 0 while not known.
+        progress: 0…1.
+        secondsLeft: None while not known.
+        startedAt: seconds since 1970 of the last start, None before.
+        metrics: (split, name) → epoch → value.
+        preview: the last preview event, None before; its ``file`` is relative to the folder.
+        memory: the last device event, None before.
+        problem: a sentence about what went wrong; "" when nothing.
+
+    Args:
+        folder: of the run.
+        onLog: called as ``onLog(message)`` for what is worth a line.
+    """
+
+    def __init__(self, folder: Path, onLog: Callable[[str], None] = lambda message: None) -> None:
+        self.folder, self.onLog = Path(folder), onLog
+        self._watch = RunWatch(self.folder)
+        self._process: subprocess.Popen | None = None
+        self.name, self.epoch, self.epochs, self.progress = self.folder.name, 0, 0, 0.0
+        self.secondsLeft: float | None = None
+        self.startedAt: float | None = None
+        self.metrics: dict[tuple[str, str], dict[int, float]] = {}
+        self.preview: dict[str, Any] | None = None
+        self.memory: dict[str, Any] | None = None
+        self.problem = ""
+        self._ending: RunState | None = None
+        self._endedAt = 0.0
+        self._ours = False
+        self._stopAsked = False
+        self.state = RunState.STOPPED
+        self.poll()
+
+    @classmethod
+    def start(
+        cls,
+        folder: Path,
+        recipeText: str,
+        cases: list[Case],
+        device: str = "auto",
+        onLog: Callable[[str], None] = lambda message: None,
+    ) -> "TrainingRun":
+        """Start a training in a new folder and return it.
+
+        :param folder: must not exist yet, or be empty.
+        :param recipeText: the recipe as YAML.
+        :param cases: with splits; copied, so that changes of the data set do not reach a training that runs.
+        :param device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        :param onLog: called as ``onLog(message)``.
+        :raises MedSynthError: the folder is in use or cannot be written to, or no process can be started.
+        """
+        from medsynth_core.io.atomic import atomic_write
+
+        if folder.exists() and any(folder.iterdir()):
+            raise MedSynthError(
+                _("The folder {folder} is not empty; give the training another name.").format(folder=folder)
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise MedSynthError(
+                _("The folder {folder} cannot be made: {reason}; choose another folder.").format(
+                    folder=folder, reason=problem.strerror
+                ),
+                kind="output",
+            ) from problem
+        with atomic_write(folder / RECIPE) as temporary:
+            temporary.write_text(recipeText, encoding="utf-8")
+        write_manifest(cases, folder / CASES)
+        run = cls(folder, onLog)
+        run._launch(folder / RECIPE, folder / CASES, resume=False, device=device)
+        return run
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process works on it."""
+        return self.state in ALIVE
+
+    @property
+    def canResume(self) -> bool:
+        """Whether it has ended before its end, and can go on."""
+        return self.state in (RunState.STOPPED, RunState.FAILED, RunState.DEAD) and (
+            self._watch.can_resume() or self._asked() is not None
+        )
+
+    @property
+    def canPublish(self) -> bool:
+        """Whether there are weights to publish, and no process that still changes them."""
+        return not self.alive and (self.folder / "best.safetensors").is_file()
+
+    @property
+    def recipeFile(self) -> Path:
+        """The recipe that the training follows."""
+        return self._watch.recipe_file if self._watch.recipe_file.is_file() else self.folder / RECIPE
+
+    @property
+    def previewFile(self) -> Path | None:
+        """The picture with input, synthetic and reference image of the last validation."""
+        return self.folder / self.preview["file"] if self.preview else None
+
+    @property
+    def package(self) -> Path | None:
+        """The folder of the model package, None before there is one."""
+        folder = self.folder / self.name
+        return folder if (folder / "configs" / "metadata.json").is_file() else None
+
+    @property
+    def testScores(self) -> Path | None:
+        """The table of the test cases in the package, if there is one."""
+        table = self.package / TEST_SCORES if self.package else None
+        return table if table is not None and table.is_file() else None
+
+    def resume(self, device: str = "auto") -> None:
+        """Go on from the last checkpoint; from the start where the training had not come to one.
+
+        :raises MedSynthError: it runs, it is finished, or no process can be started.
+        """
+        self.poll()
+        asked = self._asked()
+        if self.alive or not self.canResume:
+            raise MedSynthError(_("The training {name} cannot be resumed: it is {state}.").format(
+                name=self.folder.name, state=self.state.value
+            ))  # fmt: skip
+        if self._watch.can_resume():
+            self._launch(self._watch.recipe_file, self._watch.cases_file, resume=True, device=device)
+        else:
+            self._launch(Path(asked["recipe"]), Path(asked["data"]), resume=False, device=device)
+
+    def stop(self) -> None:
+        """Ask the training to stop with a checkpoint. It does so also when Slicer is closed meanwhile.
+
+        :raises MedSynthError: the folder cannot be written to.
+        """
+        if self.state is RunState.STARTING and self._process is not None:
+            # It has done nothing yet that could be lost, and would not heed a wish to stop before it begins.
+            killProcessTree(self._process.pid)
+            self._process.wait()
+            self._end(RunState.STOPPED, time.time())
+            self.poll()
+        elif self.alive:
+            self._watch.request_stop()
+            self._stopAsked = True
+            self.state = RunState.STOPPING
+
+    def poll(self) -> list[dict[str, Any]]:
+        """Take in what the training has told since the last call, and return it."""
+        # In this order: what a process says before it lets go of the folder is then among the events.
+        alive = self._isAlive()
+        events = self._watch.events()
+        for event in events:
+            self._take(event)
+        if not alive:
+            self._stopAsked = False
+            self._takeEnd()
+        elif self._ending is not None and self._askedAt() < self._endedAt:
+            # The process is about to leave, or another one judges the weights.
+            self.state = self._ending
+        else:
+            started = self.startedAt is not None and self._ending is None
+            self.state = RunState.STOPPING if self._stopAsked else RunState.RUNNING if started else RunState.STARTING
+        return events
+
+    def lastWords(self) -> str:
+        """Return the last line that the process wrote to its console; "" if there is none."""
+        try:
+            content = (self.folder / CONSOLE).read_bytes()[-10_000:].decode("utf-8", errors="replace")
+        except OSError:
+            return ""
+        lines = [line.strip() for line in content.splitlines() if line.strip()]
+        return lines[-1][:LONGEST_LAST_WORDS] if lines else ""
+
+    def _launch(self, recipe: Path, data: Path, resume: bool, device: str) -> None:
+        from medsynth_core.io.atomic import atomic_write
+
+        request = {
+            "recipe": str(recipe), "data": str(data), "output": str(self.folder), "resume": resume, "device": device,
+        }  # fmt: skip
+        with atomic_write(self.folder / REQUEST) as temporary:
+            temporary.write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
+        (self.folder / "stop").unlink(missing_ok=True)
+        try:
+            with (self.folder / CONSOLE).open("ab") as console:
+                self._process = subprocess.Popen(
+                    [pythonExecutable(), *COMMAND, str(self.folder / REQUEST)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=console,
+                    stderr=subprocess.STDOUT,
+                    cwd=self.folder,
+                    env=workerEnvironment(coreFolder()),
+                    **_detached(),
+                )
+        except OSError as problem:
+            raise MedSynthError(
+                _("The training process could not be started: {reason}.").format(reason=problem), kind="device"
+            ) from problem
+        self._ending, self._stopAsked, self.problem, self._ours = None, False, "", True
+        self.startedAt, self.secondsLeft, self.state = None, None, RunState.STARTING
+
+    def _isAlive(self) -> bool:
+        if self._process is not None:
+            if self._process.poll() is None:
+                return True
+            self._process = None
+        return self._watch.running() or self._startedByAnother()
+
+    def _startedByAnother(self) -> bool:
+        """Return whether another Slicer has started a process that may not hold the run yet."""
+        asked = self._askedAt()
+        quiet = self._watch.seconds_since_event()
+        age = time.time() - asked
+        return not self._ours and age < START_PATIENCE_S and (quiet is None or quiet > age)
+
+    def _askedAt(self) -> float:
+        """Return when a process was last asked for, in seconds since 1970; 0 if never."""
+        try:
+            return (self.folder / REQUEST).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def _asked(self) -> dict[str, Any] | None:
+        """Return the last request, None if there is none that can be read."""
+        try:
+            request = json.loads((self.folder / REQUEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return request if isinstance(request, dict) and {"recipe", "data"} <= request.keys() else None
+
+    def _take(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "started":
+            self.name, self.epochs, self.startedAt = event["name"], event["epochs"], event["time"]
+            self._ending, self.problem = None, ""
+            if self._stopAsked:  # a training that begins forgets what was asked before
+                self._watch.request_stop()
+        elif kind == "progress":
+            self.progress, self.epoch = event["progress"], event["epoch"]
+            self.secondsLeft = event["seconds_left"]
+        elif kind == "metric":
+            self.metrics.setdefault((event["split"], event["name"]), {})[event["step"]] = event["value"]
+        elif kind == "preview":
+            self.preview = event
+        elif kind == "device":
+            self.memory = event
+        elif kind == "log":
+            self.onLog(event["message"])
+        elif kind in ENDINGS:
+            self._end(ENDINGS[kind], event["time"])
+            if kind == "done":
+                self.progress = 1.0
+            if kind == "error":
+                self.problem = " ".join(part for part in (event["message"], event.get("hint") or "") if part)
+
+    def _end(self, ending: RunState, when: float) -> None:
+        self._ending, self._endedAt, self.secondsLeft = ending, when, None
+
+    def _takeEnd(self) -> None:
+        if self._ending is None and (self.startedAt is not None or self._asked() is not None):
+            self._end(RunState.DEAD, time.time())
+            words = self.lastWords()
+            self.problem = _("The training ended without a word, as if its process was killed ({reason}).").format(
+                reason=_("its console says: {words}").format(words=words) if words else _("its console is empty")
+            )
+        self.state = self._ending or RunState.STOPPED
+
+
+def findRuns(folder: Path, most: int = 20) -> list[Path]:
+    """Return the folders of the runs in a folder, the newest first."""
+    try:
+        inside = [path for path in folder.iterdir() if _isRun(path)]
+    except OSError:
+        return []
+    return sorted(inside, key=lambda path: path.stat().st_mtime, reverse=True)[:most]
+
+
+def newFolder(folder: Path, name: str) -> Path:
+    """Return a folder for a new run that does not exist yet: the name with the day and the time."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "run"
+    base = f"{safe}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number, found = 1, folder / base
+    while found.exists():
+        number += 1
+        found = folder / f"{base}-{number}"
+    return found
+
+
+def _isRun(path: Path) -> bool:
+    return path.is_dir() and any((path / name).is_file() for name in (REQUEST, "events.jsonl"))
+
+
+def _detached() -> dict[str, Any]:
+    """Return what makes a process live on when Slicer ends."""
+    if os.name != "nt":
+        return {"start_new_session": True}
+    return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}

@@ -1,0 +1,121 @@
+"""Two processes train as one does: the same data once, the same metrics, one checkpoint for either."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from builders import tiny_recipe, write_manifest
+from safetensors.torch import load_file
+
+from medsynth_core import Cancelled, train
+from medsynth_core.datasets.manifest import read_manifest, split_of
+from medsynth_core.progress import Progress
+from medsynth_core.training.arrays import load_pairs
+from medsynth_core.training.batches import Batches
+from medsynth_core.training.recipe import write_recipe
+from medsynth_core.training.watching import RunWatch
+
+pytest.importorskip("accelerate")
+
+# No statistics of batches and no chance inside the network, which differ between processes.
+NETWORK = {"name": "residual-unet", "options": {"in_channels": 1, "out_channels": 1, "channels": [4, 8, 8]}}
+RECIPE = {
+    "network": NETWORK,
+    "discriminator": {"name": "patchgan2d", "options": {"in_channels": 2, "channels": 4, "layers": 0}},
+    "loss": {"l1": 1.0, "adversarial": 0.05},
+    "optimiser": {"learning_rate": 0.003, "clip_norm": 1.0},
+    "epochs": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return write_manifest(tmp_path_factory.mktemp("data"), ("train", "train", "val", "val", "val", "test"))
+
+
+def launch(recipe, manifest, output, *more):
+    write_recipe(recipe, manifest.with_name("recipe.yaml"))
+    # --multi_gpu is Accelerate's word for several processes on a machine; the device of the training says CPU.
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    command = [*launcher, "-m", "medsynth_core", "train"]
+    command += [str(manifest.with_name("recipe.yaml")), "--data", str(manifest), "--output", str(output)]
+    command += ["--device", "cpu", "--json", *more]
+    return subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+
+
+def rows(folder):
+    return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader((folder / "metrics.csv").open())]
+
+
+def same(a, b, rel=2e-3):
+    for one, two in zip(a, b, strict=True):
+        for name in set(one) - {"seconds"}:
+            assert one[name] == pytest.approx(two[name], rel=rel), name
+
+
+@pytest.fixture(scope="module")
+def two(manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two") / "run"
+    done = launch(tiny_recipe(**RECIPE), manifest, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one(manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one") / "run"
+    train(tiny_recipe(**RECIPE), manifest, folder, device="cpu")
+    return folder
+
+
+def test_two_processes_have_the_metrics_of_one(one, two):
+    same(rows(one), rows(two))
+    assert RunWatch(two).events()[0]["processes"] == 2
+    assert (two / "tiny" / "configs" / "metadata.json").exists()
+    whole, shared = load_file(one / "best.safetensors"), load_file(two / "best.safetensors")
+    # Biases before a normalisation have gradients of pure rounding error, which Adam makes as large as any other.
+    for name in (name for name, value in whole.items() if value.ndim > 1):
+        torch.testing.assert_close(whole[name], shared[name], rtol=0.02, atol=2e-3)
+
+
+def test_two_processes_see_every_slice_once(manifest):
+    recipe = tiny_recipe(**RECIPE)
+    pairs = load_pairs(split_of(read_manifest(manifest, ("ct", "pet")), "train"), recipe, Progress())
+    whole = list(Batches(pairs, recipe, (1, 1)).epoch(3))
+    shares = [list(Batches(pairs, recipe, (1, 1), (rank, 2)).epoch(3)) for rank in range(2)]
+    for batch, *parts in zip(whole, *shares, strict=True):
+        # Each process has every second slice of the batch, changed as it is for one process.
+        for rank, part in enumerate(parts):
+            assert torch.equal(batch.image[rank::2], part.image) and torch.equal(batch.target[rank::2], part.target)
+    assert sum(len(batch.image) for batch in whole) == sum(len(pair.voxels) for pair in pairs)
+
+
+def test_what_two_processes_began_one_can_finish_and_the_other_way_round(manifest, one, tmp_path):
+    def stop(fraction, message):
+        if message == "Epoch 3 of 4":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train(tiny_recipe(**RECIPE), manifest, tmp_path / "by_one", device="cpu", progress=stop)
+    shutil.copytree(tmp_path / "by_one", tmp_path / "by_two")
+    done = launch(tiny_recipe(**RECIPE), manifest, tmp_path / "by_two", "--resume")
+    assert done.returncode == 0, done.stderr
+    same(rows(one), rows(tmp_path / "by_two"))
+
+    assert launch(tiny_recipe(**{**RECIPE, "epochs": 2}), manifest, tmp_path / "begun").returncode == 0
+    recipe = tmp_path / "begun" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("epochs: 2", "epochs: 4"))
+    train(tiny_recipe(**RECIPE), manifest, tmp_path / "begun", device="cpu", resume=True)
+    same(rows(one), rows(tmp_path / "begun"))
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(manifest, tmp_path):
+    done = launch(tiny_recipe(**{**RECIPE, "batch_size": 3}), manifest, tmp_path / "run")
+    assert done.returncode != 0
+    assert "batch of 3 slices cannot be shared evenly between 2 processes" in done.stderr
+    assert not (tmp_path / "run").exists()

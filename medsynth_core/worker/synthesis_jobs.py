@@ -1,0 +1,46 @@
+"""Jobs around models: what there is to compute with, and synthesis itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from medsynth_core.progress import Progress
+from medsynth_core.worker.handing_over import received, required, save
+
+
+def synthesize(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Write a synthetic volume; tell its file, modality, unit and provenance."""
+    from medsynth_core.inference.synthesis import synthesize as run
+    from medsynth_core.io.atomic import check_place
+
+    output, model = Path(required(request, "output")), required(request, "model")
+    check_place(output)
+    result = run(
+        received(required(request, "input")),
+        model,
+        device=request.get("device", "auto"),
+        batch_size=request.get("batch_size"),
+        progress=progress,
+    )
+    save(result.voxels, output)
+    return {
+        "output": str(output),
+        "modality": result.modality,
+        "unit": result.unit,
+        "metadata": result.metadata,
+    }
+
+
+def describe(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Tell the devices of this computer and the versions of what is installed."""
+    from importlib.metadata import version
+
+    from medsynth_core import __version__
+    from medsynth_core.inference.device import list_devices
+
+    packages = ("torch", "monai", "SimpleITK", "numpy")
+    return {
+        "devices": [{"id": device, "name": name} for device, name in list_devices().items()],
+        "versions": {"medsynth_core": __version__, **{package: version(package) for package in packages}},
+    }
