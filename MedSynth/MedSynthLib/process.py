@@ -56,7 +56,7 @@ class WorkerProcess:
             encoding="utf-8",
             errors="replace",
             env=workerEnvironment(coreFolder),
-            **_ownProcessGroup(),
+            **ownProcessGroup(),
         )
         self._errorReader = threading.Thread(target=self._readErrors, daemon=True)
         self._errorReader.start()
@@ -127,7 +127,7 @@ class WorkerProcess:
 
 
 def killProcessTree(pid: int) -> None:
-    """Kill a process that leads a group of its own, with all its children. PythonSlicer is itself the parent of Python."""
+    """Kill a process that leads a group, with all its children. PythonSlicer is itself the parent of Python."""
     if os.name == "nt":
         subprocess.run(
             ["taskkill", "/F", "/T", "/PID", str(pid)],
@@ -141,7 +141,8 @@ def killProcessTree(pid: int) -> None:
         logging.debug("MedSynth: the process had already ended")
 
 
-def _ownProcessGroup() -> dict[str, Any]:
+def ownProcessGroup() -> dict[str, Any]:
+    """Return the options of `subprocess.Popen` for a process that leads a group, and needs no window."""
     if os.name != "nt":
         return {"start_new_session": True}
     return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}

@@ -2,7 +2,6 @@
 
 import enum
 import json
-import os
 import re
 import subprocess
 import time
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from MedSynthLib import coreFolder
-from MedSynthLib.process import killProcessTree, pythonExecutable, workerEnvironment
+from MedSynthLib.process import killProcessTree, ownProcessGroup, pythonExecutable, workerEnvironment
 from slicer.i18n import tr as _
 
 from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.errors import MedSynthError
-from medsynth_core.training.watching import RunWatch
+from medsynth_core.training.journal import EVENTS, append_event
+from medsynth_core.training.watching import STOP, RunWatch
 
 COMMAND = ["-m", "medsynth_core.training.background"]
 REQUEST = "request.json"
@@ -188,7 +188,7 @@ class TrainingRun:
             # It has done nothing yet that could be lost, and would not heed a wish to stop before it begins.
             killProcessTree(self._process.pid)
             self._process.wait()
-            self._end(RunState.STOPPED, time.time())
+            append_event(self.folder, "cancelled")
             self.poll()
         elif self.alive:
             self._watch.request_stop()
@@ -230,7 +230,7 @@ class TrainingRun:
         }  # fmt: skip
         with atomic_write(self.folder / REQUEST) as temporary:
             temporary.write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
-        (self.folder / "stop").unlink(missing_ok=True)
+        (self.folder / STOP).unlink(missing_ok=True)
         try:
             with (self.folder / CONSOLE).open("ab") as console:
                 self._process = subprocess.Popen(
@@ -240,7 +240,7 @@ class TrainingRun:
                     stderr=subprocess.STDOUT,
                     cwd=self.folder,
                     env=workerEnvironment(coreFolder()),
-                    **_detached(),
+                    **ownProcessGroup(),  # so that it lives on when Slicer ends
                 )
         except OSError as problem:
             raise MedSynthError(
@@ -337,11 +337,4 @@ def newFolder(folder: Path, name: str) -> Path:
 
 
 def _isRun(path: Path) -> bool:
-    return path.is_dir() and any((path / name).is_file() for name in (REQUEST, "events.jsonl"))
-
-
-def _detached() -> dict[str, Any]:
-    """Return what makes a process live on when Slicer ends."""
-    if os.name != "nt":
-        return {"start_new_session": True}
-    return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return path.is_dir() and any((path / name).is_file() for name in (REQUEST, EVENTS))

@@ -11,7 +11,7 @@ from typing import Any, cast
 import typer
 from typer.exceptions import TyperException
 
-from medsynth_core.cli import evaluation, models, synthesis, training
+from medsynth_core.cli import evaluation, models, pairs, synthesis, training
 from medsynth_core.errors import Cancelled, MedSynthError
 
 USER_MISTAKE, FAILURE, CANCELLED = 2, 1, 130
@@ -28,6 +28,7 @@ app.command("train")(training.train)
 app.command("networks")(training.networks)
 app.command("reproduce")(training.reproduce)
 app.add_typer(models.app, name="models")
+app.add_typer(pairs.app, name="pairs")
 
 
 def run() -> int:

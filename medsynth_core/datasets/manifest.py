@@ -99,18 +99,34 @@ def write_manifest(cases: list[Case], path: str | Path) -> Path:
     if not cases:
         raise MedSynthError(f"There is no case to write into the manifest {path}; add one.")
     patients = any(case.patient != case.name for case in cases)
-    folder = path.parent.resolve()
     rows = [
         {
             "case": case.name,
             "split": case.split,
             **({"patient": case.patient} if patients else {}),
-            **{role: _written(file, folder) for role, file in case.files.items()},
+            **{role: _written(file, path.parent) for role, file in case.files.items()},
         }
         for case in cases
     ]
     write_rows(rows, path)
     return path
+
+
+def write_splits(cases: list[Case], source: Path, target: Path) -> None:
+    """Write the manifest ``source`` with the splits of ``cases`` to ``target``, which may be the same file.
+
+    Every other cell stays, but relative paths of image files become relative to the new place.
+
+    Raises:
+        MedSynthError: a file cannot be read or written.
+    """
+    splits = {case.name: case.split for case in cases}
+    roles = roles_in(source)
+    rows = []
+    for row in _read_rows(source):
+        files = {role: _written(source.parent / cell, target.parent) for role in roles if (cell := row[role])}
+        rows.append({"case": row["case"], **row, **files, "split": splits[row["case"] or ""]})
+    write_rows(rows, target)
 
 
 def split_of(cases: list[Case], split: str) -> list[Case]:
@@ -180,9 +196,7 @@ def _is_image(folder: Path, cell: str | None) -> bool:
 
 
 def _written(file: Path, folder: Path) -> str:
-    # Not resolved: a link to a file elsewhere is named by its place here.
-    whole = Path(os.path.abspath(file))
-    for base in (folder, Path(os.path.abspath(folder))):
-        if whole.is_relative_to(base):
-            return whole.relative_to(base).as_posix()
-    return str(whole)
+    """Return how a manifest in ``folder`` names a file."""
+    # Links are not followed: a link to a file elsewhere is named by its place here.
+    whole, base = Path(os.path.abspath(file)), Path(os.path.abspath(folder))
+    return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else str(whole)

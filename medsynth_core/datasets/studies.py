@@ -132,8 +132,10 @@ def _named(found: list[_Examination]) -> dict[str, _Examination]:
 
 def _name(patient: str, several: list[Series]) -> str:
     """Return what a patient is called here."""
-    names = re.findall(r"[^\W\d_]{3,}", str(several[0].headers[0].get("PatientName") or "").lower())
-    if CODE.fullmatch(patient) and not any(part in patient.lower() for part in names):
+    name = str(several[0].headers[0].get("PatientName") or "")
+    # Who removed names from files may have put the code there too.
+    parts = [] if name == patient else re.findall(r"[^\W\d_]{3,}", name.lower())
+    if CODE.fullmatch(patient) and not any(part in patient.lower() for part in parts):
         return patient
     return "P" + blake2b(patient.encode(), digest_size=4).hexdigest()
 

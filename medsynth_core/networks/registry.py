@@ -55,7 +55,7 @@ NETWORKS: dict[str, Entry] = {
         "DSGGAN-style generator, reconstructed (after Wang et al.)",
         ("in_channels", "out_channels", "channels"),
     ),
-    "unet-ctmr": Entry(UNet, "U-Net (Dong et al., CT→MRI)", ("in_channels", "out_channels", "batch_norm")),
+    "unet-ctmr": Entry(UNet, "U-Net (Dong et al., CT→MRI)", ("in_channels", "out_channels", "batch_norm", "channels")),
     "resnet9": Entry(
         ResNetGenerator, "Residual generator (CycleGAN)", ("in_channels", "out_channels", "channels", "blocks")
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -26,24 +28,31 @@ class UNet(nn.Module):
         in_channels: channels of the image that comes in.
         out_channels: channels of the image that goes out.
         batch_norm: normalise after each 3×3 convolution (not as published).
+        channels: of each level, from the outside in.
     """
 
-    def __init__(self, in_channels: int = 1, out_channels: int = 1, batch_norm: bool = False) -> None:
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        batch_norm: bool = False,
+        channels: Sequence[int] = CHANNELS,
+    ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.multiple_of = 2 ** (len(CHANNELS) - 1)
+        self.multiple_of = 2 ** (len(channels) - 1)
         self.down = nn.ModuleList()
         inputs = in_channels
-        for outputs in CHANNELS:
+        for outputs in channels:
             self.down.append(_double_convolution(inputs, outputs, batch_norm))
             inputs = outputs
         self.pool = nn.MaxPool2d(2)
         self.larger = nn.ModuleList()
         self.up = nn.ModuleList()
-        for outputs in reversed(CHANNELS[:-1]):
+        for outputs in reversed(channels[:-1]):
             self.larger.append(nn.ConvTranspose2d(2 * outputs, outputs, 2, stride=2))
             self.up.append(_double_convolution(2 * outputs, outputs, batch_norm))
-        self.last = nn.Conv2d(CHANNELS[0], out_channels, 1)
+        self.last = nn.Conv2d(channels[0], out_channels, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the network's image for a batch of images; height and width are multiples of `multiple_of`."""

@@ -81,3 +81,19 @@ def prepare_alone(target: Volume, contract: Contract) -> np.ndarray:
     """Return a training target (k, j, i), float32, that belongs to no input: on the model's grid of its own."""
     grid = model_grid(target, contract)
     return contract.output.intensity.forward(move(target.voxels.astype(np.float32, copy=False), Grid.of(target), grid))
+
+
+def common_box(prepared: Prepared, target: Volume) -> tuple[slice, slice, slice]:
+    """Return the part (k, j, i) of a prepared input that its target's field of view covers.
+
+    Raises:
+        MedSynthError: the target covers no place of it.
+    """
+    covered = move(np.ones(target.shape, dtype=np.float32), Grid.of(target), prepared.grid) > 0.5
+    if not covered.any():
+        raise MedSynthError(
+            "The target's field of view covers no part of the body in the input; check that both belong to the same "
+            "patient and frame of reference."
+        )
+    k, j, i = (np.flatnonzero(covered.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3))
+    return slice(k[0], k[-1] + 1), slice(j[0], j[-1] + 1), slice(i[0], i[-1] + 1)

@@ -36,6 +36,7 @@ class Registration:
         covered: bool (k, j, i), where ``moved`` has values; elsewhere it shows nothing.
         before: how the images lay on each other; None when they had no place in common.
         after: how they lie on each other in the end.
+        deformable: whether a bending was asked for.
         note: what was found but not kept, and why; "" when everything was kept.
     """
 
@@ -45,6 +46,7 @@ class Registration:
     covered: np.ndarray
     before: Agreement | None
     after: Agreement
+    deformable: bool = False
     note: str = ""
 
     @property
@@ -64,7 +66,7 @@ class Registration:
         return {
             "before": asdict(self.before) if self.before else None,
             "after": asdict(self.after),
-            "deformable": self.bending is not None,
+            "bent": self.bending is not None,
             "note": self.note,
         }
 
@@ -111,7 +113,7 @@ def register(
         bent = None if bending is None else _placed(fixed, moving, found.rigid, bending)
         found = _better(found, bent, "deformable refinement")
     progress(1.0, found.note or "The images are registered")
-    return replace(found, before=at_rest.after if at_rest else None)
+    return replace(found, before=at_rest.after if at_rest else None, deformable=deformable)
 
 
 def write_registration(registration: Registration, folder: Path, name: str) -> tuple[Path, Path]:
@@ -134,7 +136,7 @@ def write_registration(registration: Registration, folder: Path, name: str) -> t
     content = {
         "quality": registration.quality(),
         "lps_matrix": registration.lps_matrix.tolist(),
-        "settings": SETTINGS,
+        "settings": {**SETTINGS, "deformable": registration.deformable},
         "versions": {"medsynth-core": __version__, "SimpleITK": version("SimpleITK")},
     }
     with atomic_write(record) as temporary:

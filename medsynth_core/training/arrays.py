@@ -13,7 +13,7 @@ from medsynth_core.datasets.manifest import Case
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.reading import read_volume
-from medsynth_core.preparation.case import prepare, prepare_alone, prepare_target
+from medsynth_core.preparation.case import common_box, prepare, prepare_alone, prepare_target
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.progress import Progress
 from medsynth_core.training.recipe import Recipe
@@ -88,6 +88,9 @@ def _prepared(case: Case, recipe: Recipe, paired: bool) -> Pair:
         wanted = contract.output
         volume = read_volume(case.files[recipe.target_role], modality=wanted.modality, unit=wanted.unit)
         target = prepare_target(volume, prepared, contract) if paired else prepare_alone(volume, contract)
+        if paired and recipe.common_field:
+            box = common_box(prepared, volume)
+            voxels, body, target = voxels[box], body[box], target[box]
     return Pair(case.name, voxels, body, target)
 
 
@@ -99,6 +102,7 @@ def _fingerprint(case: Case, recipe: Recipe, paired: bool) -> str:
         "roles": [role in case.files for role in (recipe.input_role, recipe.target_role)],
         "contract": _relevant(recipe.contract),
         "paired": paired,
+        "common_field": recipe.common_field,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 

@@ -107,6 +107,8 @@ class Recipe(_Part):
         input_role: column of the manifest with the input volumes.
         target_role: column of the manifest with the volumes to synthesize.
         contract: how volumes are prepared, in training and ever after.
+        common_field: learn only where the target was imaged: cut a pair to the box that both have in common (an MR
+            whose field of view is smaller than that of the CT). Off, the target counts as 0 outside its field.
         precision: of the computation: ``bfloat16`` and ``float16`` are mixed precision.
         image_pool: how many earlier synthetic images the discriminator may be shown again (CycleGAN: 50).
         average: decay of the exponential moving average of the weights that is validated and kept; 0 for none.
@@ -130,6 +132,7 @@ class Recipe(_Part):
     loss: Loss
     optimiser: Optimiser = Optimiser()
     augmentation: Augmentation = Augmentation()
+    common_field: bool = False
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     image_pool: int = Field(default=0, ge=0)
     average: float = Field(default=0.0, ge=0, lt=1)

@@ -26,7 +26,7 @@ def register(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Write the moving volume on the grid of the fixed one.
 
     Tells ``output``, ``lps_matrix`` (4×4, the motion from points of the fixed image to points of the moving one, LPS)
-    and ``quality`` (``before``, ``after``, ``deformable``, ``note``).
+    and ``quality`` (``before``, ``after``, ``bent``, ``note``).
     """
     from medsynth_core.io.atomic import check_place
     from medsynth_core.preparation.registration import register as run

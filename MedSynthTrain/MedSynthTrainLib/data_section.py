@@ -1,0 +1,357 @@
+"""The section Data: the table of cases, how cases come into it, and what is done with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from MedSynthLib.display import showOver
+from MedSynthLib.job import State
+from slicer.i18n import tr as _
+
+from medsynth_core.datasets.manifest import SPLITS, Case
+from medsynth_core.errors import Cancelled, MedSynthError
+from MedSynthTrainLib import dataset_jobs as jobs
+from MedSynthTrainLib.dataset import DataSet
+from MedSynthTrainLib.roles import Roles
+from MedSynthTrainLib.thumbnails import SIDE, Thumbnails
+
+CASE, SPLIT, STATE, INPUT, TARGET, PATIENT = range(6)
+MARKS = {"good": "✓", "doubtful": "?", "refused": "✗"}
+STEPS = 1000
+
+
+class DataSection:
+    """Fills the case table and works on the data set, one long job at a time.
+
+    Args:
+        ui: the panel's widgets.
+        nodes: returns the input and the target volume node that are chosen.
+        onChanged: called when the data set has changed.
+    """
+
+    def __init__(self, ui, nodes: Callable[[], tuple[Any, Any]], onChanged: Callable[[], None]) -> None:
+        self._ui, self._nodes, self._onChanged = ui, nodes, onChanged
+        self._roles: Roles | None = None
+        self._checks: dict[str, dict[str, Any]] = {}
+        self._job: Any = None
+        self._queue: list[str] = []
+        self._thumbnails: Thumbnails | None = None
+        self.dataSet: DataSet | None = None
+        table = ui.caseTable
+        table.setColumnCount(6)
+        table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(SIDE + 4)
+        table.setIconSize(qt.QSize(SIDE, SIDE))
+        table.horizontalHeader().setStretchLastSection(True)
+        for column, width in ((CASE, 90), (SPLIT, 44), (STATE, 82), (INPUT, 58), (TARGET, 58)):
+            table.setColumnWidth(column, width)
+        for split in SPLITS:
+            ui.moveComboBox.addItem(split, split)
+        for button, slot in (
+            (ui.addPairButton, self.addPair), (ui.addFolderButton, self.addFolder),
+            (ui.addManifestButton, self.addManifest), (ui.checkButton, self.check),
+            (ui.registerButton, self.registerSelected), (ui.removeButton, self.removeSelected),
+            (ui.showButton, self.showSelected), (ui.divideButton, self.divide), (ui.cancelDataButton, self.cancel),
+        ):  # fmt: skip
+            button.connect("clicked(bool)", self._told(slot))
+        ui.moveComboBox.connect("activated(int)", self._told(self.moveSelected))
+        table.connect("itemSelectionChanged()", self._tellSelected)
+
+    def open(self, folder: Path) -> None:
+        """Show the data set in a folder; a manifest that cannot be used is told, and stays as it is."""
+        self.close()
+        self._checks, self.dataSet = {}, None
+        self._thumbnails = Thumbnails(folder / "thumbnails", lambda file: self._showThumbnails())
+        try:
+            self.dataSet = DataSet(folder)
+        except MedSynthError as problem:
+            self._say(problem.message)
+        self.refresh()
+
+    def close(self) -> None:
+        """End what still runs."""
+        self._queue.clear()
+        job, self._job = self._job, None
+        if job is not None and job.state is not State.FINISHED:
+            job.abort()
+        if self._thumbnails is not None:
+            self._thumbnails.close()
+            self._thumbnails = None
+
+    def setRoles(self, roles: Roles | None) -> None:
+        """Take the roles of another recipe; None while the recipe is wrong."""
+        if roles == self._roles:
+            return
+        before, self._roles = self._roles, roles
+        if roles is not None and (before is None or before.names != roles.names):
+            self._ui.inputPatternEdit.text = f"*{roles.input.name}*.nii*"
+            self._ui.targetPatternEdit.text = f"*{roles.target.name}*.nii*"
+        self._checks = {}
+        self.refresh()
+
+    @property
+    def running(self) -> bool:
+        """Whether a long job is under way."""
+        return self._job is not None and self._job.state is not State.FINISHED
+
+    def refresh(self) -> None:
+        """Show the data set as it is."""
+        ui, cases = self._ui, self.dataSet.cases if self.dataSet else []
+        names = self._roles.names if self._roles else (_("input"), _("target"))
+        ui.caseTable.setHorizontalHeaderLabels([_("Case"), _("Split"), _("State"), *names, _("Patient")])
+        selected = self.selected()
+        ui.caseTable.setRowCount(len(cases))
+        for row, case in enumerate(cases):
+            check = self._checks.get(case.name)
+            state = f"{MARKS[check['state']]} {check['state']}" if check else _("not checked")
+            patient = case.patient if case.patient != case.name else ""
+            for column, text in ((CASE, case.name), (SPLIT, case.split or "–"), (STATE, state), (PATIENT, patient)):
+                self._cell(row, column).setText(text)
+                self._cell(row, column).setToolTip("\n".join(check["problems"]) if check else text)
+        self._showThumbnails()
+        self._select(selected)
+        free = self.dataSet is not None and self._roles is not None and not self.running
+        for button in (ui.addPairButton, ui.addFolderButton, ui.addManifestButton):
+            button.enabled = free
+        for button in (ui.checkButton, ui.registerButton, ui.removeButton, ui.showButton, ui.divideButton):
+            button.enabled = free and bool(cases)
+        ui.moveComboBox.enabled = free and bool(cases)
+        ui.cancelDataButton.visible = ui.dataProgressBar.visible = self.running
+        counts = ", ".join(f"{self.dataSet.count(split)} {split}" for split in SPLITS) if self.dataSet else ""
+        ui.countLabel.text = _("{cases} cases: {counts}").format(cases=len(cases), counts=counts) if cases else ""
+
+    def selected(self) -> list[str]:
+        """Return the names of the cases that are selected."""
+        table = self._ui.caseTable
+        rows = sorted({item.row() for item in table.selectedItems()})
+        return [table.item(row, CASE).text() for row in rows if table.item(row, CASE) is not None]
+
+    def addPair(self) -> None:
+        """Write the chosen volumes as a new case; register it if that is wanted."""
+        inputVolume, targetVolume = self._nodes()
+        ui = self._ui
+        with slicer.util.WaitCursor():
+            case = self.dataSet.addPair(
+                inputVolume, targetVolume, self._wanted(), ui.caseNameEdit.text, ui.patientEdit.text
+            )
+        ui.caseNameEdit.text = ui.patientEdit.text = ""
+        self._changed(_("Added {name}.").format(name=case.name))
+        if ui.registerCheckBox.checked:
+            self._register([case.name])
+
+    def addFolder(self) -> None:
+        """Ask for a folder and add the cases that lie in it."""
+        root = qt.QFileDialog.getExistingDirectory(self._ui.addFolderButton, _("Folder with cases"), "")
+        if root:
+            self.addFolderFrom(Path(root))
+
+    def addFolderFrom(self, root: Path) -> None:
+        """Add the cases in a folder, as the patterns or DICOM say."""
+        roles, ui = self._wanted(), self._ui
+        if ui.dicomCheckBox.checked:
+            kind, patterns = "dicom", {role.name: role.modality for role in (roles.input, roles.target)}
+        else:
+            texts = (ui.inputPatternEdit.text, ui.targetPatternEdit.text)
+            kind, patterns = "folders", dict(zip(roles.names, texts, strict=True))
+        self._start(
+            lambda **calls: jobs.buildPairs(root, kind, patterns, self.dataSet, self._onBuilt, **calls),
+            _("Looking for cases…"),
+        )
+
+    def addManifest(self) -> None:
+        """Ask for a manifest and add its cases."""
+        found = qt.QFileDialog.getOpenFileName(
+            self._ui.addManifestButton, _("Manifest of cases"), "", _("Table (*.csv)")
+        )
+        path = found[0] if isinstance(found, tuple) else found  # PythonQt gives the name alone
+        if path:
+            self.addManifestFrom(Path(path))
+
+    def addManifestFrom(self, path: Path) -> None:
+        """Add the cases of a manifest."""
+        cases = self.dataSet.addManifest(path)
+        self._changed(_("Added {count} cases.").format(count=len(cases)))
+
+    def check(self) -> None:
+        """Check all cases."""
+        roles = self._wanted()
+        self._start(
+            lambda **calls: jobs.checkCases(self.dataSet, roles, self._onChecked, **calls), _("Checking the cases…")
+        )
+
+    def registerSelected(self) -> None:
+        """Register the selected cases, one after the other."""
+        names = self.selected()
+        if not names:
+            raise MedSynthError(_("Select the cases to register in the table first."))
+        self._register(names)
+
+    def removeSelected(self) -> None:
+        """Remove the selected cases from the data set."""
+        names = self.selected()
+        self.dataSet.remove(names)
+        self._changed(_("Removed {count} cases; images that were not written here are untouched.").format(
+            count=len(names)
+        ))  # fmt: skip
+
+    def showSelected(self) -> None:
+        """Load the first selected case into the scene and show the target over the input."""
+        names = self.selected()
+        if not names:
+            raise MedSynthError(_("Select the case to show in the table first."))
+        case, nodes = self.dataSet.case(names[0]), []
+        for role in self._wanted().names:
+            try:
+                nodes.append(slicer.util.loadVolume(str(case.files[role]), {"name": f"{case.name} {role}"}))
+            except (KeyError, RuntimeError):
+                raise MedSynthError(
+                    _("The image '{role}' of {name} cannot be loaded.").format(role=role, name=case.name)
+                ) from None
+        showOver(*nodes)
+
+    def divide(self) -> None:
+        """Divide the cases by patient; those that have a split keep it."""
+        self.dataSet.divide(keep=any(case.split for case in self.dataSet.cases) and bool(self.dataSet.count("")))
+        self._changed(_("Divided by patient."))
+
+    def moveSelected(self, index: int = 0) -> None:
+        """Put the selected cases into the split that was chosen."""
+        box = self._ui.moveComboBox
+        split = box.itemData(box.currentIndex)
+        box.setCurrentIndex(0)
+        if split and self.selected():
+            self.dataSet.setSplit(self.selected(), split)
+            self._changed("")
+
+    def cancel(self) -> None:
+        """Cancel the job that runs."""
+        self._queue.clear()
+        if self.running:
+            self._job.cancel()
+
+    def wait(self) -> None:
+        """Return when no long job runs any more."""
+        while self.running:
+            self._job.wait()
+
+    def _register(self, names: list[str]) -> None:
+        self._queue = list(names)
+        self._registerNext()
+
+    def _registerNext(self) -> None:
+        name, roles, deformable = self._queue.pop(0), self._wanted(), self._ui.deformableCheckBox.checked
+
+        def finish(quality: dict[str, Any] | None, error: Exception | None) -> None:
+            self._onRegistered(name, quality, error)
+
+        self._start(
+            lambda **calls: jobs.RegisterJob(self.dataSet, name, roles, finish, deformable, **calls),
+            _("Registering {name}…").format(name=name),
+        )
+
+    def _start(self, make: Callable[..., Any], message: str) -> None:
+        if self.running:
+            raise MedSynthError(_("Wait for the end of what is running, or cancel it."))
+        self._ui.dataProgressBar.value = 0
+        self._say(message)
+        with slicer.util.WaitCursor():
+            self._job = make(onProgress=self._onProgress)
+        self.refresh()
+
+    def _onProgress(self, fraction: float, message: str) -> None:
+        self._ui.dataProgressBar.value = round(STEPS * fraction)
+        self._say(message)
+
+    def _onBuilt(self, cases: list[Case] | None, error: Exception | None) -> None:
+        self._changed(_("Added {count} cases.").format(count=len(cases)) if cases is not None else _sentence(error))
+
+    def _onChecked(self, checks: list[dict[str, Any]] | None, error: Exception | None) -> None:
+        if checks is None:
+            self._changed(_sentence(error))
+            return
+        self._checks = {check["case"]: check for check in checks}
+        counts = [f"{sum(c['state'] == state for c in checks)} {state}" for state in MARKS]
+        self.refresh()
+        self._say(_("Checked: {counts}.").format(counts=", ".join(counts)))
+
+    def _onRegistered(self, name: str, quality: dict[str, Any] | None, error: Exception | None) -> None:
+        if quality is None:
+            self._queue.clear()
+            self._changed(f"{name}: {_sentence(error)}")
+            return
+        before, after = quality["before"], quality["after"]
+        words = _("{name}: mutual information {before} → {after}.").format(
+            name=name,
+            before=f"{before['mutual_information']:.2f}" if before else "–",
+            after=f"{after['mutual_information']:.2f}",
+        )
+        self._checks.pop(name, None)
+        self._changed(" ".join(part for part in (words, quality.get("note") or "") if part))
+        if self._queue:
+            qt.QTimer.singleShot(0, self._told(self._registerNext))
+
+    def _changed(self, message: str) -> None:
+        known = {case.name for case in self.dataSet.cases}
+        self._checks = {name: check for name, check in self._checks.items() if name in known}
+        self._say(message)
+        self.refresh()
+        self._onChanged()
+
+    def _told(self, slot: Callable[..., None]) -> Callable[..., None]:
+        """Return a slot that says on the panel what went wrong."""
+
+        def call(*_arguments: Any) -> None:
+            try:
+                slot()
+            except MedSynthError as problem:
+                self._say(_sentence(problem))
+                self.refresh()
+
+        return call
+
+    def _wanted(self) -> Roles:
+        if self._roles is None:
+            raise MedSynthError(_("Correct the recipe first: it says what the images of a case are."))
+        return self._roles
+
+    def _tellSelected(self) -> None:
+        problems = [problem for name in self.selected()[:1] for problem in self._checks.get(name, {}).get("problems", ())]
+        if problems:
+            self._say(" ".join(problems))
+
+    def _showThumbnails(self) -> None:
+        if self._thumbnails is None or self.dataSet is None or self._roles is None:
+            return
+        for row, case in enumerate(self.dataSet.cases):
+            for column, role in zip((INPUT, TARGET), self._roles.names, strict=True):
+                file = case.files.get(role)
+                picture = self._thumbnails.get(file) if file is not None else None
+                cell = self._cell(row, column)
+                cell.setIcon(qt.QIcon(str(picture)) if picture else qt.QIcon())
+                cell.setText("" if picture else "–" if file is None or not file.is_file() else "…")
+                cell.setToolTip(str(file or _("no file")))
+
+    def _cell(self, row: int, column: int):
+        item = self._ui.caseTable.item(row, column)
+        if item is None:
+            item = qt.QTableWidgetItem()
+            self._ui.caseTable.setItem(row, column, item)
+        return item
+
+    def _select(self, names: list[str]) -> None:
+        table = self._ui.caseTable
+        for row in range(table.rowCount):
+            item = table.item(row, CASE)
+            if item is not None and item.text() in names:
+                table.selectRow(row)
+
+    def _say(self, text: str) -> None:
+        self._ui.dataStatusLabel.text = text
+
+
+def _sentence(error: Exception | None) -> str:
+    if isinstance(error, Cancelled):
+        return _("Cancelled.")
+    return " ".join(part for part in (str(error), getattr(error, "hint", "")) if part)

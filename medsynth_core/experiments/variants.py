@@ -1,0 +1,51 @@
+"""What the experiments compare: changes to the recipe that all share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medsynth_core.resources import resource_folder
+from medsynth_core.training.recipe import Recipe, read_recipe
+
+# The published stages without their two deepest levels, for slices of 64² instead of 256².
+WIDE = [64, 128, 256, 512, 512, 512]
+COMPACT = [16, 24, 42, 81, 114, 960]
+COMPACT_STAGES = (1, 2, 3, 5, 7, 10)
+
+
+def _network(name: str, channels: list[int], **options: Any) -> dict[str, Any]:
+    return {"network": {"name": name, "options": {"channels": channels, **options}}}
+
+
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "ct-to-pet-systems": {
+        "unet256": _network("unet256", WIDE),
+        "cas-unet": _network("cas-unet", WIDE),
+        **{f"compact-{n}": _network("cascade-compact", COMPACT, stages=n) for n in COMPACT_STAGES},
+        "wide-3": _network("cascade-wide", WIDE, stages=3),
+        "dsggan": {
+            **_network("dsggan", WIDE),
+            "system": "dsggan",
+            "loss": {"mse": 100.0, "ssim": 1.0, "gradient": 10.0, "adversarial": 1.0},
+        },
+        "unet256-resize": _network("unet256", WIDE, upsample="resize"),
+    },
+    "ct-to-mr-systems": {
+        "unet-ctmr": {},
+        "pix2pix": {
+            **_network("unet256", WIDE, in_channels=1, out_channels=1),
+            "discriminator": {"name": "patchgan2d", "options": {"in_channels": 2, "channels": 16}},
+            "loss": {"l1": 100.0, "adversarial": 1.0, "adversarial_kind": "logits"},
+            "optimiser": {"learning_rate": 0.0005, "betas": [0.5, 0.999]},
+        },
+    },
+}
+
+
+def recipes(experiment: str) -> dict[str, Recipe]:
+    """Return the recipe of each method of an experiment: the shared one with the method's changes."""
+    shared = read_recipe(resource_folder() / "Recipes" / "experiments" / f"{experiment}.yaml").model_dump(mode="json")
+    return {
+        name: Recipe.model_validate({**shared, **changes, "name": name})
+        for name, changes in VARIANTS[experiment].items()
+    }
