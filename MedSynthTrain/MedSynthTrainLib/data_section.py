@@ -73,12 +73,12 @@ class DataSection:
     def close(self) -> None:
         """End what still runs."""
         self._queue.clear()
+        thumbnails, self._thumbnails = self._thumbnails, None
         job, self._job = self._job, None
+        if thumbnails is not None:
+            thumbnails.close()
         if job is not None and job.state is not State.FINISHED:
             job.abort()
-        if self._thumbnails is not None:
-            self._thumbnails.close()
-            self._thumbnails = None
 
     def setRoles(self, roles: Roles | None) -> None:
         """Take the roles of another recipe; None while the recipe is wrong."""
@@ -233,8 +233,10 @@ class DataSection:
 
     def wait(self) -> None:
         """Return when no long job runs any more."""
-        while self.running:
-            self._job.wait()
+        while self.running or self._queue:
+            if self.running:
+                self._job.wait()
+            slicer.app.processEvents()
 
     def _register(self, names: list[str]) -> None:
         self._queue = list(names)
@@ -265,9 +267,13 @@ class DataSection:
         self._say(message)
 
     def _onBuilt(self, cases: list[Case] | None, error: Exception | None) -> None:
+        if self._job is None:  # closed, and the widgets may be gone
+            return
         self._changed(_("Added {count} cases.").format(count=len(cases)) if cases is not None else _sentence(error))
 
     def _onChecked(self, checks: list[dict[str, Any]] | None, error: Exception | None) -> None:
+        if self._job is None:
+            return
         if checks is None:
             self._changed(_sentence(error))
             return
@@ -277,6 +283,8 @@ class DataSection:
         self._say(_("Checked: {counts}.").format(counts=", ".join(counts)))
 
     def _onRegistered(self, name: str, quality: dict[str, Any] | None, error: Exception | None) -> None:
+        if self._job is None:
+            return
         if quality is None:
             self._queue.clear()
             self._changed(f"{name}: {_sentence(error)}")
@@ -342,10 +350,12 @@ class DataSection:
 
     def _select(self, names: list[str]) -> None:
         table = self._ui.caseTable
+        wasBlocked = table.blockSignals(True)
         for row in range(table.rowCount):
-            item = table.item(row, CASE)
-            if item is not None and item.text() in names:
-                table.selectRow(row)
+            chosen = self._cell(row, CASE).text() in names
+            for column in range(table.columnCount):
+                self._cell(row, column).setSelected(chosen)
+        table.blockSignals(wasBlocked)
 
     def _say(self, text: str) -> None:
         self._ui.dataStatusLabel.text = text

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from builders import phantom_ct, tiny_recipe, write_manifest
 
-from medsynth_core import synthesize, train
+from medsynth_core import load_model, synthesize, train
 
 LAST = ("done", "error", "cancelled")
 
@@ -236,3 +236,21 @@ def test_a_failure_is_told_with_its_traceback_and_the_next_job_is_served():
     assert client.next(*LAST)["event"] == "done"
     client.process.stdin.close()
     assert client.process.wait(10) == 0
+
+
+def test_a_run_is_published_with_the_card_that_people_wrote(worker, tmp_path):
+    train(tiny_recipe(epochs=1), write_manifest(tmp_path), tmp_path / "run", device="cpu")
+    about = {**tiny_recipe().about.model_dump(), "title": "Mine", "limits": ["It knows nothing."]}
+    worker.send(job="publish", run=str(tmp_path / "run"), data=None, about=about, device="cpu")
+    done = worker.next(*LAST)
+    assert done["event"] == "done" and [case["case"] for case in done["cases"]] == ["P3"]
+    card = load_model(done["package"]).card
+    assert card.title == "Mine" and card.limits == ("It knows nothing.",)
+    assert card.metrics["test"]["mae"] == pytest.approx(done["cases"][0]["mae"], abs=1e-4)
+    assert (tmp_path / "run" / "test.png").stat().st_size > 10_000 and done["figure"] == str(
+        tmp_path / "run" / "test.png"
+    )
+    worker.send(job="publish", run=str(tmp_path / "run"), about={**about, "limits": []})
+    assert "wrong at 'limits'" in worker.next(*LAST)["message"]
+    worker.send(job="publish", run=str(tmp_path / "nothing"))
+    assert "cannot be read" in worker.next(*LAST)["message"]

@@ -100,15 +100,15 @@ def check(
     with progress_bar(as_json) as progress:
         checks = check_cases(cases, sides, progress)
     counts = count_states(checks)
+    refusal = f"{counts['refused']} of {len(checks)} cases cannot be trained with; mend or remove them."
     if as_json:
-        print_json({"cases": [one.to_dict() for one in checks], "counts": counts})
+        error = {"error": {"kind": "input", "message": refusal, "hint": ""}} if counts["refused"] else {}
+        print_json({"cases": [one.to_dict() for one in checks], "counts": counts, **error})
     else:
         print_table(*table(checks))
         print(", ".join(f"{count} {state}" for state, count in counts.items()))
     if counts["refused"]:
-        print(
-            f"{counts['refused']} of {len(checks)} cases cannot be trained with; mend or remove them.", file=sys.stderr
-        )
+        print(refusal, file=sys.stderr)
         raise typer.Exit(USER_MISTAKE)
 
 
@@ -131,8 +131,8 @@ def register(
     target = output_dir / "manifest.csv"
     if target.exists() and manifest.exists() and target.samefile(manifest):
         raise MedSynthError(f"The new manifest would be written over {manifest}; choose another folder.", kind="output")
-    roles = tuple(dict.fromkeys((fixed, moving, *roles_in(manifest))))
-    cases = read_manifest(manifest, roles, unsplit=True)
+    read_manifest(manifest, (fixed, moving), unsplit=True)  # refuses missing files of these roles only
+    cases = read_manifest(manifest, roles_in(manifest), check_files=False, unsplit=True)
     with progress_bar(as_json) as progress:
         done = register_cases(cases, settings, output_dir, progress)
     if as_json:

@@ -125,7 +125,9 @@ def write_splits(cases: list[Case], source: Path, target: Path) -> None:
     rows = []
     for row in _read_rows(source):
         files = {role: _written(source.parent / cell, target.parent) for role in roles if (cell := row[role])}
-        rows.append({"case": row["case"], **row, **files, "split": splits[row["case"] or ""]})
+        # Cells beyond the last column have no name.
+        cells = {column: cell for column, cell in row.items() if column is not None}
+        rows.append({**cells, **files, "split": splits[row["case"] or ""]})
     write_rows(rows, target)
 
 

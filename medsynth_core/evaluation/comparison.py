@@ -182,8 +182,8 @@ def _check(reference: Volume, results: Mapping[str, Volume]) -> None:
     for name, result in results.items():
         if result.unit and reference.unit and result.unit != reference.unit:
             raise MedSynthError(
-                f"The result of '{name}' is in {result.unit} but the real one is in {reference.unit}; convert one of them "
-                "so that both have the same unit."
+                f"The result of '{name}' is in {result.unit} but the real one is in {reference.unit}; convert one of "
+                "them so that both have the same unit."
             )
 
 

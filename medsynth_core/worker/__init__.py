@@ -10,6 +10,7 @@ Requests::
      "deformable": false}
     {"job": "build_pairs", "root": FOLDER, "kind": "folders", "roles": {ROLE: "*ct*.nii*", …}, "output": MANIFEST.csv}
     {"job": "build_pairs", "root": FOLDER, "kind": "dicom", "roles": {ROLE: "CT", …}, "output": MANIFEST.csv}
+    {"job": "publish", "run": FOLDER, "data": null, "about": null, "device": "auto"}
     {"job": "cancel"}
 
 Events have a key ``event``: ``started``, ``progress`` (``progress`` in 0…1, ``message``), ``log``, ``done``, ``error``

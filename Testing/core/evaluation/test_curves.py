@@ -38,7 +38,7 @@ def test_three_panels_show_the_validated_epochs_of_every_run() -> None:
     assert titles == ["SSIM (higher is better)", "PSNR, dB (higher is better)", "MAE, SUVbw (lower is better)"]
     assert [axes.get_xlabel() for axes in figure.axes] == ["Epoch"] * 3
     ssim, psnr, mae = figure.axes
-    assert lines(ssim, "U-Net")[0].get_xdata() == [3, 6, 9, 12]
+    assert lines(ssim, "U-Net")[0].get_xdata().tolist() == [3, 6, 9, 12]
     assert lines(ssim, "3 stages")[0].get_ydata() == pytest.approx([0.88, 0.91, 0.94, 0.97])
     assert lines(psnr, "U-Net")[0].get_ydata() == pytest.approx([25.3, 25.6, 25.9, 26.2])
     assert lines(mae, "U-Net")[0].get_ydata() == pytest.approx([0.16, 0.13, 0.10, 0.13])
@@ -51,7 +51,7 @@ def test_a_dot_marks_the_chosen_epoch_in_every_panel() -> None:
     assert [y for _, y in dots] == pytest.approx([0.89, 25.9, 0.10])
     assert figure.legends[0].get_texts()[-1].get_text() == "chosen epoch (lowest MAE)"
     by_psnr = draw_curves({"U-Net": log(best=9)}, choose_by="psnr")
-    assert lines(by_psnr.axes[0], "_chosen")[0].get_xdata() == [12]
+    assert lines(by_psnr.axes[0], "_chosen")[0].get_xdata().tolist() == [12]
     assert by_psnr.legends[0].get_texts()[-1].get_text() == "chosen epoch (highest PSNR)"
 
 
@@ -97,7 +97,7 @@ def test_a_metric_that_no_run_recorded_has_no_panel() -> None:
     assert [axes.get_title()[:4] for axes in draw_curves({"old": old}).axes] == ["PSNR", "MAE "]
     both = draw_curves({"old": old, "new": log()})
     assert len(both.axes) == 3
-    assert not lines(both.axes[0], "old")[0].get_xdata()
+    assert len(lines(both.axes[0], "old")[0].get_xdata()) == 0
 
 
 def test_the_frame_is_not_ruled_by_the_first_epochs_and_says_so() -> None:
