@@ -1,5 +1,6 @@
 """The card of a model as a form: what only a person can say of it."""
 
+from pathlib import Path
 from typing import Any
 
 LINES = ("limits", "references")
@@ -9,6 +10,28 @@ FIELDS = ("title", "description", "intended_use", "limits", "authors", "licence"
 def textsOf(about: Any) -> dict[str, str]:
     """Return the text of each field of a ``medsynth_core.training.recipe.About``; lists have an entry a line."""
     return {field: "\n".join(getattr(about, field)) if field in LINES else getattr(about, field) for field in FIELDS}
+
+
+def textsOfPackage(package: Path) -> dict[str, str]:
+    """Return the text of each field of the card that a package has.
+
+    Raises:
+        MedSynthError: the card is not valid.
+    """
+    from medsynth_core.models.card import read_metadata
+
+    metadata = read_metadata(package)
+    card = metadata.medsynth
+    return {
+        "title": card.title,
+        "description": metadata.description,
+        "intended_use": metadata.intended_use,
+        "limits": "\n".join(card.limits),
+        "authors": metadata.authors,
+        "licence": card.licence,
+        "data_licence": card.data_licence,
+        "references": "\n".join(metadata.references),
+    }
 
 
 def fromTexts(texts: dict[str, str]) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from MedSynthLib.job import State
 from slicer.i18n import tr as _
 
 from medsynth_core.datasets.manifest import SPLITS, Case
-from medsynth_core.errors import Cancelled, MedSynthError
+from medsynth_core.errors import MedSynthError
 from MedSynthTrainLib import dataset_jobs as jobs
 from MedSynthTrainLib.dataset import DataSet
 from MedSynthTrainLib.roles import Roles
 from MedSynthTrainLib.thumbnails import SIDE, Thumbnails
+from MedSynthTrainLib.wording import sentenceOf
 
 CASE, SPLIT, STATE, INPUT, TARGET, PATIENT = range(6)
 MARKS = {"good": "✓", "doubtful": "?", "refused": "✗"}
@@ -269,13 +270,13 @@ class DataSection:
     def _onBuilt(self, cases: list[Case] | None, error: Exception | None) -> None:
         if self._job is None:  # closed, and the widgets may be gone
             return
-        self._changed(_("Added {count} cases.").format(count=len(cases)) if cases is not None else _sentence(error))
+        self._changed(_("Added {count} cases.").format(count=len(cases)) if cases is not None else sentenceOf(error))
 
     def _onChecked(self, checks: list[dict[str, Any]] | None, error: Exception | None) -> None:
         if self._job is None:
             return
         if checks is None:
-            self._changed(_sentence(error))
+            self._changed(sentenceOf(error))
             return
         self._checks = {check["case"]: check for check in checks}
         counts = [f"{sum(c['state'] == state for c in checks)} {state}" for state in MARKS]
@@ -287,7 +288,7 @@ class DataSection:
             return
         if quality is None:
             self._queue.clear()
-            self._changed(f"{name}: {_sentence(error)}")
+            self._changed(f"{name}: {sentenceOf(error)}")
             return
         before, after = quality["before"], quality["after"]
         words = _("{name}: mutual information {before} → {after}.").format(
@@ -314,7 +315,7 @@ class DataSection:
             try:
                 slot()
             except MedSynthError as problem:
-                self._say(_sentence(problem))
+                self._say(sentenceOf(problem))
                 self.refresh()
 
         return call
@@ -359,9 +360,3 @@ class DataSection:
 
     def _say(self, text: str) -> None:
         self._ui.dataStatusLabel.text = text
-
-
-def _sentence(error: Exception | None) -> str:
-    if isinstance(error, Cancelled):
-        return _("Cancelled.")
-    return " ".join(part for part in (str(error), getattr(error, "hint", "")) if part)

@@ -23,6 +23,7 @@ REQUEST = "request.json"
 CONSOLE = "console.log"
 RECIPE = "request.yaml"
 CASES = "request.csv"
+FIGURE = "test.png"
 TEST_SCORES = Path("docs/training/test.csv")
 # Python with torch on a slow disk takes its time until it holds the run.
 START_PATIENCE_S = 180.0
@@ -162,6 +163,12 @@ class TrainingRun:
         """The table of the test cases in the package, if there is one."""
         table = self.package / TEST_SCORES if self.package else None
         return table if table is not None and table.is_file() else None
+
+    @property
+    def testFigure(self) -> Path | None:
+        """The picture of a test case that was made when the weights were last judged."""
+        file = self.folder / FIGURE
+        return file if self.testScores is not None and file.is_file() else None
 
     def resume(self, device: str = "auto") -> None:
         """Go on from the last checkpoint; from the start where the training had not come to one.
@@ -316,7 +323,7 @@ class TrainingRun:
         self.state = self._ending or RunState.STOPPED
 
 
-def findRuns(folder: Path, most: int = 20) -> list[Path]:
+def findRuns(folder: Path, most: int = 10) -> list[Path]:
     """Return the folders of the runs in a folder, the newest first."""
     try:
         inside = [path for path in folder.iterdir() if _isRun(path)]

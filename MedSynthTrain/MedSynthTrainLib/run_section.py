@@ -70,9 +70,11 @@ class RunSection:
         self.runs = []
         for place in findRuns(folder):
             try:
-                self.runs.append(TrainingRun(place, self._log))
+                self.runs.append(TrainingRun(place))
             except (OSError, ValueError, KeyError) as problem:
                 logging.warning("MedSynth: the run in %s cannot be read: %s", place, problem)
+        for run in self.runs:
+            run.onLog = self._log
         alive = [run for run in self.runs if run.alive]
         self.show(alive[0] if alive else self.runs[0] if self.runs else None)
         for run in alive:

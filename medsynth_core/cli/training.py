@@ -44,7 +44,7 @@ def networks(as_json: AsJson = False) -> None:
 
 
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="Name of the experiment: ct-to-pet-baseline.")],
+    experiment: Annotated[str, typer.Argument(help="ct-to-pet-baseline, ct-to-pet-systems or ct-to-mr-systems.")],
     data: Annotated[Path, typer.Option(help="Manifest of the data of the experiment.")],
     output: Annotated[Path, typer.Option(help="Folder for tables and runs.")],
     as_json: AsJson = False,

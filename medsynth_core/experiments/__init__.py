@@ -8,6 +8,8 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.experiments.table import ResultTable
 from medsynth_core.progress import Progress
 
+EXPERIMENTS = ("ct-to-pet-baseline", "ct-to-pet-systems", "ct-to-mr-systems")
+
 
 def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> ResultTable:
     """Run the experiment called ``name`` and return its table, which is also written to ``output``.
@@ -15,8 +17,12 @@ def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> R
     Raises:
         MedSynthError: no such experiment, or data or output are not usable.
     """
-    if name != "ct-to-pet-baseline":
-        raise MedSynthError(f"There is no experiment '{name}'; there is ct-to-pet-baseline.")
-    from medsynth_core.experiments.ct_to_pet_baseline import run
+    if name not in EXPERIMENTS:
+        raise MedSynthError(f"There is no experiment '{name}'; choose one of {', '.join(EXPERIMENTS)}.")
+    if name == "ct-to-pet-baseline":
+        from medsynth_core.experiments.ct_to_pet_baseline import run
 
-    return run(data, output, progress)
+        return run(data, output, progress)
+    from medsynth_core.experiments.systems import run as run_systems
+
+    return run_systems(name, data, output, progress)

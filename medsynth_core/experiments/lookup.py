@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medsynth_core.preparation.case import prepare
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.training.arrays import Pair
+from medsynth_core.volume import Volume
 
 BINS = 200
 
@@ -40,6 +42,18 @@ def fit_lookup(pairs: list[Pair], contract: Contract, centre: Callable[[np.ndarr
     values = np.array([float(centre(group)) if group.size else np.nan for group in groups])
     known = np.flatnonzero(np.isfinite(values))
     return LookupTable(edges, np.interp(np.arange(BINS), known, values[known]))
+
+
+def prepared_method(table: LookupTable, contract: Contract) -> Callable[[Volume], Volume]:
+    """Return a method that looks values up on the grid of the model, as a network would."""
+
+    def method(ct: Volume) -> Volume:
+        prepared = prepare(ct, contract)
+        values = np.where(prepared.body, table(prepared.voxels), 0)
+        side = contract.output
+        return ct.replace(voxels=prepared.restore(values), modality=side.modality, unit=side.unit)
+
+    return method
 
 
 def _bodies(pair: Pair, contract: Contract) -> tuple[np.ndarray, np.ndarray]:

@@ -72,6 +72,25 @@ class ResultTable:
             for row in self.rows()
         ]
 
+    def tests(self) -> list[dict[str, Any]]:
+        """Return a row a method: the p of each metric's paired Wilcoxon test against the compared method."""
+        return [
+            {
+                "method": method,
+                "against": self.compared,
+                **{
+                    metric: round(paired_wilcoxon(self.values(method, metric), self.values(self.compared, metric)), 4)
+                    for metric in self.metrics
+                },
+            }
+            for method in self.scores
+            if method != self.compared
+        ]
+
+    def write_tests(self) -> None:
+        """Write ``wilcoxon.csv``."""
+        write_rows(self.tests(), self.folder / "wilcoxon.csv")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the table and the cases as plain data."""
         return {"rows": self.rows(), "cases": self.scores}

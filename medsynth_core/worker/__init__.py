@@ -11,6 +11,7 @@ Requests::
     {"job": "build_pairs", "root": FOLDER, "kind": "folders", "roles": {ROLE: "*ct*.nii*", …}, "output": MANIFEST.csv}
     {"job": "build_pairs", "root": FOLDER, "kind": "dicom", "roles": {ROLE: "CT", …}, "output": MANIFEST.csv}
     {"job": "publish", "run": FOLDER, "data": null, "about": null, "device": "auto"}
+    {"job": "import_model", "package": FOLDER_OR_ZIP}
     {"job": "cancel"}
 
 Events have a key ``event``: ``started``, ``progress`` (``progress`` in 0…1, ``message``), ``log``, ``done``, ``error``

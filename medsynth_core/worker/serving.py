@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from medsynth_core.errors import Cancelled, MedSynthError
 from medsynth_core.progress import Progress
-from medsynth_core.worker import data_jobs, synthesis_jobs, training_jobs
+from medsynth_core.worker import data_jobs, model_jobs, synthesis_jobs, training_jobs
 
 JOBS: dict[str, Callable[[dict[str, Any], Progress], dict[str, Any]]] = {
     "describe": synthesis_jobs.describe,
@@ -22,6 +22,7 @@ JOBS: dict[str, Callable[[dict[str, Any], Progress], dict[str, Any]]] = {
     "register": data_jobs.register,
     "build_pairs": data_jobs.build_pairs,
     "publish": training_jobs.publish,
+    "import_model": model_jobs.import_model,
 }
 
 

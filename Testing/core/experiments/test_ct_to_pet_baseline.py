@@ -9,7 +9,7 @@ from builders import phantom_ct, phantom_pet, tiny_recipe, write_manifest
 from medsynth_core import MedSynthError, Progress, load_model, train, write_volume
 from medsynth_core.datasets.manifest import read_manifest
 from medsynth_core.experiments import run_experiment
-from medsynth_core.experiments.ct_to_pet_baseline import BASELINE, METRICS
+from medsynth_core.experiments.ct_to_pet_baseline import BASELINE, PET_METRICS
 from medsynth_core.experiments.lookup import constant, fit_lookup
 from medsynth_core.training.arrays import load_pairs
 
@@ -22,10 +22,7 @@ def pairs(tmp_path):
 
 def body_error(pairs, method, power):
     contract = tiny_recipe().contract
-    errors = [
-        np.abs(method(pair.voxels) - contract.output.intensity.inverse(pair.target))[pair.body]
-        for pair in pairs
-    ]
+    errors = [np.abs(method(pair.voxels) - contract.output.intensity.inverse(pair.target))[pair.body] for pair in pairs]
     return float((np.concatenate(errors) ** power).mean())
 
 
@@ -59,7 +56,7 @@ def test_one_call_makes_the_table(tmp_path):
     table = run_experiment("ct-to-pet-baseline", manifest, tmp_path / "out", Progress())
     written = list(csv.DictReader(table.path.open()))
     assert [row["method"] for row in written] == list(table.scores) and len(written) == 5
-    assert all(f"{metric}_mean" in written[0] for metric in METRICS)
+    assert all(f"{metric}_mean" in written[0] for metric in PET_METRICS)
     cases = list(csv.DictReader(table.cases_path.open()))
     assert len(cases) == 10
     of_mean = [float(row["mae"]) for row in cases if row["method"] == "mean SUV"]
