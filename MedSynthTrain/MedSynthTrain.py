@@ -130,10 +130,10 @@ class MedSynthTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
 
     def onReload(self) -> None:
-        """Reload the libraries together with the module (developer mode)."""
+        """Reload the library together with the module (developer mode)."""
         import sys
 
-        for name in [name for name in sys.modules if name.split(".")[0] in ("MedSynthLib", "MedSynthTrainLib")]:
+        for name in [name for name in sys.modules if name.split(".")[0] == "MedSynthTrainLib"]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 

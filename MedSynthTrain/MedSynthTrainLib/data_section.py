@@ -46,7 +46,7 @@ class DataSection:
         table.verticalHeader().setDefaultSectionSize(SIDE + 4)
         table.setIconSize(qt.QSize(SIDE, SIDE))
         table.horizontalHeader().setStretchLastSection(True)
-        for column, width in ((CASE, 90), (SPLIT, 44), (STATE, 82), (INPUT, 58), (TARGET, 58)):
+        for column, width in ((CASE, 80), (SPLIT, 40), (STATE, 80), (INPUT, 56), (TARGET, 56)):
             table.setColumnWidth(column, width)
         for split in SPLITS:
             ui.moveComboBox.addItem(split, split)
@@ -280,8 +280,7 @@ class DataSection:
             return
         self._checks = {check["case"]: check for check in checks}
         counts = [f"{sum(c['state'] == state for c in checks)} {state}" for state in MARKS]
-        self.refresh()
-        self._say(_("Checked: {counts}.").format(counts=", ".join(counts)))
+        self._changed(_("Checked: {counts}.").format(counts=", ".join(counts)))
 
     def _onRegistered(self, name: str, quality: dict[str, Any] | None, error: Exception | None) -> None:
         if self._job is None:

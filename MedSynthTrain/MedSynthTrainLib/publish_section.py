@@ -49,6 +49,7 @@ class PublishSection:
         table.setColumnCount(1 + len(METRICS))
         table.setHorizontalHeaderLabels([_("Test case"), *(TITLES[name] for name in METRICS)])
         table.verticalHeader().setVisible(False)
+        table.horizontalHeader().setDefaultSectionSize(88)
         table.horizontalHeader().setStretchLastSection(True)
         for button, slot in (
             (ui.publishButton, self.publish), (ui.libraryButton, self.addToLibrary), (ui.exportButton, self.export),

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from medsynth_core.errors import MedSynthError
 from MedSynthTrainLib import recipe_text, settings
 
+FIRST_PRESET = "ct-to-pet"
 # Writing a preset's text into the field is not an edit of the user's; this long after the last key press one is taken.
 EDIT_PAUSE_MS = 300
 
@@ -64,8 +65,9 @@ class RecipeSection:
         if draft:
             self.setText(draft)
         elif box.count > 1:
-            box.setCurrentIndex(1)
-            self._takePreset(1)
+            first = max(1, box.findText(FIRST_PRESET))
+            box.setCurrentIndex(first)
+            self._takePreset(first)
 
     def close(self) -> None:
         """Check no more."""

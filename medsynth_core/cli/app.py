@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 app.command("synthesize")(synthesis.synthesize)
 app.command("evaluate")(evaluation.evaluate)
-app.command("train")(training.train)
+app.command("train", cls=training.TrainCommand)(training.train)
 app.command("networks")(training.networks)
 app.command("reproduce")(training.reproduce)
 app.add_typer(models.app, name="models")

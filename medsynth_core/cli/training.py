@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from medsynth_core.cli.output import AsJson, print_json, print_table, progress_bar
 
 
+class TrainCommand(TyperCommand):
+    """``medsynth train``, whose help lists the presets and every key of a recipe."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the usual help and the list."""
+        super().format_help(ctx, formatter)
+        from medsynth_core.training.recipe_help import presets, recipe_keys
+
+        print_table(["preset", "what it makes"], [list(preset) for preset in presets().items()])
+        print_table(["recipe key", "takes", "default"], [[key.name, key.takes, key.default] for key in recipe_keys()])
+
+
 def train(
-    recipe: Annotated[Path, typer.Argument(help="Recipe: YAML file.")],
+    recipe: Annotated[Path, typer.Argument(help="Recipe: YAML file, or the name of a preset.")],
     data: Annotated[Path, typer.Option(help="Manifest: CSV with case, split and a column a role.")],
     output: Annotated[Path, typer.Option(help="Folder of the run.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Train a model and write its package into the run's folder."""
+    """Train a model and write its package into the run's folder.
+
+    Several GPUs or machines: accelerate launch -m medsynth_core train …
+    """
     from medsynth_core.training.train import train as run
 
     with progress_bar(as_json) as progress:

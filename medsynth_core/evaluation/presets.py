@@ -77,10 +77,10 @@ def _pet_minmax(reference: Volume) -> ValueRange:
 
 
 def _scanner_range(reference: Volume) -> ValueRange:
-    if reference.unit not in ("", "1"):
+    # MR has the scanner's values, or whatever a normalisation called its own: any unit but those of CT and PET.
+    if reference.unit in ("HU", "Bq/mL") or reference.unit.startswith("SUV"):
         raise MedSynthError(
-            "The preset dong2020 is for MR in values without a unit, but the volumes are in "
-            f"{reference.unit}; use the preset default."
+            f"The preset dong2020 is for MR, but the volumes are in {reference.unit}; use the preset default."
         )
     return _own_range(reference)
 

@@ -209,8 +209,9 @@ def _write_environment(experiment: str, shared: Recipe, output: Path) -> None:
 
 
 def _write_figures(results: Results, wanted: dict[str, Recipe], plan: Plan, output: Path) -> None:
-    unit = next(iter(wanted.values())).contract.output.unit
-    write_curves({name: _log(output / name) for name in wanted}, output / "curves.png", unit=unit)
+    shared = next(iter(wanted.values()))
+    logs = {name: _log(output / name) for name in wanted}
+    write_curves(logs, output / "curves.png", choose_by=shared.choose_by, unit=shared.contract.output.unit)
     shown = {name: results.judges[name] for name in results.judges}
     if plan.role == "mr_t1":
         best = {

@@ -85,7 +85,7 @@ def register(
     other when the images have no place in common, or have more information in common so.
 
     When the images agree less in the end than in the beginning, the moving one stays where it was, and the note says
-    so. The same images give the same result on the same computer.
+    so. The same images give the same result, to rounding.
 
     Args:
         fixed: stays where it is.

@@ -227,4 +227,4 @@ def _folds(bending: sitk.Transform, fixed: sitk.Image) -> bool:
         coarse.GetSpacing(),
         coarse.GetDirection(),
     )
-    return bool(sitk.GetArrayViewFromImage(sitk.DisplacementFieldJacobianDeterminant(field)).min() <= 0)
+    return bool(sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field)).min() <= 0)

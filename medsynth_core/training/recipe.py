@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from medsynth_core.errors import MedSynthError
 from medsynth_core.models.card import Name, NetworkSpec
 from medsynth_core.preparation.contract import Contract
+from medsynth_core.resources import resource_folder
 
 
 class _Part(BaseModel):
@@ -157,7 +158,7 @@ class Recipe(_Part):
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """Return the recipe in a YAML file.
+    """Return the recipe in a YAML file; ``path`` may also be the name of a preset.
 
     Raises:
         MedSynthError: no such file, not YAML, or a key or value that a recipe does not have (named).
@@ -165,10 +166,16 @@ def read_recipe(path: str | Path) -> Recipe:
     import yaml
 
     path = Path(path)
+    preset = resource_folder() / "Recipes" / f"{path}.yaml"
+    if not path.exists() and preset.is_file():
+        path = preset
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise MedSynthError(f"The recipe {path} cannot be read: {error.strerror}.") from error
+        raise MedSynthError(
+            f"The recipe {path} cannot be read: {error.strerror}; give a YAML file or the name of a preset, which "
+            "medsynth train --help lists."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise MedSynthError(f"The recipe {path} is not a YAML file: {' '.join(str(error).split())}.") from error
     try:
@@ -179,7 +186,8 @@ def read_recipe(path: str | Path) -> Recipe:
 
 def _wrong(error: ValidationError) -> str:
     """Return where a recipe is wrong, why, and for a key that it cannot have, which ones it can."""
-    first = error.errors()[0]
+    # A misspelt key is the reason why another one is missing.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     *parents, key = [str(part) for part in first["loc"]] or ["the whole file"]
     where = ".".join((*parents, key))
     if first["type"] != "extra_forbidden":

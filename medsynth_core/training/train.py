@@ -34,7 +34,7 @@ def train(
     ``torchrun``, several processes train together; all return when the package is there.
 
     Args:
-        recipe: a `Recipe` or its YAML file.
+        recipe: a `Recipe`, its YAML file, or the name of a preset.
         data: the manifest, a CSV with the columns ``case``, ``split`` and the recipe's two roles (files).
         output: folder for checkpoints, log, best weights and, at the end, the package.
         resume: go on from the checkpoint in ``output``.

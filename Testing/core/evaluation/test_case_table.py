@@ -165,10 +165,13 @@ def test_the_mask_limits_the_errors() -> None:
         slice_scores(synthetic, reference, background)
 
 
-def test_other_units_and_constant_references_are_refused() -> None:
+def test_ct_pet_and_constant_references_are_refused() -> None:
     reference = head()
-    with pytest.raises(MedSynthError, match="dong2020 is for MR"):
-        evaluate(reference.replace(unit="HU"), reference.replace(unit="HU"), preset="dong2020")
+    for unit in ("HU", "SUVbw", "Bq/mL"):
+        with pytest.raises(MedSynthError, match="dong2020 is for MR"):
+            evaluate(reference.replace(unit=unit), reference.replace(unit=unit), preset="dong2020")
+    normalised = reference.replace(unit="T1 (fat = 1000)")
+    assert evaluate(normalised, normalised, preset="dong2020").metrics["mae"] == 0
     flat = reference.replace(voxels=np.full(reference.shape, 4.0))
     with pytest.raises(MedSynthError, match="has the value 4 everywhere"):
         evaluate(flat, flat, preset="dong2020")

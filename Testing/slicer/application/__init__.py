@@ -32,7 +32,8 @@ def start() -> None:
     widgets.installInSlicer()
     coremodules.install()
     sys.modules["SampleData"] = sampledata.module()
-    sys.path.insert(0, str(ROOT / "MedSynth"))
+    for module in ("MedSynthTrain", "MedSynth"):
+        sys.path.insert(0, str(ROOT / module))
 
 
 def clearScene() -> None:

@@ -11,10 +11,24 @@ from PySide6 import QtCore, QtWidgets
 
 
 class LayoutManager:
-    """Three slice views, with Slicer's real slice logic behind each."""
+    """Three slice views, with Slicer's real slice logic behind each, and Slicer's real layout logic."""
 
     def __init__(self) -> None:
         self._logics: dict[str, slicer.vtkMRMLSliceLogic] = {}
+        self._layoutLogic: slicer.vtkMRMLLayoutLogic | None = None
+
+    def layoutLogic(self) -> slicer.vtkMRMLLayoutLogic:
+        if self._layoutLogic is None:
+            self._layoutLogic = slicer.vtkMRMLLayoutLogic()
+            self._layoutLogic.SetMRMLScene(slicer.mrmlScene)
+        return self._layoutLogic
+
+    @property
+    def layout(self) -> int:
+        return self.layoutLogic().GetLayoutNode().GetViewArrangement()
+
+    def setLayout(self, layout: int) -> None:
+        self.layoutLogic().GetLayoutNode().SetViewArrangement(layout)
 
     def createSliceViews(self) -> None:
         self._logics.clear()

@@ -12,7 +12,7 @@ from application.pythonqt import PythonQtObject, propertiesOf
 
 
 class ctkCollapsibleButton(PythonQtObject, QtWidgets.QWidget):  # noqa: N801 - the name that Slicer gives it
-    """A header that shows or hides what lies below it."""
+    """A header that shows or hides what lies below it, except what was hidden by itself."""
 
     contentsCollapsed = QtCore.Signal(bool)
     customSignals = {"contentsCollapsed(bool)": "contentsCollapsed"}
@@ -20,7 +20,8 @@ class ctkCollapsibleButton(PythonQtObject, QtWidgets.QWidget):  # noqa: N801 - t
 
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
-        self._collapsed = False
+        self._collapsed, self._forcing = False, False
+        self._hidden: dict[QtWidgets.QWidget, bool] = {}
         self._header = QtWidgets.QPushButton(self)
         self._header.setStyleSheet("text-align: left; padding: 3px 8px;")
         self._header.clicked.connect(lambda: self._setCollapsed(not self._collapsed))
@@ -40,15 +41,28 @@ class ctkCollapsibleButton(PythonQtObject, QtWidgets.QWidget):  # noqa: N801 - t
         self.contentsCollapsed.emit(collapsed)
 
     def _hideContents(self) -> None:
-        for child in QtCore.QObject.children(self):
-            if isinstance(child, QtWidgets.QWidget) and child is not self._header:
-                child.setVisible(not self._collapsed)
         self.setMaximumHeight(self._HEADER if self._collapsed else 16777215)
+        self._forcing = True
+        for child, hidden in self._hidden.items():
+            child.setVisible(not self._collapsed and not hidden)
+        self._forcing = False
+
+    def eventFilter(self, child, event) -> bool:
+        kinds = {QtCore.QEvent.Type.ShowToParent: False, QtCore.QEvent.Type.HideToParent: True}
+        if not self._forcing and event.type() in kinds and child in self._hidden:
+            self._hidden[child] = kinds[event.type()]
+            if self._collapsed:
+                self._hideContents()
+        return False
 
     def resizeEvent(self, event) -> None:
         self._header.setGeometry(0, 0, QtWidgets.QWidget.width(self), self._HEADER)
 
     def showEvent(self, event) -> None:
+        for child in QtCore.QObject.children(self):
+            if isinstance(child, QtWidgets.QWidget) and child is not self._header and child not in self._hidden:
+                self._hidden[child] = child.isHidden()
+                child.installEventFilter(self)
         self._hideContents()
 
     text = property(lambda self: self._title, _relabel)

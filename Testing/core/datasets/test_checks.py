@@ -1,0 +1,150 @@
+"""Whatever makes a case useless or misleading is found, and what is all right is left alone."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from builders import axial_matrix, phantom_ct, phantom_pet, tiny_recipe
+
+from medsynth_core import Cancelled, write_volume
+from medsynth_core.datasets.checks import RoleKind, check_cases, count_states, table
+from medsynth_core.datasets.manifest import Case, read_manifest
+from medsynth_core.io.sidecar import write_sidecar
+
+SIDES = {"ct": tiny_recipe().contract.input, "pet": tiny_recipe().contract.output}
+
+
+def write_case(folder, number, split="train", shift=0.0, **patient):
+    ct = phantom_ct((12, 40, 44), seed=number)
+    pet = phantom_pet(ct)
+    matrix = pet.ijk_to_ras.copy()
+    matrix[0, 3] += shift
+    files = {"ct": folder / f"ct{number}.nii.gz", "pet": folder / f"pet{number}.nii.gz"}
+    write_volume(ct, files["ct"])
+    # No two patients have the same uptake.
+    write_volume(pet.replace(voxels=pet.voxels * np.float32(1 + 0.02 * number), ijk_to_ras=matrix), files["pet"])
+    return Case(f"P{number}", split, files, **patient)
+
+
+@pytest.fixture
+def cases(tmp_path):
+    splits = ["train"] * 4 + ["val", "test"]
+    return [write_case(tmp_path, number, split) for number, split in enumerate(splits)]
+
+
+def found(cases, sides=SIDES):
+    return {check.case: (check.state, " ".join(check.problems)) for check in check_cases(cases, sides)}
+
+
+def test_cases_without_fault_are_good_and_measured(cases):
+    checks = check_cases(cases, SIDES)
+    assert count_states(checks) == {"good": 6, "doubtful": 0, "refused": 0}
+    assert all(check.body_dice > 0.8 and check.mutual_information > 0.3 for check in checks)
+    columns, rows = table(checks)
+    assert columns == ["case", "split", "state", "MI", "Dice", "problems"]
+    assert rows[4][:3] == ["P4", "val", "good"] and float(rows[4][4]) == pytest.approx(checks[4].body_dice, abs=1e-3)
+
+
+def test_a_missing_file_and_a_missing_role_are_refused_and_the_others_looked_at(cases, tmp_path):
+    cases[1].files["pet"].unlink()
+    cases[2] = replace(cases[2], files={"ct": cases[2].files["ct"]})
+    told = found(cases)
+    assert told["P1"][0] == "refused" and "pet1.nii.gz" in told["P1"][1] and "no such file" in told["P1"][1]
+    assert told["P2"][0] == "refused" and "no file for 'pet'" in told["P2"][1]
+    assert [state for state, _ in told.values()].count("good") == 4
+
+
+def test_another_modality_or_unit_is_told_by_what_the_file_says(cases):
+    ct, pet = phantom_ct((12, 40, 44)), phantom_pet(phantom_ct((12, 40, 44)))
+    write_sidecar(pet.replace(unit="Bq/mL", metadata={"medsynth_version": "1"}), cases[0].files["pet"])
+    write_sidecar(ct.replace(modality="MR", metadata={"medsynth_version": "1"}), cases[1].files["ct"])
+    told = found(cases)
+    assert told["P0"][0] == told["P1"][0] == "refused"
+    assert "unit is Bq/mL" in told["P0"][1] and "modality is MR" in told["P1"][1]
+
+
+def test_another_modality_or_unit_is_told_by_its_values(cases):
+    swapped = replace(cases[0], files={"ct": cases[0].files["pet"], "pet": cases[0].files["ct"]})
+    pet = phantom_pet(phantom_ct((12, 40, 44)))
+    write_volume(pet.replace(voxels=pet.voxels * 5000), cases[1].files["pet"])
+    write_volume(pet.replace(voxels=pet.voxels * 0 + 3), cases[2].files["pet"])
+    told = found([swapped, *cases[1:]])
+    assert told["P0"][0] == "refused" and "ct: " in told["P0"][1] and "pet: " in told["P0"][1]
+    assert told["P1"][0] == "doubtful" and "hardly SUVbw" in told["P1"][1]
+    assert told["P2"][0] == "doubtful" and "All voxels" in told["P2"][1]
+
+
+def test_images_without_a_place_in_common_are_refused(cases, tmp_path):
+    told = found([*cases, write_case(tmp_path, 9, shift=500.0)])
+    assert told["P9"][0] == "refused" and "no place in common" in told["P9"][1]
+
+
+def test_a_pair_that_lies_worse_than_the_others_is_doubtful(cases, tmp_path):
+    told = found([*cases, write_case(tmp_path, 9, shift=9.0)])
+    assert told.pop("P9")[0] == "doubtful"
+    assert {state for state, _ in told.values()} == {"good"}
+
+
+def test_few_pairs_have_no_median_but_bodies_apart_are_doubtful_all_the_same(tmp_path):
+    told = found([write_case(tmp_path, 0), write_case(tmp_path, 1, shift=20.0)])
+    assert told["P0"][0] == "good"
+    assert told["P1"][0] == "doubtful" and "Dice of the bodies" in told["P1"][1]
+
+
+def test_one_image_in_two_cases_is_doubtful_and_in_two_splits_refused(cases, tmp_path):
+    # As another file, of another type.
+    ct = phantom_ct((12, 40, 44), seed=0)
+    write_volume(ct.replace(voxels=ct.voxels.astype(np.float32)), tmp_path / "copy.mha")
+    same_split = replace(cases[1], files={**cases[1].files, "ct": tmp_path / "copy.mha"})
+    told = found([cases[0], same_split, *cases[2:]])
+    assert told["P0"] == ("doubtful", "ct is also ct of P1.") and told["P1"] == ("doubtful", "ct is also ct of P0.")
+    told = found([cases[0], *cases[1:4], replace(same_split, name="P4", split="val"), cases[5]])
+    assert told["P0"][0] == told["P4"][0] == "refused" and "in the split val" in told["P0"][1]
+
+
+def test_an_image_as_input_and_target_is_refused(cases):
+    twice = replace(cases[0], files={"ct": cases[0].files["pet"], "pet": cases[0].files["pet"]})
+    kinds = {"ct": RoleKind("PT", "SUVbw"), "pet": RoleKind("PT", "SUVbw")}
+    told = check_cases([twice], kinds)[0]
+    assert told.state == "refused" and "same image" in told.problems[0]
+
+
+def test_the_same_patient_in_two_splits_is_refused(cases):
+    cases[0], cases[4] = (replace(case, patient="Jo") for case in (cases[0], cases[4]))
+    told = found(cases)
+    assert told["P0"][0] == told["P4"][0] == "refused" and told["P1"][0] == "good"
+    assert "'Jo' is in the splits train and val" in told["P0"][1]
+
+
+def test_grids_may_differ_in_axes_and_voxels(cases, tmp_path):
+    matrix = axial_matrix((1.7, 1.7, 2.6))
+    matrix[:3, :2] *= -1
+    matrix[:3, 3] = cases and phantom_ct((12, 40, 44)).ijk_to_ras[:3] @ [43, 39, 0, 1]
+    pet = phantom_pet(phantom_ct((13, 24, 26)))
+    write_volume(pet.replace(ijk_to_ras=matrix), cases[3].files["pet"])
+    assert found(cases)["P3"][0] == "good"
+
+
+def test_it_can_be_cancelled(cases):
+    def stop(fraction, message):
+        if "P2" in message:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        check_cases(cases, SIDES, stop)
+
+
+def test_real_pairs_that_were_judged_poor_are_doubtful_and_no_good_one_is(shared_data):
+    manifest = shared_data / "sts" / "cases.csv"
+    with manifest.open() as file:
+        judged = {row["case"]: row["ct_mr_registration"] for row in csv.DictReader(file)}
+    # A part of the set: every poor pair, and others.
+    kept = [name for name, word in judged.items() if word == "poor"] + [n for n, w in judged.items() if w == "good"][
+        :14
+    ]
+    cases = [case for case in read_manifest(manifest, ("ct", "mr_t1")) if case.name in kept]
+    states = {c.case: c.state for c in check_cases(cases, {"ct": RoleKind("CT", "HU"), "mr_t1": RoleKind("MR")})}
+    poor = [states[name] for name in kept if judged[name] == "poor"]
+    assert poor.count("doubtful") >= 4
+    assert "doubtful" not in [states[name] for name in kept if judged[name] == "good"]

@@ -1,0 +1,74 @@
+"""What the tests of MedSynthTrain share: phantoms as volume nodes, a recipe that trains in seconds, the panel."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import application
+import slicer
+from scene_helpers import waitUntil
+
+sys.path.insert(0, str(application.ROOT / "Testing" / "core"))
+
+from builders import phantom_ct, phantom_pet, tiny_recipe  # noqa: E402 - the folder must be importable first
+
+SECONDS = 90.0
+
+
+def nodeOf(volume, name: str):
+    """Return a volume node with a core volume's voxels, place, and unit."""
+    from MedSynthLib import volume_bridge as bridge
+
+    node = slicer.util.addVolumeFromArray(volume.voxels, volume.ijk_to_ras, name)
+    bridge.setUnit(node, volume.unit)
+    return node
+
+
+def phantomPair(seed: int) -> tuple:
+    """Return a phantom's CT and PET as volume nodes; each seed's patient is of another breadth."""
+    ct = phantom_ct((6, 40, 40 + 2 * seed), seed=seed)
+    return nodeOf(ct, f"CT {seed}"), nodeOf(phantom_pet(ct), f"PET {seed}")
+
+
+def recipeText(**changes) -> str:
+    """Return the YAML of a recipe that trains in seconds."""
+    # JSON is YAML too.
+    return json.dumps(tiny_recipe(**changes).model_dump(mode="json"), indent=1)
+
+
+def addPhantoms(dataSet, count: int = 4) -> None:
+    """Add phantoms to a data set and divide them: two for training, one each for val and test."""
+    from MedSynthTrainLib.recipe_text import parsedRecipe
+    from MedSynthTrainLib.roles import rolesOf
+
+    roles = rolesOf(parsedRecipe(recipeText()))
+    for seed in range(count):
+        dataSet.addPair(*phantomPair(seed), roles, f"P{seed}")
+    for seed in range(count):
+        dataSet.setSplit([f"P{seed}"], ("train", "train", "val", "test")[seed % 4])
+
+
+def makePanel(folder: Path):
+    """Return the panel of MedSynthTrain with its data set and runs in a folder."""
+    from MedSynthTrainLib import settings
+
+    settings.setRunsFolder(folder)
+    from MedSynthTrain import MedSynthTrainWidget
+
+    return MedSynthTrainWidget()
+
+
+def closePanel(panel) -> None:
+    """Close a panel as Slicer does at its end: trainings go on."""
+    panel.cleanup()
+    panel.parent.close()
+    panel.parent.deleteLater()
+
+
+def stopAll(panel) -> None:
+    """Stop what a test has left running."""
+    for run in panel._run.running():
+        run.stop()
+    assert waitUntil(lambda: not panel._run.running(), SECONDS)
