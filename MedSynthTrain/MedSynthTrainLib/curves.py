@@ -52,13 +52,11 @@ class Curves:
             metrics: (split, name) → epoch → value.
             metric: of the validation, to draw at the right: ``mae``, ``psnr`` or ``ssim``.
         """
-        losses = {
-            name: values
-            for (split, name), values in sorted(metrics.items(), key=lambda item: item[0][1] != "loss")
-            if split == "train" and name not in NO_LOSSES
-        }
-        if list(losses)[:1] == ["loss"] and len(losses) == 2:  # the sum of a single loss says nothing new
-            losses = {"loss": losses["loss"]}
+        train = {name: values for (split, name), values in metrics.items() if split == "train"}
+        total = train.get("loss", {})
+        # The only part of a sum is the sum itself.
+        parts = {name: values for name, values in train.items() if name not in NO_LOSSES and values != total}
+        losses = {"loss": total, **parts} if total else parts
         self._draw(LOSS_VIEW, _("Training"), _("Loss"), losses)
         label = METRICS[metric]
         chosen = {label: values for (split, name), values in metrics.items() if (split, name) == ("val", metric)}

@@ -46,7 +46,8 @@ class DataSection:
         table.verticalHeader().setDefaultSectionSize(SIDE + 4)
         table.setIconSize(qt.QSize(SIDE, SIDE))
         table.horizontalHeader().setStretchLastSection(True)
-        for column, width in ((CASE, 80), (SPLIT, 40), (STATE, 80), (INPUT, 56), (TARGET, 56)):
+        widths = ((CASE, 80), (SPLIT, 40), (STATE, 80), (INPUT, 56), (TARGET, 56), (PATIENT, 40))
+        for column, width in widths:
             table.setColumnWidth(column, width)
         for split in SPLITS:
             ui.moveComboBox.addItem(split, split)

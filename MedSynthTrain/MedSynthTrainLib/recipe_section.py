@@ -12,7 +12,7 @@ from medsynth_core.errors import MedSynthError
 from MedSynthTrainLib import recipe_text, settings
 
 FIRST_PRESET = "ct-to-pet"
-# Writing a preset's text into the field is not an edit of the user's; this long after the last key press one is taken.
+# This long after the last key press, what was typed is read.
 EDIT_PAUSE_MS = 300
 
 
@@ -75,7 +75,9 @@ class RecipeSection:
 
     def setText(self, text: str) -> None:
         """Replace the recipe, as if the text had been typed, and check it at once."""
-        self._write(text)
+        self._updating = True
+        self._ui.yamlTextEdit.plainText = text
+        self._updating = False
         self.check()
 
     def openFile(self, path: Path) -> None:
@@ -85,10 +87,13 @@ class RecipeSection:
             MedSynthError: the file cannot be read.
         """
         try:
-            self.setText(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as problem:
             reason = getattr(problem, "strerror", None) or problem
             raise MedSynthError(_("{path} cannot be read: {reason}.").format(path=path, reason=reason)) from problem
+        box = self._ui.presetComboBox
+        box.setCurrentIndex(max(0, box.findData(str(path))))
+        self.setText(text)
 
     def check(self) -> None:
         """Read the text: take the recipe, or say at the field what is wrong."""
@@ -165,11 +170,6 @@ class RecipeSection:
     def _onEdited(self) -> None:
         if not self._updating:
             self._pause.start()
-
-    def _write(self, text: str) -> None:
-        self._updating = True
-        self._ui.yamlTextEdit.plainText = text
-        self._updating = False
 
 
 def _attribute(recipe: Any, keys: tuple[str, ...]) -> Any:

@@ -179,7 +179,8 @@ class RunSection:
 
     def redraw(self) -> None:
         """Draw the curves again, in a scene that was closed and opened."""
-        self._showCurves()
+        # Not at once: the views forget what they show after the scene has told that it is closed.
+        qt.QTimer.singleShot(0, lambda: self._showCurves() if self._timer.active else None)
 
     def _action(self) -> str:
         if self.run is None:

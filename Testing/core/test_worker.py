@@ -10,7 +10,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from builders import phantom_ct, tiny_recipe, write_manifest
+from builders import phantom_ct, phantom_pet, tiny_recipe, write_manifest
 
 from medsynth_core import load_model, synthesize, train
 
@@ -160,6 +160,59 @@ def test_a_line_that_is_no_request_is_answered_and_the_next_is_served(worker, li
     assert told["event"] == "error" and told["message"] == "A request is a JSON object with a key 'job'."
     worker.send(job="describe")
     assert worker.next(*LAST)["event"] == "done"
+
+
+def test_it_checks_the_cases_of_a_manifest(worker, tmp_path):
+    manifest = write_manifest(tmp_path)
+    for number in range(4):  # the phantoms' PETs are alike, and are told to be copies
+        pet = read_volume(tmp_path / f"pet{number}.nii.gz")
+        write_volume(pet.replace(voxels=pet.voxels * np.float32(1 + number / 10)), tmp_path / f"pet{number}.nii.gz")
+    (tmp_path / "pet1.nii.gz").unlink()
+    roles = {"ct": {"modality": "CT", "unit": "HU"}, "pet": {"modality": "PT", "unit": "SUVbw"}}
+    worker.send(job="check_cases", data=str(manifest), roles=roles)
+    cases = worker.next(*LAST)["cases"]
+    assert [case["state"] for case in cases] == ["good", "refused", "good", "good"]
+    assert set(cases[0]) == {"case", "split", "patient", "state", "problems", "mutual_information", "body_dice"}
+    assert "no such file" in cases[1]["problems"][0] and cases[0]["body_dice"] > 0.8
+
+
+def test_it_registers_two_volumes(worker, tmp_path):
+    fixed = phantom_ct((12, 40, 44))
+    moving = phantom_pet(fixed)
+    matrix = moving.ijk_to_ras.copy()
+    matrix[:3, 3] += (5.0, -4.0, 0.0)
+    request = {"job": "register", "output": str(tmp_path / "moved.npy")}
+    for name, volume in (("fixed", fixed), ("moving", moving.replace(ijk_to_ras=matrix))):
+        np.save(tmp_path / f"{name}.npy", volume.voxels)
+        about = {"modality": volume.modality, "unit": volume.unit, "ijk_to_ras": volume.ijk_to_ras.tolist()}
+        request[name] = {"voxels": str(tmp_path / f"{name}.npy"), **about}
+    worker.send(**request)
+    done = worker.next(*LAST)
+    assert done["event"] == "done" and done["output"] == str(tmp_path / "moved.npy")
+    # RAS is LPS with the first two axes reversed.
+    assert np.allclose(np.array(done["lps_matrix"])[:3, 3], (-5.0, 4.0, 0.0), atol=1.0)
+    assert done["quality"]["after"]["mutual_information"] > done["quality"]["before"]["mutual_information"]
+    moved = np.load(tmp_path / "moved.npy")
+    assert moved.shape == fixed.shape and np.abs(moved - moving.voxels).mean() < 0.1
+
+
+def test_it_builds_a_manifest_from_folders_and_says_what_is_missing(worker, tmp_path):
+    for number in range(2):
+        (tmp_path / "in" / f"P{number}").mkdir(parents=True)
+        for role in ("ct", "pet"):
+            (tmp_path / "in" / f"P{number}" / f"{role}.nii.gz").write_bytes(b"")
+    request = {"job": "build_pairs", "root": str(tmp_path / "in"), "output": str(tmp_path / "all.csv")}
+    worker.send(**request, kind="folders", roles={"ct": "ct.*", "pet": "pet.*"})
+    assert worker.next(*LAST) == {"event": "done", "manifest": str(tmp_path / "all.csv"), "cases": 2}
+    assert (tmp_path / "all.csv").read_text().splitlines()[1] == "P0,,in/P0/ct.nii.gz,in/P0/pet.nii.gz"
+    for kind, roles, words in (
+        ("folders", {"mr": "mr.*"}, "No folder below"),
+        ("dicom", {"ct": "CT"}, "no DICOM study"),
+        ("tape", {"ct": "CT"}, "choose folders or dicom"),
+        ("folders", ["ct"], "'roles'"),
+    ):
+        worker.send(**request, kind=kind, roles=roles)
+        assert words in worker.next(*LAST)["message"]
 
 
 def test_a_job_is_cancelled_and_the_next_one_is_not(worker, request_of, tmp_path):

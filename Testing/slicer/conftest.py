@@ -17,8 +17,9 @@ SAMPLE_CASE = application.ROOT / "Resources" / "SampleCase"
 
 @pytest.fixture(autouse=True)
 def emptyScene():
-    """Give every test an empty scene, with the module loaded."""
+    """Give every test an empty scene, with the modules loaded."""
     application.loadModule("MedSynth")
+    application.loadModule("MedSynthTrain")
     application.clearScene()
     yield
     application.clearScene()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
+from monai.data import set_track_meta
 from monai.transforms import RandAffine, RandFlip
-from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from medsynth_core.training.recipe import Recipe
+
+
+# The history of transforms that MONAI would keep costs as much time as the transforms, and nobody reads it.
+set_track_meta(False)
 
 
 class Augmenter:
@@ -50,7 +56,7 @@ class Augmenter:
         self._affine.set_random_state(state=state)
         self._flip.set_random_state(state=state)
         # What comes in from outside the slice is empty space, which the transforms take to be zero.
-        return convert_to_tensor(self._flip(self._affine(stack - empty)), track_meta=False) + empty
+        return cast(Tensor, self._flip(self._affine(stack - empty))) + empty
 
     def _shifted(self, image: Tensor, random: np.random.Generator) -> Tensor:
         if not self._intensity:

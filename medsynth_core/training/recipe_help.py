@@ -16,7 +16,6 @@ from medsynth_core.training.recipe import Recipe, read_recipe
 
 SIGNS = ((Gt, "gt", ">"), (Ge, "ge", "≥"), (Lt, "lt", "<"), (Le, "le", "≤"))
 NAMES = {
-    "PathType": "file",
     "Path": "file",
     "str": "text",
     "int": "whole number",

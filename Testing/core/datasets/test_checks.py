@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import axial_matrix, phantom_ct, phantom_pet, tiny_recipe
+from builders import phantom_ct, phantom_pet, tiny_recipe
 
-from medsynth_core import Cancelled, write_volume
+from medsynth_core import Cancelled, read_volume, write_volume
 from medsynth_core.datasets.checks import RoleKind, check_cases, count_states, table
 from medsynth_core.datasets.manifest import Case, read_manifest
 from medsynth_core.io.sidecar import write_sidecar
+from medsynth_core.preparation.grid import resample
 
 SIDES = {"ct": tiny_recipe().contract.input, "pet": tiny_recipe().contract.output}
 
@@ -117,12 +118,12 @@ def test_the_same_patient_in_two_splits_is_refused(cases):
     assert "'Jo' is in the splits train and val" in told["P0"][1]
 
 
-def test_grids_may_differ_in_axes_and_voxels(cases, tmp_path):
-    matrix = axial_matrix((1.7, 1.7, 2.6))
-    matrix[:3, :2] *= -1
-    matrix[:3, 3] = cases and phantom_ct((12, 40, 44)).ijk_to_ras[:3] @ [43, 39, 0, 1]
-    pet = phantom_pet(phantom_ct((13, 24, 26)))
-    write_volume(pet.replace(ijk_to_ras=matrix), cases[3].files["pet"])
+def test_grids_may_differ_in_axes_and_voxels(cases):
+    pet = read_volume(cases[3].files["pet"])
+    matrix = pet.ijk_to_ras @ np.diag([-1.6, 1.3, -2.0, 1.0])
+    matrix[:3, 3] = pet.ijk_to_ras[:3] @ [43, 0, 11, 1]
+    other = pet.replace(voxels=np.zeros((17, 30, 27), np.float32), ijk_to_ras=matrix)
+    write_volume(resample(pet, other), cases[3].files["pet"])
     assert found(cases)["P3"][0] == "good"
 
 

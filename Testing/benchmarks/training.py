@@ -1,0 +1,161 @@
+"""How fast a training is: against the same step on data already in memory, and against a plain pix2pix-style loop.
+
+Run with ``python Testing/benchmarks/training.py [cpu|cuda]``. One process, three ways in turn, several times over, with
+the same network, batch and slices of the sample case:
+
+- step: the system's step on one batch that lies on the device;
+- training: MedSynth's loop over an epoch, with files mapped into memory, augmentation, learning rate, checks of the
+  loss, running average and reports;
+- plain: what people write first, after pix2pix: a torch ``DataLoader`` of random crops and flips of tensors in memory,
+  and the usual two optimisers.
+
+Figures are milliseconds a batch (medians) and their ratios.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from medsynth_core.datasets.manifest import Case, write_manifest
+from medsynth_core.networks.registry import create_network
+from medsynth_core.preparation.slices import neighbours
+from medsynth_core.progress import Progress
+from medsynth_core.training.arrays import load_pairs
+from medsynth_core.training.engine import Engine
+from medsynth_core.training.journal import Journal
+from medsynth_core.training.loop import Trainer
+from medsynth_core.training.recipe import Recipe, read_recipe
+from medsynth_core.training.run_folder import RunFolder
+
+SAMPLE = Path(__file__).parents[2] / "Resources" / "SampleCase"
+REPEATS = 5
+COPIES = 4  # of the sample case, so that an epoch has enough batches
+
+
+def recipe() -> Recipe:
+    """Return pix2pix on CT and PET: 128² slices and a narrow network, for which a loader has the least time."""
+    shared = read_recipe("experiments/ct-to-pet-systems").model_dump(mode="json")
+    changes = {
+        "network": {"name": "unet256", "options": {"channels": [32, 64, 128, 256, 256, 256]}},
+        "contract": {**shared["contract"], "spacing": [2.0, 2.0, 3.27]},
+        "augmentation": {**shared["augmentation"], "crop": 128},
+    }
+    return Recipe.model_validate({**shared, **changes})
+
+
+class Slices(Dataset):
+    """The same slices in memory, cut and mirrored at random as pix2pix does it."""
+
+    def __init__(self, pairs: list, channels: tuple[int, int], size: int) -> None:
+        self._slices = []
+        for pair in pairs:
+            for k in range(len(pair.voxels)):
+                both = [
+                    neighbours(torch.tensor(voxels), torch.tensor([k]), count, "replicate")[0]
+                    for voxels, count in zip((pair.voxels, pair.target), channels, strict=True)
+                ]
+                padded = nn.functional.pad(torch.cat(both), [size // 2] * 4, value=-1.0)
+                self._slices.append(padded)
+        self._channels, self._size = channels, size
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        whole = self._slices[index]
+        top, left = (int(torch.randint(0, n - self._size + 1, ())) for n in whole.shape[1:])
+        part = whole[:, top : top + self._size, left : left + self._size]
+        if torch.rand(()) < 0.5:
+            part = part.flip(-1)
+        return part[: self._channels[0]].contiguous(), part[self._channels[0] :].contiguous()
+
+
+def plain_epoch(pairs: list, wanted: Recipe, device: torch.device, batches: int) -> float:
+    """Train for a number of batches as people write it first, and return the seconds."""
+    generator = create_network(wanted.network.name, **wanted.network.options).to(device)
+    discriminator = create_network(wanted.discriminator.name, **wanted.discriminator.options).to(device)
+    rates = {"lr": wanted.optimiser.learning_rate, "betas": wanted.optimiser.betas}
+    first, second = (torch.optim.Adam(network.parameters(), **rates) for network in (generator, discriminator))
+    slices = Slices(pairs, (3, 3), wanted.augmentation.crop)
+    loader = DataLoader(slices, wanted.batch_size, shuffle=True, drop_last=True, num_workers=0)
+    mse = nn.MSELoss()
+    started, done = time.perf_counter(), 0
+    while done < batches:
+        for image, target in loader:
+            image, target = image.to(device), target.to(device)
+            fake = generator(image)
+            second.zero_grad()
+            on_fake = discriminator(torch.cat([image, fake.detach()], 1))
+            on_real = discriminator(torch.cat([image, target], 1))
+            (0.5 * (mse(on_fake, torch.zeros_like(on_fake)) + mse(on_real, torch.ones_like(on_real)))).backward()
+            second.step()
+            first.zero_grad()
+            judged = discriminator(torch.cat([image, fake], 1))
+            (mse(judged, torch.ones_like(judged)) + 100 * mse(fake, target)).backward()
+            first.step()
+            done += 1
+            if done == batches:
+                break
+    _wait(device)
+    return time.perf_counter() - started
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def main(device: torch.device) -> None:
+    """Measure the three in turn and print medians and ratios."""
+    wanted = recipe()
+    case = Case("sample", "train", {"ct": SAMPLE / "ct.nii.gz", "pet": SAMPLE / "pet.nii.gz"})
+    seconds: dict[str, list[float]] = {"step": [], "training": [], "plain": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = RunFolder(name)
+        folder.make()
+        write_manifest([case], folder.path / "cases.csv")
+        pairs = load_pairs([case] * COPIES, wanted, Progress(), folder.arrays)
+        trainer = Trainer(wanted, pairs, pairs[:1], folder, Journal(folder.path), Engine(device, wanted))
+        count = len(trainer.batches)
+        batch = next(iter(trainer.batches.epoch(0)))
+        image, target = batch.image.to(device), batch.target.to(device)
+        trainer._begun, trainer._done_before, trainer._saved = time.monotonic(), 0, time.monotonic()
+        for repeat in range(REPEATS + 1):
+            started = time.perf_counter()
+            for _ in range(count):
+                trainer.system.step(image, target)
+            _wait(device)
+            step = time.perf_counter() - started
+            trainer.epoch, trainer.position = repeat, 0
+            started = time.perf_counter()
+            trainer._train_epoch(Progress(), time.monotonic())
+            _wait(device)
+            training = time.perf_counter() - started
+            plain = plain_epoch(pairs, wanted, device, count)
+            if repeat:  # the first time warms up
+                for key, value in (("step", step), ("training", training), ("plain", plain)):
+                    seconds[key].append(1000 * value / count)
+    medians = {key: statistics.median(values) for key, values in seconds.items()}
+    found = {
+        "device": str(device),
+        "batches": count,
+        "batch_size": wanted.batch_size,
+        "milliseconds_a_batch": {key: round(value, 1) for key, value in medians.items()},
+        "training over step (throughput)": round(medians["step"] / medians["training"], 3),
+        "training over plain (throughput)": round(medians["plain"] / medians["training"], 3),
+        "repeats": REPEATS,
+    }
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main(torch.device(sys.argv[1] if len(sys.argv) > 1 else "cpu"))

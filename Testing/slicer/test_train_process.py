@@ -1,0 +1,155 @@
+"""A training lives apart from Slicer: it is left running and found again, stopped, killed, and resumed."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+import qt
+import slicer
+from scene_helpers import processesOfGroup, waitUntil
+from train_helpers import SECONDS, addPhantoms, closePanel, makePanel, recipeText, stopAll
+
+MANY = 4000  # epochs: longer than any test
+
+
+@pytest.fixture
+def panel(tmp_path):
+    """Return a panel that is ready to start a long training."""
+    panel = makePanel(tmp_path)
+    panel._recipe.setText(recipeText(epochs=MANY))
+    addPhantoms(panel._data.dataSet)
+    panel._data.refresh()
+    panel._run.refresh()
+    yield panel
+    stopAll(panel)
+    closePanel(panel)
+
+
+@pytest.fixture
+def mainWindow(monkeypatch):
+    """Show a main window, and let the application be one in which people are asked."""
+    window = qt.QMainWindow()
+    window.objectName = "qSlicerMainWindow"
+    window.show()
+    monkeypatch.setattr(slicer.app, "topLevelWidgets", lambda: [window])
+    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
+    return window
+
+
+def startAndTrain(panel):
+    """Start a training and return it when it has a checkpoint."""
+    panel.ui.startButton.click()
+    run = panel._run.run
+    assert waitUntil(lambda: len(run.metrics.get(("train", "loss"), {})) >= 2, SECONDS)
+    return run
+
+
+def press(text: str, seen: list[str]) -> None:
+    """Press a button of the question that will be asked."""
+
+    def answer() -> None:
+        box = qt.QApplication.activeModalWidget()
+        seen.append(box.text)
+        next(button for button in box.buttons() if button.text().replace("&", "") == text).click()
+
+    qt.QTimer.singleShot(200, answer)
+
+
+def test_ATrainingThatWasLeftRunningIsFoundAgain(panel):
+    run = startAndTrain(panel)
+    pid = run._process.pid
+    closePanel(panel)
+    assert processesOfGroup(pid)
+    known = max(run.metrics["train", "loss"])
+    again = makePanel(run.folder.parent)
+    found = again._run.run
+    assert found.folder == run.folder and found.alive and again.ui.startButton.text == "Stop"
+    assert "still running since" in again.ui.logTextEdit.plainText
+    assert len(found.metrics["train", "loss"]) >= known  # the curve from its beginning
+    assert waitUntil(lambda: max(found.metrics["train", "loss"]) > known + 1, SECONDS)
+    again.ui.startButton.click()
+    assert waitUntil(lambda: not found.alive, SECONDS)
+    assert found.state.value == "stopped" and again.ui.startButton.text == "Resume"
+    closePanel(again)
+    assert waitUntil(lambda: not processesOfGroup(pid), 20)
+
+
+def test_AKilledTrainingLosesOnlyWhatCameAfterItsCheckpoint(panel):
+    run = startAndTrain(panel)
+    os.killpg(run._process.pid, signal.SIGKILL)
+    assert waitUntil(lambda: not run.alive, 20)
+    assert run.state.value == "dead"
+    assert "ended without a word" in panel.ui.runStatusLabel.text and "can be resumed" in panel.ui.runStatusLabel.text
+    done = max(run.metrics["train", "loss"])
+    before = dict(run.metrics["train", "loss"])
+    panel.ui.startButton.click()
+    assert waitUntil(lambda: max(run.metrics["train", "loss"]) > done, SECONDS)
+    # Epochs before the last checkpoint were not computed again: only one at most can have been under way.
+    repeated = [epoch for epoch, value in before.items() if run.metrics["train", "loss"][epoch] != value]
+    assert repeated == []
+
+
+def test_StopBeforeTheFirstEpochIsHeeded(panel):
+    panel.ui.startButton.click()
+    run = panel._run.run
+    assert run.state.value == "starting"
+    panel.ui.startButton.click()
+    assert waitUntil(lambda: not run.alive, 20)
+    assert run.state.value == "stopped" and not processesOfGroup(os.getpgid(0)) == []
+    assert panel.ui.startButton.text == "Resume"
+    panel.ui.startButton.click()
+    assert waitUntil(lambda: run.metrics, SECONDS)
+
+
+def test_WhatTheConsoleSaidLastIsTold(panel, monkeypatch):
+    monkeypatch.setattr("MedSynthTrainLib.run.COMMAND", ["-m", "medsynth_core.no_such_module"])
+    panel.ui.startButton.click()
+    assert waitUntil(lambda: not panel._run.run.alive, 30)
+    assert "No module named medsynth_core.no_such_module" in panel.ui.runStatusLabel.text
+
+
+def test_AnErrorOfTheTrainingIsTold(panel):
+    case = panel._data.dataSet.cases[2]
+    case.files["pet"].unlink()
+    panel.ui.startButton.click()
+    assert waitUntil(lambda: not panel._run.run.alive, SECONDS)
+    assert panel._run.run.state.value == "failed"
+    assert "missing file for 'pet'" in panel.ui.runStatusLabel.text
+
+
+def test_ClosingSlicerAsksAndCanBeTakenBack(panel, mainWindow):
+    reopened = makePanel(panel._run.runs[0].folder.parent if panel._run.runs else panel._data.dataSet.folder.parent)
+    seen: list[str] = []
+    assert mainWindow.close()  # nothing runs: nobody is asked
+    mainWindow.show()
+    run = startAndTrain(reopened)
+    press("Cancel", seen)
+    assert not mainWindow.close()
+    assert mainWindow.visible and run.alive
+    press("Leave it running", seen)
+    assert mainWindow.close()
+    assert run.alive and mainWindow.close()  # one answer is enough
+    assert len(seen) == 2 and run.folder.name in seen[0]
+    run.stop()
+    assert waitUntil(lambda: not run.alive, SECONDS)
+    closePanel(reopened)
+
+
+def test_ClosingSlicerCanStopTheTraining(panel, mainWindow):
+    reopened = makePanel(panel._data.dataSet.folder.parent)
+    run = startAndTrain(reopened)
+    pid = run._process.pid
+    press("Stop it", [])
+    assert mainWindow.close()
+    closePanel(reopened)
+    assert waitUntil(lambda: not processesOfGroup(pid), SECONDS)
+    run.poll()
+    assert run.state.value == "stopped" and run.canResume
+
+
+def test_NobodyIsAskedInTests(panel):
+    from MedSynthTrainLib import quitting
+
+    assert quitting.ask(["x"]) is quitting.Answer.LEAVE
