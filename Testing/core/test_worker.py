@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from builders import phantom_ct, phantom_pet, tiny_recipe, write_manifest
 
-from medsynth_core import load_model, synthesize, train
+from medsynth_core import load_model, read_volume, synthesize, train, write_volume
 
 LAST = ("done", "error", "cancelled")
 

@@ -50,8 +50,9 @@ class UNet(nn.Module):
         self.larger = nn.ModuleList()
         self.up = nn.ModuleList()
         for outputs in reversed(channels[:-1]):
-            self.larger.append(nn.ConvTranspose2d(2 * outputs, outputs, 2, stride=2))
+            self.larger.append(nn.ConvTranspose2d(inputs, outputs, 2, stride=2))
             self.up.append(_double_convolution(2 * outputs, outputs, batch_norm))
+            inputs = outputs
         self.last = nn.Conv2d(channels[0], out_channels, 1)
 
     def forward(self, image: Tensor) -> Tensor:

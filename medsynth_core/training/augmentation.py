@@ -12,7 +12,6 @@ from torch import Tensor
 
 from medsynth_core.training.recipe import Recipe
 
-
 # The history of transforms that MONAI would keep costs as much time as the transforms, and nobody reads it.
 set_track_meta(False)
 

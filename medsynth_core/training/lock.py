@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import IO
 
 from medsynth_core.errors import MedSynthError
 
 NAME = "run.lock"
+PATIENCE_S = 0.5
 
 
 class RunLock:
@@ -26,7 +28,11 @@ class RunLock:
             self._file: IO[str] = (folder / NAME).open("a+", encoding="utf-8")
         except OSError as error:
             raise MedSynthError(f"The folder {folder} is not writable: {error.strerror}.", kind="output") from error
-        if not _take(self._file):
+        deadline = time.monotonic() + PATIENCE_S
+        # Whoever looks whether the run is in use holds the lock himself for a moment.
+        while not (taken := _take(self._file)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not taken:
             self._file.close()
             raise MedSynthError(
                 f"Another process is training in {folder}; wait for it, stop it, or choose another folder.",

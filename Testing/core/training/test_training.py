@@ -116,13 +116,16 @@ def test_a_full_disk_is_told_in_one_sentence_and_leaves_nothing(tmp_path, monkey
         path.write_text("half of it")
         raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598")
 
+    before = tmp_path / "checkpoint.pt"
+    RunFolder(tmp_path).write_checkpoint({"weights": torch.ones(3)})
     monkeypatch.setattr(Path, "write_bytes", no_space)
     monkeypatch.setattr(torch, "save", as_torch_says_it)
     with pytest.raises(MedSynthError, match="cannot be written"):
         RunFolder(tmp_path).write_best(torch.nn.Linear(2, 2))
     with pytest.raises(MedSynthError, match="cannot be written"):
         RunFolder(tmp_path).write_checkpoint({"weights": torch.zeros(100_000)})
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [before]
+    assert torch.equal(RunFolder(tmp_path).read_checkpoint(torch.device("cpu"))["weights"], torch.ones(3))
 
 
 def test_cancelling_while_the_package_is_written_leaves_no_half_package(manifest, tmp_path):
