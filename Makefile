@@ -44,7 +44,7 @@ lint: $(VENV)/.ready-dev
 
 clean:
 	rm -rf $(VENV) $(DEMO) build .pytest_cache .mypy_cache .ruff_cache *.egg-info
-	find medsynth_core MedSynth Testing -name __pycache__ -type d -prune -exec rm -rf {} +
+	find medsynth_core MedSynth MedSynthTrain Testing -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # For scripts: the names of the system's packages that the tests need.
 system-libraries:

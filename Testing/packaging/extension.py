@@ -12,13 +12,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SLICER = Path(__file__).with_name("slicer")
 MODULES = Path("lib/Slicer-5.13/qt-scripted-modules")
+MODULE_NAMES = ("MedSynth", "MedSynthTrain")
 SOURCES = {
     "CMakeLists.txt",
     "LICENSE",
     "README.md",
     "pyproject.toml",
     "setup.py",
-    "MedSynth",
+    *MODULE_NAMES,
     "medsynth_core",
     "Resources",
 }
@@ -88,8 +89,14 @@ def files_below(folder: Path) -> set[str]:
 def expected_package(source: Path) -> set[str]:
     """Return what the package of the extension in ``source`` must hold, relative to the folder of its modules."""
     core = {f"medsynth_core/{file}" for file in files_below(source / "medsynth_core") if file != "CMakeLists.txt"}
-    module = {f for f in files_below(source / "MedSynth") if f.startswith(("MedSynthLib/", "Resources/"))}
-    return core | module | {"MedSynth.py"} | {f"medsynth_core/bundled/{file}" for file in bundled_files(source)}
+    bundled = {f"medsynth_core/bundled/{file}" for file in bundled_files(source)}
+    return core.union(bundled, *(_module_files(source, name) for name in MODULE_NAMES))
+
+
+def _module_files(source: Path, name: str) -> set[str]:
+    """Return what the package must hold of a scripted module."""
+    inside = {file for file in files_below(source / name) if file.startswith((f"{name}Lib/", "Resources/"))}
+    return inside | {f"{name}.py"}
 
 
 def bundled_files(source: Path) -> set[str]:

@@ -6,13 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-from extension import ROOT, bundled_files, check, configure, expected_package, files_below, pack, run, tool
+from extension import MODULE_NAMES, ROOT, bundled_files, check, configure, expected_package, files_below, pack, run, tool
 
 
 def test_package_holds_exactly_the_files_of_the_project(modules: Path) -> None:
     packed, expected = files_below(modules), expected_package(ROOT)
     assert packed == expected
-    assert {"MedSynth.py", "medsynth_core/__init__.py", "medsynth_core/bundled/SampleCase/ct.nii.gz"} <= packed
+    assert {"MedSynth.py", "MedSynthTrain.py", "medsynth_core/__init__.py", "medsynth_core/bundled/SampleCase/ct.nii.gz"} <= packed
 
 
 def test_packed_core_finds_the_bundled_files(modules: Path, tmp_path: Path) -> None:
@@ -25,8 +25,9 @@ def test_packed_core_finds_the_bundled_files(modules: Path, tmp_path: Path) -> N
 
 def test_tests_in_slicer_are_registered(build: Path) -> None:
     listed = check(run(tool("ctest"), "-N", folder=build))
-    assert " py_MedSynth\n" in listed
-    assert "py_nomainwindow_qSlicerMedSynthModuleGenericTest" in listed
+    for name in MODULE_NAMES:
+        assert f" py_{name}\n" in listed
+        assert f"py_nomainwindow_qSlicer{name}ModuleGenericTest" in listed
 
 
 def test_file_that_is_not_listed_is_missed(sources: Path, tmp_path: Path) -> None:
@@ -58,6 +59,7 @@ def test_listed_file_that_does_not_exist_stops_cmake(sources: Path, tmp_path: Pa
 
 def test_modules_resources_are_named_after_it() -> None:
     """All modules of an extension share one folder Resources: equal names of two modules would collide."""
-    shared = files_below(ROOT / "MedSynth" / "Resources")
+    shared = [file for name in MODULE_NAMES for file in files_below(ROOT / name / "Resources")]
+    assert sorted(set(shared)) == sorted(shared)
     assert shared
     assert [file for file in shared if not Path(file).name.startswith("MedSynth")] == []

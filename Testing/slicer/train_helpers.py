@@ -69,6 +69,14 @@ def closePanel(panel) -> None:
 
 def stopAll(panel) -> None:
     """Stop what a test has left running."""
-    for run in panel._run.running():
+    runs = panel._run.running()
+    for run in runs:
+        run.poll()  # the panel may have been closed
         run.stop()
-    assert waitUntil(lambda: not panel._run.running(), SECONDS)
+
+    def allHaveEnded() -> bool:
+        for run in runs:
+            run.poll()
+        return not any(run.alive for run in runs)
+
+    assert waitUntil(allHaveEnded, SECONDS)
