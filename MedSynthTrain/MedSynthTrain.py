@@ -1,6 +1,7 @@
 """MedSynthTrain: training of models that synthesize medical images, from cases in the scene or in folders."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,9 +35,11 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from medsynth_core.errors import Cancelled, MedSynthError
+from medsynth_core.training.watching import RunWatch
 
 AUTOMATIC = "auto"
 DATA = "data"
+ANSWER_HOLDS_S = 60.0
 
 
 class MedSynthTrain(ScriptedLoadableModule):
@@ -54,6 +57,15 @@ class MedSynthTrain(ScriptedLoadableModule):
             "made here are for research, not for diagnosis."
         )
         self.parent.acknowledgementText = ""
+        slicer.app.connect("startupCompleted()", tellWhatRuns)
+
+
+def tellWhatRuns() -> None:
+    """Say in the status bar which trainings of an earlier session still run."""
+    running = [folder.name for folder in findRuns(settings.runsFolder()) if RunWatch(folder).running()]
+    if running:
+        message = _("Still training: {names}. Open the module MedSynth Train to follow it.")
+        slicer.util.showStatusMessage(message.format(names=", ".join(running)), 10_000)
 
 
 @parameterNodeWrapper
@@ -79,7 +91,7 @@ class MedSynthTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = None
         self._guiTag: int | None = None
         self._followsNextScene = False
-        self._leftRunning: set[Path] = set()
+        self._answeredAt = -math.inf
         VTKObservationMixin.__init__(self)
         ScriptedLoadableModuleWidget.__init__(self, parent)
 
@@ -92,10 +104,10 @@ class MedSynthTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._root.setMRMLScene(slicer.mrmlScene)
         self.logic = MedSynthTrainLogic()
         self._run = RunSection(self.ui, self._startTraining, self._whatIsMissing, self._onRunChanged)
-        self._setup = SetupSection(self.ui, self._onInstalled, self._run.showDevices, self._log)
+        self._setup = SetupSection(self.ui, self._onInstalled, self._run.showDevices, self._run.log)
         self._data = DataSection(self.ui, self._chosenNodes, self._onInputsChanged)
         self._recipe = RecipeSection(self.ui, self._onInputsChanged)
-        self._publish = PublishSection(self.ui, lambda: self._run.device, self._log)
+        self._publish = PublishSection(self.ui, lambda: self._run.device, self._run.log)
         self.ui.folderButton.connect("clicked(bool)", self._askForFolder)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -169,8 +181,8 @@ class MedSynthTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _openFolder(self) -> None:
         folder = settings.runsFolder()
-        self.ui.folderLabel.text = str(folder)
-        self.ui.folderLabel.toolTip = _("Data set and trainings lie in {folder}.").format(folder=folder)
+        self.ui.folderEdit.text = str(folder)
+        self.ui.folderEdit.toolTip = _("Data set and trainings lie in {folder}.").format(folder=folder)
         self._data.open(folder / DATA)
         self._run.open(folder)
 
@@ -215,14 +227,14 @@ class MedSynthTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _mayClose(self) -> bool:
         """Ask, when Slicer is about to be closed, what shall become of the trainings that run."""
-        running = [run for run in self._run.running() if run.folder not in self._leftRunning]
-        if not running:
+        running = self._run.running()
+        # Slicer may wish to close several times in a row, and one answer is enough.
+        if not running or time.monotonic() - self._answeredAt < ANSWER_HOLDS_S:
             return True
         answer = quitting.ask([run.folder.name for run in running])
         if answer is quitting.Answer.STAY:
             return False
-        # Slicer may wish to close several times in a row, and one answer is enough.
-        self._leftRunning.update(run.folder for run in running)
+        self._answeredAt = time.monotonic()
         if answer is quitting.Answer.STOP:
             for run in running:
                 self._stopForClosing(run)
@@ -233,9 +245,6 @@ class MedSynthTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             run.stop()  # its process writes the checkpoint without Slicer
         except MedSynthError as problem:
             logging.error("MedSynth: %s", problem.message)
-
-    def _log(self, message: str) -> None:
-        self.ui.logTextEdit.appendPlainText(message)
 
 
 class MedSynthTrainLogic(ScriptedLoadableModuleLogic):

@@ -18,6 +18,7 @@ TORCH = ("torch", "2.8")
 PACKAGES = (
     ("monai", "1.5"),
     ("scikit-image", "0.22"),
+    ("pillow", "9"),
     ("safetensors", "0.4"),
     ("pydantic", "2.6"),
     ("pyyaml", "6"),

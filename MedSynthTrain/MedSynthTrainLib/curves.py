@@ -58,9 +58,8 @@ class Curves:
         parts = {name: values for name, values in train.items() if name not in NO_LOSSES and values != total}
         losses = {"loss": total, **parts} if total else parts
         self._draw(LOSS_VIEW, _("Training"), _("Loss"), losses)
-        label = METRICS[metric]
-        chosen = {label: values for (split, name), values in metrics.items() if (split, name) == ("val", metric)}
-        self._draw(VALIDATION_VIEW, _("Validation"), label, chosen)
+        scores, label = metrics.get(("val", metric)), METRICS[metric]
+        self._draw(VALIDATION_VIEW, _("Validation"), label, {label: scores} if scores else {})
         if self.shown:
             self._assign()
 

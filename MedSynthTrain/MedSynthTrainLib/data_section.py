@@ -314,7 +314,7 @@ class DataSection:
         def call(*_arguments: Any) -> None:
             try:
                 slot()
-            except MedSynthError as problem:
+            except (MedSynthError, OSError) as problem:  # the latter when no process can be started
                 self._say(sentenceOf(problem))
                 self.refresh()
 
@@ -326,7 +326,9 @@ class DataSection:
         return self._roles
 
     def _tellSelected(self) -> None:
-        problems = [problem for name in self.selected()[:1] for problem in self._checks.get(name, {}).get("problems", ())]
+        problems = [
+            problem for name in self.selected()[:1] for problem in self._checks.get(name, {}).get("problems", ())
+        ]
         if problems:
             self._say(" ".join(problems))
 

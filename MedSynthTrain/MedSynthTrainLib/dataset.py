@@ -11,7 +11,7 @@ import vtk
 from MedSynthLib import volume_bridge as bridge
 from slicer.i18n import tr as _
 
-from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, roles_in, write_manifest
+from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, roles_in, shared_patients, write_manifest
 from medsynth_core.errors import MedSynthError
 from MedSynthTrainLib.roles import Role, Roles
 
@@ -102,12 +102,16 @@ class DataSet:
         return cases
 
     def remove(self, names: list[str]) -> None:
-        """Forget cases, and delete the files that were written for them (never the user's own files)."""
+        """Forget cases, and delete the files that were written for them.
+
+        Never the user's own files, and none of a case that a training beside this data set may still need.
+        """
         gone = [case for case in self.cases if case.name in names]
         self._replaceCases([case for case in self.cases if case.name not in names])
         for case in gone:
             for folder in {file.parent for file in case.files.values()}:
-                if folder.parent == self.folder and (folder / MARKER).is_file():
+                ours = folder.parent == self.folder and (folder / MARKER).is_file()
+                if ours and not self._isTrainedWith(folder):
                     shutil.rmtree(folder, ignore_errors=True)
 
     def setSplit(self, names: list[str], split: str) -> None:
@@ -154,6 +158,11 @@ class DataSet:
                 return file.parent
         return self._newFolder(name)
 
+    def _isTrainedWith(self, folder: Path) -> bool:
+        """Return whether a manifest of a run beside this data set names a file in a folder."""
+        place = str(folder.absolute())
+        return any(place in table.read_text(encoding="utf-8") for table in self.folder.parent.glob("*/*.csv"))
+
     def _read(self, path: Path) -> list[Case]:
         return read_manifest(path, roles_in(path), check_files=False, unsplit=True)
 
@@ -190,6 +199,12 @@ class DataSet:
 
     def _replaceCases(self, cases: list[Case]) -> None:
         """Write the manifest, then take the cases: what the panel shows is what the disk has."""
+        for patient, splits in shared_patients(cases).items():
+            raise MedSynthError(
+                _("The patient {patient} would be in the splits {splits}; put all cases of a patient into one.").format(
+                    patient=patient, splits=" and ".join(splits)
+                )
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not cases:

@@ -211,7 +211,9 @@ class PublishSection:
 
     def _fillScores(self, rows: list[dict[str, Any]]) -> None:
         table = self._ui.scoresTable
-        lines = [*rows, {"case": _("Mean of {count}").format(count=len(rows)), **publishing.means(rows)}] if rows else []
+        lines = (
+            [*rows, {"case": _("Mean of {count}").format(count=len(rows)), **publishing.means(rows)}] if rows else []
+        )
         table.setRowCount(len(lines))
         for row, line in enumerate(lines):
             cells = [line["case"], *(f"{line[name]:.3f}" if line.get(name) is not None else "–" for name in METRICS)]
@@ -237,7 +239,7 @@ class PublishSection:
         def call(*_clicked: Any) -> None:
             try:
                 slot()
-            except MedSynthError as problem:
+            except (MedSynthError, OSError) as problem:  # the latter when no process can be started
                 self._say(sentenceOf(problem))
                 self.refresh()
 

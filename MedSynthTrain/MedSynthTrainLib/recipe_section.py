@@ -29,15 +29,14 @@ class RecipeSection:
         self._updating = False
         self.recipe: Any = None
         self.problem = ""
-        self._numbers = {
-            ui.epochsSpinBox: ("epochs",),
-            ui.batchSizeSpinBox: ("batch_size",),
-            ui.learningRateSpinBox: ("optimiser", "learning_rate"),
-            ui.cropSpinBox: ("augmentation", "crop"),
-        }
-        for box in (ui.epochsSpinBox, ui.batchSizeSpinBox, ui.cropSpinBox):
-            box.connect("valueChanged(int)", self._takeNumbers)
-        ui.learningRateSpinBox.connect("valueChanged(double)", self._takeNumbers)
+        self._numbers = (
+            (ui.epochsSpinBox, "int", ("epochs",)),
+            (ui.batchSizeSpinBox, "int", ("batch_size",)),
+            (ui.learningRateSpinBox, "double", ("optimiser", "learning_rate")),
+            (ui.cropSpinBox, "int", ("augmentation", "crop")),
+        )
+        for box, kind, keys in self._numbers:
+            box.connect(f"valueChanged({kind})", self._taker(keys))
         ui.nameEdit.connect("editingFinished()", self._takeName)
         ui.presetComboBox.connect("activated(int)", self._takePreset)
         ui.recipeFileButton.connect("clicked(bool)", self._askForFile)
@@ -116,11 +115,10 @@ class RecipeSection:
     def _showNumbers(self) -> None:
         """Show in the fields what the text says; a field whose value the text does not say cannot be used."""
         self._updating = True
-        for box, keys in self._numbers.items():
+        for box, kind, keys in self._numbers:
             value = _attribute(self.recipe, keys) if self.recipe else self._stated(keys)
-            isNumber = isinstance(value, int | float) and not isinstance(value, bool)
-            box.enabled = isNumber
-            if isNumber and (self.recipe or not isinstance(value, float) or box is self._ui.learningRateSpinBox):
+            box.enabled = isinstance(value, int | float if kind == "double" else int) and not isinstance(value, bool)
+            if box.enabled:
                 box.value = value
         name = self.recipe.name if self.recipe else self._stated(("name",))
         self._ui.nameEdit.enabled = isinstance(name, str)
@@ -133,15 +131,14 @@ class RecipeSection:
         except ImportError:  # no YAML before the installation
             return None
 
-    def _takeNumbers(self, *_value: Any) -> None:
-        if self._updating:
-            return
-        text = self.text
-        for box, keys in self._numbers.items():
-            if box.enabled and box.value != (_attribute(self.recipe, keys) if self.recipe else self._stated(keys)):
-                text = recipe_text.withValue(text, box.value, *keys)
-        if text != self.text:
-            self.setText(text)
+    def _taker(self, keys: tuple[str, ...]) -> Callable[[float], None]:
+        """Return a slot that writes the value of one field into the text, and leaves all others as they are."""
+
+        def take(value: float) -> None:
+            if not self._updating:
+                self.setText(recipe_text.withValue(self.text, value, *keys))
+
+        return take
 
     def _takeName(self) -> None:
         name = self._ui.nameEdit.text.strip()
@@ -154,9 +151,7 @@ class RecipeSection:
             self._take(Path(path))
 
     def _askForFile(self, *_clicked: Any) -> None:
-        found = qt.QFileDialog.getOpenFileName(
-            self._ui.recipeFileButton, _("Recipe"), "", _("Recipe (*.yaml *.yml)")
-        )
+        found = qt.QFileDialog.getOpenFileName(self._ui.recipeFileButton, _("Recipe"), "", _("Recipe (*.yaml *.yml)"))
         path = found[0] if isinstance(found, tuple) else found  # PythonQt gives the name alone
         if path:
             self._take(Path(path))

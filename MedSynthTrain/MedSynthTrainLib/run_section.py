@@ -74,12 +74,12 @@ class RunSection:
             except (OSError, ValueError, KeyError) as problem:
                 logging.warning("MedSynth: the run in %s cannot be read: %s", place, problem)
         for run in self.runs:
-            run.onLog = self._log
+            run.onLog = self.log
         alive = [run for run in self.runs if run.alive]
         self.show(alive[0] if alive else self.runs[0] if self.runs else None)
         for run in alive:
             since = time.strftime("%H:%M", time.localtime(run.startedAt)) if run.startedAt else _("a moment ago")
-            self._log(_("{name} is still running since {since}.").format(name=run.folder.name, since=since))
+            self.log(_("{name} is still running since {since}.").format(name=run.folder.name, since=since))
         self._timer.start()
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class RunSection:
         self.run = run
         if run is not None and run not in self.runs:
             self.runs.insert(0, run)
-            run.onLog = self._log
+            run.onLog = self.log
         self._fillRuns()
         self.refresh()
         self._showCurves()
@@ -109,17 +109,17 @@ class RunSection:
         try:
             if run is None:
                 self.show(self._start(self.device))
-                self._log(_("Started {name}.").format(name=self.run.folder.name))
+                self.log(_("Started {name}.").format(name=self.run.folder.name))
                 self._curves.show()
             elif run.alive:
                 run.stop()
-                self._log(_("Stopping {name}…").format(name=run.folder.name))
+                self.log(_("Stopping {name}…").format(name=run.folder.name))
             else:
                 run.resume(self.device)
-                self._log(_("Resumed {name}.").format(name=run.folder.name))
+                self.log(_("Resumed {name}.").format(name=run.folder.name))
         except MedSynthError as problem:
             self._say(problem.message)
-            self._log(problem.message)
+            self.log(problem.message)
             return
         self.poll()
 
@@ -206,7 +206,7 @@ class RunSection:
 
     def _logState(self, run: TrainingRun) -> None:
         message = f"{run.folder.name}: {STATES[run.state]}"
-        self._log(f"{message}. {run.problem}" if run.problem else f"{message}.")
+        self.log(f"{message}. {run.problem}" if run.problem else f"{message}.")
 
     def _fillRuns(self) -> None:
         box = self._ui.runComboBox
@@ -249,7 +249,8 @@ class RunSection:
     def _onDeviceChosen(self, index: int) -> None:
         qt.QSettings().setValue(settings.DEVICE, self.device)
 
-    def _log(self, message: str) -> None:
+    def log(self, message: str) -> None:
+        """Keep a sentence in the log."""
         self._ui.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')} {message}")
 
     def _say(self, text: str) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +69,9 @@ class Thumbnails:
     def _make(self) -> None:
         while (wanted := self._wanted.get()) is not None:
             file, picture = wanted
-            try:
+            # The check of the data set tells what is wrong with a file; here it has no picture.
+            with suppress(MedSynthError, OSError, ValueError):
                 writeThumbnail(file, picture)
-            except (MedSynthError, OSError, ValueError):
-                # The check of the data set tells what is wrong with the file; here it has no picture.
-                pass
             self._made.put(file)
 
     def _poll(self) -> None:

@@ -13,9 +13,8 @@ MODEL = ROOT / "Resources" / "Models" / "ct-to-pet"
 
 def program_text() -> str:
     """Return all strings of the program: literals side by side are one, and what is filled in is …"""
-    sources = [
-        path.read_text("utf-8") for folder in ("medsynth_core", "MedSynth", "MedSynthTrain") for path in (ROOT / folder).rglob("*.py")
-    ]
+    folders = ("medsynth_core", "MedSynth", "MedSynthTrain")
+    sources = [path.read_text("utf-8") for folder in folders for path in (ROOT / folder).rglob("*.py")]
     joined = re.sub(r"\"\s*\n\s*f?\"", "", "\n".join(sources))
     return re.sub(r"\{[^{}]*\}", "…", joined)
 

@@ -3,6 +3,9 @@
 It runs the module on the sample case in the test application, as a user would, and takes pictures:
 ``panel-ready.png``, ``panel-running.png``, ``panel-done.png``, ``panel-misfit.png``, ``views-ct.png``,
 ``views-result.png`` and ``module.png`` (panel and views together).
+
+With ``--cases MANIFEST.csv``, a table of real cases with the images ``ct`` and ``pet``, it also trains a small network
+with some of them and takes ``train.png``: the sections of MedSynthTrain after a training that was stopped and resumed.
 """
 
 from __future__ import annotations
@@ -47,7 +50,9 @@ def main() -> None:
     """Render the pictures into the folder given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("--cases", type=Path)
+    arguments = parser.parse_args()
+    folder = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
 
     module = application.loadModule("MedSynth")
@@ -87,6 +92,10 @@ def main() -> None:
     panel.ui.inputVolumeSelector.setCurrentNode(mr)
     rendering.save(rendering.panelImage(panel), folder / "panel-misfit.png")
     panel.cleanup()
+    if arguments.cases:
+        from train_pictures import renderTraining
+
+        renderTraining(arguments.cases, folder)
     print(f"The pictures are in {folder}.")
 
 

@@ -13,6 +13,7 @@ from scene_helpers import waitUntil
 from train_helpers import addPhantoms, closePanel, makePanel, nodeOf, phantomPair, recipeText
 
 from medsynth_core.datasets.manifest import read_manifest
+from medsynth_core.datasets.manifest import write_manifest as write_cases
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.reading import read_volume
 
@@ -110,6 +111,24 @@ def test_RemovingACaseRemovesWhatWasWrittenForIt(dataSet, roles):
     addPhantoms(dataSet, 2)
     dataSet.remove(["P0"])
     assert sorted(path.name for path in dataSet.folder.iterdir()) == ["P1", "manifest.csv"]
+
+
+def test_FilesThatATrainingMayStillNeedStay(dataSet, roles):
+    addPhantoms(dataSet, 2)
+    run = dataSet.folder.parent / "run"
+    run.mkdir()
+    write_cases([dataSet.case("P0")], run / "cases.csv")
+    dataSet.remove(["P0", "P1"])
+    assert dataSet.cases == [] and [path.name for path in dataSet.folder.iterdir()] == ["P0"]
+
+
+def test_APatientOfTwoSplitsIsNotTakenFromAManifest(dataSet, roles, tmp_path):
+    dataSet.addPair(*phantomPair(0), roles, "mine", "P2")
+    dataSet.setSplit(["mine"], "train")
+    (tmp_path / "theirs").mkdir()
+    with pytest.raises(MedSynthError, match="patient P2 would be in the splits train and val"):
+        dataSet.addManifest(write_manifest(tmp_path / "theirs"))
+    assert len(dataSet.cases) == 1
 
 
 def test_CasesOfAPatientStayTogether(dataSet, roles):

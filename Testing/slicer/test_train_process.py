@@ -13,6 +13,8 @@ import slicer
 from scene_helpers import processesOfGroup, waitUntil
 from train_helpers import SECONDS, addPhantoms, closePanel, makePanel, recipeText, stopAll
 
+from MedSynthTrain import tellWhatRuns
+
 MANY = 4000  # epochs: longer than any test
 
 
@@ -59,12 +61,15 @@ def press(text: str, seen: list[str]) -> None:
     qt.QTimer.singleShot(200, answer)
 
 
-def test_ATrainingThatWasLeftRunningIsFoundAgain(panel):
+def test_ATrainingThatWasLeftRunningIsFoundAgain(panel, mainWindow):
     run = startAndTrain(panel)
     pid = run._process.pid
     closePanel(panel)
     assert processesOfGroup(pid)
     known = max(run.metrics["train", "loss"])
+    tellWhatRuns()
+    assert run.folder.name in mainWindow.statusBar().currentMessage()
+    mainWindow.setObjectName("")  # the panel of the next session is one without a main window
     again = makePanel(run.folder.parent)
     found = again._run.run
     assert found.folder == run.folder and found.alive and again.ui.startButton.text == "Stop"

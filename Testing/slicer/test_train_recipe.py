@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from train_helpers import closePanel, makePanel
 
@@ -39,6 +41,12 @@ def test_ANumberChangesItsCharactersOnly(panel):
     assert panel._recipe.recipe.name == "my-model"
 
 
+def test_ANumberThatTheFieldCannotShowIsNotChangedWithAnother(panel):
+    panel._recipe.setText(panel._recipe.text.replace("learning_rate: 0.001", "learning_rate: 2.0e-8"))
+    panel.ui.epochsSpinBox.value = 12
+    assert (panel._recipe.recipe.epochs, panel._recipe.recipe.optimiser.learning_rate) == (12, 2.0e-8)
+
+
 def test_ANumberThatTheTextLeavesToItsDefaultIsAdded(panel):
     text = panel._recipe.text
     start = text.index("optimiser:")
@@ -74,6 +82,15 @@ def test_TextThatIsNoYamlIsSaidAtTheField(panel):
     panel._recipe.setText(panel._recipe.text + "\nepochs: [\n")
     assert "is not a YAML file" in panel.ui.recipeLabel.text and panel.ui.recipeLabel.text.startswith("✗ Line ")
     assert not panel.ui.epochsSpinBox.enabled
+
+
+def test_WithoutThePackagesThePanelOpensAndSaysWhatToDo(panel, monkeypatch, tmp_path):
+    for name in ("yaml", "pydantic", "medsynth_core.training.recipe"):
+        monkeypatch.setitem(sys.modules, name, None)
+    bare = makePanel(tmp_path)
+    assert "press Install under Setup" in bare.ui.recipeLabel.text
+    assert not bare.ui.startButton.enabled and not bare.ui.epochsSpinBox.enabled
+    closePanel(bare)
 
 
 def test_TheRecipeThatWasBeingWrittenIsThereTheNextTime(panel, tmp_path):

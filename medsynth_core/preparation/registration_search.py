@@ -18,9 +18,11 @@ from medsynth_core.volume import Volume
 # From coarse to fine: voxels are taken 4, 2 and 1 at a time.
 SHRINK_FACTORS = (4, 2, 1)
 SMOOTHING_MM = (2.0, 1.0, 0.0)
-ITERATIONS = 200
-# Of the optimiser, in mm: the first step at each level, and the one at which it has arrived.
-FIRST_STEP, LAST_STEP = 2.0, 0.005
+ITERATIONS = 150
+# Steps: the first one, and the one at which the optimiser has arrived.
+FIRST_STEP_MM, LAST_STEP_MM = 2.0, 0.005
+# Search: how far along a gradient, in how many tries, and the share by which the metric changes where it has arrived.
+REACH_MM, TRIES, SMALLEST_CHANGE = 3.0, 10, 1e-5
 # Enough for a joint histogram of 50 × 50 values.
 SAMPLES = 50_000
 SEED = 17
@@ -36,7 +38,9 @@ SETTINGS: dict[str, Any] = {
     "shrink_factors": SHRINK_FACTORS,
     "smoothing_mm": SMOOTHING_MM,
     "iterations": ITERATIONS,
-    "steps_mm": (FIRST_STEP, LAST_STEP),
+    "reach_mm": REACH_MM,
+    "steps_mm": (FIRST_STEP_MM, LAST_STEP_MM),
+    "smallest_change": SMALLEST_CHANGE,
     "rim_mm": RIM_MM,
     "knots_mm": KNOTS_MM,
     "bending_iterations": BENDING_ITERATIONS,
@@ -132,26 +136,69 @@ class Images:
 def follow(images: Images, start: sitk.Euler3DTransform, progress: Progress) -> sitk.Euler3DTransform:
     """Return the rigid motion with the most mutual information near ``start``.
 
+    Steps along the gradient that become smaller find it fast and exactly, from coarse to fine, but may lead away from
+    the other image altogether where a part of one shows nothing. A search along each gradient, as far as the metric
+    improves, stays near, but arrives late. So the best of three is taken: steps from the start, the search, and steps
+    from where it ended.
+
     Raises:
         MedSynthError: too little of one image comes to lie on the other.
         Cancelled: the progress callback asked to stop.
     """
-    method = images.method(range(len(SHRINK_FACTORS)))
-    method.SetOptimizerAsRegularStepGradientDescent(FIRST_STEP, LAST_STEP, ITERATIONS, gradientMagnitudeTolerance=1e-8)
+    levels = range(len(SHRINK_FACTORS))
+    direct = _step(images, levels, start, progress.part(0.0, 0.3))
+    near = _search(images, levels, start, progress.part(0.3, 0.8))
+    after = _step(images, levels[1:], near, progress.part(0.8, 1.0)) if near else None
+    found = [motion for motion in (direct, near, after) if motion]
+    if not found:
+        raise not_registered()
+    return min(found, key=images.unlikeness)
+
+
+def _step(
+    images: Images, levels: Sequence[int], start: sitk.Euler3DTransform, progress: Progress
+) -> sitk.Euler3DTransform | None:
+    method = images.method(levels)
+    method.SetOptimizerAsRegularStepGradientDescent(
+        FIRST_STEP_MM, LAST_STEP_MM, ITERATIONS, gradientMagnitudeTolerance=1e-8
+    )
+    return _motion(method, images, start, progress)
+
+
+def _search(
+    images: Images, levels: Sequence[int], start: sitk.Euler3DTransform, progress: Progress
+) -> sitk.Euler3DTransform | None:
+    method = images.method(levels)
+    method.SetOptimizerAsGradientDescentLineSearch(
+        learningRate=1.0,
+        numberOfIterations=ITERATIONS,
+        convergenceMinimumValue=SMALLEST_CHANGE,
+        convergenceWindowSize=5,
+        lineSearchUpperLimit=1.0,
+        lineSearchEpsilon=0.05,
+        lineSearchMaximumIterations=TRIES,
+        estimateLearningRate=method.EachIteration,
+        maximumStepSizeInPhysicalUnits=REACH_MM,
+    )
+    return _motion(method, images, start, progress)
+
+
+def _motion(
+    method: sitk.ImageRegistrationMethod, images: Images, start: sitk.Euler3DTransform, progress: Progress
+) -> sitk.Euler3DTransform | None:
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(start, inPlace=False)
-    found = _execute(method, images, progress, len(SHRINK_FACTORS), ITERATIONS)
-    return sitk.Euler3DTransform(found.GetNthTransform(0))
+    found = _execute(method, images, progress, ITERATIONS)
+    return sitk.Euler3DTransform(found.GetNthTransform(0)) if found else None
 
 
 def bend(images: Images, rigid: sitk.Transform, progress: Progress) -> sitk.Transform | None:
     """Return the B-spline, applied before ``rigid``, with the most mutual information.
 
     Returns:
-        None when it folds the image over itself.
+        None when it folds the image over itself, or leads off the other one.
 
     Raises:
-        MedSynthError: too little of one image comes to lie on the other.
         Cancelled: the progress callback asked to stop.
     """
     size = np.array(images.fixed.GetSize()) * images.fixed.GetSpacing()
@@ -160,8 +207,11 @@ def bend(images: Images, rigid: sitk.Transform, progress: Progress) -> sitk.Tran
     method.SetOptimizerAsLBFGSB(numberOfIterations=BENDING_ITERATIONS)
     method.SetMovingInitialTransform(rigid)
     method.SetInitialTransform(sitk.BSplineTransformInitializer(images.fixed, mesh, 3), inPlace=False)
-    found = sitk.BSplineTransform(_execute(method, images, progress, 1, BENDING_ITERATIONS).GetNthTransform(0))
-    return None if _folds(found, images.fixed) else found
+    found = _execute(method, images, progress, BENDING_ITERATIONS)
+    if found is None:
+        return None
+    bending = sitk.BSplineTransform(found.GetNthTransform(0))
+    return None if _folds(bending, images.fixed) else bending
 
 
 def not_registered() -> MedSynthError:
@@ -173,8 +223,10 @@ def not_registered() -> MedSynthError:
 
 
 def _execute(
-    method: sitk.ImageRegistrationMethod, images: Images, progress: Progress, levels: int, iterations: int
-) -> sitk.CompositeTransform:
+    method: sitk.ImageRegistrationMethod, images: Images, progress: Progress, iterations: int
+) -> sitk.CompositeTransform | None:
+    """Return what a search has found; None when it has led to where the images have nothing in common."""
+    levels = len(method.GetMetricSamplingPercentagePerLevel())
     stopped: list[BaseException] = []
 
     def report() -> None:
@@ -182,20 +234,19 @@ def _execute(
         try:
             level = method.GetCurrentLevel()
             done = min(method.GetOptimizerIteration() / iterations, 1)
-            progress((level + done) / levels, f"Registering, step {level + 1} of {levels}")
+            progress((level + done) / levels, "Registering")
         except BaseException as error:
             stopped.append(error)
             method.StopRegistration()
 
     method.AddCommand(sitk.sitkIterationEvent, report)
     try:
-        found = method.Execute(images.fixed, images.moving)
-    except RuntimeError as error:
-        raise not_registered() from error
-    finally:
-        if stopped:
-            raise stopped[0]
-    return sitk.CompositeTransform(found)
+        found = sitk.CompositeTransform(method.Execute(images.fixed, images.moving))
+    except RuntimeError:
+        found = None
+    if stopped:
+        raise stopped[0]
+    return found
 
 
 def _float_image(volume: Volume) -> sitk.Image:

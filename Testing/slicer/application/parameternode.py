@@ -122,14 +122,16 @@ class _Wrapper:
             connector.changed.connect(slot)
             slots.append((connector.changed, slot))
         tag, self._nextTag = self._nextTag, self._nextTag + 1
-        self._guis[tag] = (slots, connectors)
-        self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._updateGuis())
+        observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._updateGuis())
+        self._guis[tag] = (slots, connectors, observer)
         return tag
 
     def disconnectGui(self, tag: int) -> None:
-        slots, _ = self._guis.pop(tag, ((), {}))
+        slots, _, observer = self._guis.pop(tag, ((), {}, None))
         for signal, slot in slots:
             signal.disconnect(slot)
+        if observer is not None:
+            self.RemoveObserver(observer)
 
     def AddObserver(self, event, callback, priority: float = 0.0) -> int:
         return self.parameterNode.AddObserver(event, callback, priority)
@@ -149,7 +151,7 @@ class _Wrapper:
             return
         self._updating = True
         try:
-            for _, connectors in self._guis.values():
+            for _, connectors, _ in self._guis.values():
                 for name, connector in connectors.items():
                     connector.write(getattr(self, name))
         finally:

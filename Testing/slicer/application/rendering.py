@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 VIEW_COLORS = {"Red": "#f34a33", "Yellow": "#edd54c", "Green": "#6eb04b"}
+PLOT_COLOR = "#c4c4c4"
 BAR_HEIGHT = 18
 
 
@@ -46,6 +48,45 @@ def sliceViewsImage(caption: str, size: int = 400) -> QtGui.QImage:
     """Return the three slice views side by side."""
     names = slicer.app.layoutManager().sliceViewNames()
     return sideBySide([sliceViewImage(name, size, caption) for name in names])
+
+
+def plotViewImage(name: str, size: tuple[int, int] = (440, 260), caption: str = "") -> QtGui.QImage:
+    """Return the chart that Slicer shows in a plot view, drawn with VTK's charts as Slicer does."""
+    viewNode = slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLPlotViewNode")
+    chartNode = slicer.mrmlScene.GetNodeByID(viewNode.GetPlotChartNodeID())
+    chart = vtk.vtkChartXY()
+    chart.SetTitle(chartNode.GetTitle())
+    chart.SetShowLegend(chartNode.GetLegendVisibility())
+    chart.GetAxis(vtk.vtkAxis.BOTTOM).SetTitle(chartNode.GetXAxisTitle())
+    chart.GetAxis(vtk.vtkAxis.LEFT).SetTitle(chartNode.GetYAxisTitle())
+    for number in range(chartNode.GetNumberOfPlotSeriesNodes()):
+        _addPlot(chart, chartNode.GetNthPlotSeriesNode(number))
+    view = vtk.vtkContextView()
+    window = view.GetRenderWindow()
+    window.SetOffScreenRendering(1)
+    window.SetMultiSamples(0)
+    window.SetSize(*size)
+    view.GetScene().AddItem(chart)
+    view.Render()
+    taken = vtk.vtkWindowToImageFilter()
+    taken.SetInput(window)
+    taken.ReadFrontBufferOff()
+    taken.Update()
+    pixels = vtk_to_numpy(taken.GetOutput().GetPointData().GetScalars()).reshape(size[1], size[0], -1)[::-1, :, :3]
+    pixels = np.ascontiguousarray(pixels, np.uint8)
+    picture = QtGui.QImage(pixels.data, *size, 3 * size[0], QtGui.QImage.Format.Format_RGB888)
+    return _withBar(picture, PLOT_COLOR, caption)
+
+
+def _addPlot(chart: vtk.vtkChartXY, series) -> None:
+    plot = chart.AddPlot(vtk.vtkChart.LINE)
+    plot.SetInputData(series.GetTableNode().GetTable(), series.GetXColumnName(), series.GetYColumnName())
+    plot.SetLabel(series.GetName())
+    plot.SetColorF(*series.GetColor())
+    plot.SetWidth(series.GetLineWidth())
+    if series.GetMarkerStyle() != series.MarkerStyleNone:
+        plot.SetMarkerStyle(series.GetMarkerStyle())
+        plot.SetMarkerSize(series.GetMarkerSize())
 
 
 def sideBySide(images: list[QtGui.QImage], gap: int = 6, background: str = "white") -> QtGui.QImage:
