@@ -10,6 +10,8 @@ import pytest
 HEAVY = {"torch", "monai"}
 LIGHT = [
     "medsynth_core",
+    "medsynth_core.datasets.checks",
+    "medsynth_core.datasets.manifest",
     "medsynth_core.errors",
     "medsynth_core.io.reading",
     "medsynth_core.io.writing",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import torch
 from monai.data import set_track_meta
@@ -55,7 +53,7 @@ class Augmenter:
         self._affine.set_random_state(state=state)
         self._flip.set_random_state(state=state)
         # What comes in from outside the slice is empty space, which the transforms take to be zero.
-        return cast(Tensor, self._flip(self._affine(stack - empty))) + empty
+        return self._flip(self._affine(stack - empty)) + empty
 
     def _shifted(self, image: Tensor, random: np.random.Generator) -> Tensor:
         if not self._intensity:

@@ -111,13 +111,20 @@ class Batches:
         image = self._slice(self._inputs, self._slices[index], self._channels[0])
         if self._paired:
             target = self._slice(self._targets, self._slices[index], self._channels[1])
-            return self._augmenter().pair(image, target, random)
-        target = self._slice(self._targets, self._target_slices[other], self._channels[1])
-        return self._augmenter().each(image, target, random)
+            image, target = self._augmenter().pair(image, target, random)
+        else:
+            target = self._slice(self._targets, self._target_slices[other], self._channels[1])
+            image, target = self._augmenter().each(image, target, random)
+        return self._filled(image, self._channels[0]), self._filled(target, self._channels[1])
 
     def _slice(self, volumes: list[Tensor], which: tuple[int, int], channels: int) -> Tensor:
         case, k = which
-        return neighbours(volumes[case], torch.tensor([k]), channels, self._recipe.contract.slices)[0]
+        slices = self._recipe.contract.slices
+        return neighbours(volumes[case], torch.tensor([k]), 1 if slices == "replicate" else channels, slices)[0]
+
+    def _filled(self, stack: Tensor, channels: int) -> Tensor:
+        """Return a slice in all channels where they are to hold the same, which is augmented once."""
+        return stack.expand(channels, -1, -1) if self._recipe.contract.slices == "replicate" else stack
 
     def _augmenter(self) -> Augmenter:
         """Return the thread's own: MONAI's transforms remember what they drew last."""

@@ -129,7 +129,10 @@ def test_what_is_on_the_fixed_grid_already_is_copied_when_it_stays(monkeypatch):
     assert np.array_equal(register(fixed, moving).moved.voxels, moving.voxels)
 
 
-def test_a_bent_image_agrees_better_after_the_deformable_refinement():
+def test_a_bent_image_agrees_better_after_the_deformable_refinement(monkeypatch):
+    from medsynth_core.preparation import registration
+
+    monkeypatch.setattr(registration, "follow", lambda images, start, progress: images.still())
     fixed = ct_phantom()
     matrix, points = grid((24, 64, 84), (1.2, 1.2, 2.5))
     points = points + np.array([[5.0], [0.0], [0.0]]) * np.sin(points[1] / 15)
