@@ -28,7 +28,7 @@ from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.table import write_rows
 from medsynth_core.models.library import list_models, load_model
 from medsynth_core.models.package import Model
-from medsynth_core.networks.registry import count_parameters
+from medsynth_core.networks.registry import count_parameters, describe
 from medsynth_core.progress import Progress
 from medsynth_core.resources import resource_folder
 from medsynth_core.training.arrays import load_pair, load_pairs
@@ -177,6 +177,7 @@ def _write_methods(
             {
                 "method": name,
                 "parameters": count_parameters(model.network()),
+                "gflop_256": describe(recipe.network.name, **recipe.network.options).gflop,
                 "epochs": recipe.epochs,
                 "chosen_epoch": model.card.training.best_epoch,
                 "training_minutes": round(sum(float(row["seconds"]) for row in log) / 60, 1) if log else "",
