@@ -1,7 +1,7 @@
 """How fast a training is: against the same step on data already in memory, and against a plain pix2pix-style loop.
 
-Run with ``python Testing/benchmarks/training.py [cpu|cuda]``. One process, three ways in turn, several times over, with
-the same network, batch and slices of the sample case:
+Run with ``python Testing/benchmarks/training.py [pix2pix|small] [cpu|cuda]``. One process, three ways in turn, several
+times over, with the same network, batch and slices of the sample case:
 
 - step: the system's step on one batch that lies on the device;
 - training: MedSynth's loop over an epoch, with files mapped into memory, augmentation, learning rate, checks of the
@@ -29,7 +29,7 @@ from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.networks.registry import create_network
 from medsynth_core.preparation.slices import neighbours
 from medsynth_core.progress import Progress
-from medsynth_core.training.arrays import load_pairs
+from medsynth_core.training.arrays import Pair, load_pairs
 from medsynth_core.training.engine import Engine
 from medsynth_core.training.journal import Journal
 from medsynth_core.training.loop import Trainer
@@ -37,17 +37,27 @@ from medsynth_core.training.recipe import Recipe, read_recipe
 from medsynth_core.training.run_folder import RunFolder
 
 SAMPLE = Path(__file__).parents[2] / "Resources" / "SampleCase"
-REPEATS = 5
-COPIES = 4  # of the sample case, so that an epoch has enough batches
+REPEATS = 3
+SLICES = 20  # of the sample case
 
 
-def recipe() -> Recipe:
-    """Return pix2pix on CT and PET: 128² slices and a narrow network, for which a loader has the least time."""
+# By name: spacing (mm), side of the slices, channels of the U-Net, of the discriminator, and batch size.
+SIZES = {
+    "pix2pix": (1.0, 256, [64, 128, 256, 512, 512, 512, 512, 512], 64, 4),
+    "small": (2.0, 128, [32, 64, 128, 256, 256, 256], 16, 4),
+}
+
+
+def recipe(size: str) -> Recipe:
+    """Return pix2pix on CT and PET: as published, or a small one, to which the loader matters more."""
+    spacing, crop, channels, judged, batch_size = SIZES[size]
     shared = read_recipe("experiments/ct-to-pet-systems").model_dump(mode="json")
     changes = {
-        "network": {"name": "unet256", "options": {"channels": [32, 64, 128, 256, 256, 256]}},
-        "contract": {**shared["contract"], "spacing": [2.0, 2.0, 3.27]},
-        "augmentation": {**shared["augmentation"], "crop": 128},
+        "network": {"name": "unet256", "options": {"channels": channels}},
+        "discriminator": {"name": "patchgan2d", "options": {"in_channels": 6, "channels": judged}},
+        "contract": {**shared["contract"], "spacing": [spacing, spacing, 3.27]},
+        "augmentation": {**shared["augmentation"], "crop": crop},
+        "batch_size": batch_size,
     }
     return Recipe.model_validate({**shared, **changes})
 
@@ -114,16 +124,18 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def main(device: torch.device) -> None:
+def main(size: str, device: torch.device) -> None:
     """Measure the three in turn and print medians and ratios."""
-    wanted = recipe()
+    wanted = recipe(size)
     case = Case("sample", "train", {"ct": SAMPLE / "ct.nii.gz", "pet": SAMPLE / "pet.nii.gz"})
     seconds: dict[str, list[float]] = {"step": [], "training": [], "plain": []}
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(name)
         folder.make()
         write_manifest([case], folder.path / "cases.csv")
-        pairs = load_pairs([case] * COPIES, wanted, Progress(), folder.arrays)
+        (whole,) = load_pairs([case], wanted, Progress(), folder.arrays)
+        middle = slice(len(whole.voxels) // 2 - SLICES // 2, len(whole.voxels) // 2 + SLICES // 2)
+        pairs = [Pair(whole.name, whole.voxels[middle], whole.body[middle], whole.target[middle])]
         trainer = Trainer(wanted, pairs, pairs[:1], folder, Journal(folder.path), Engine(device, wanted))
         count = len(trainer.batches)
         batch = next(iter(trainer.batches.epoch(0)))
@@ -146,6 +158,7 @@ def main(device: torch.device) -> None:
                     seconds[key].append(1000 * value / count)
     medians = {key: statistics.median(values) for key, values in seconds.items()}
     found = {
+        "size": size,
         "device": str(device),
         "batches": count,
         "batch_size": wanted.batch_size,
@@ -158,4 +171,4 @@ def main(device: torch.device) -> None:
 
 
 if __name__ == "__main__":
-    main(torch.device(sys.argv[1] if len(sys.argv) > 1 else "cpu"))
+    main(sys.argv[1] if len(sys.argv) > 1 else "pix2pix", torch.device(sys.argv[2] if len(sys.argv) > 2 else "cpu"))

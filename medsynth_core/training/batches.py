@@ -1,24 +1,22 @@
-"""Batches of augmented slices, made ahead of the network that learns from them."""
+"""Batches of augmented slices."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from medsynth_core.preparation.slices import neighbours
 from medsynth_core.training.arrays import Pair
 from medsynth_core.training.augmentation import Augmenter
 from medsynth_core.training.recipe import Recipe
 
-# Batches that wait while the network learns.
-AHEAD = 3
+# Epoch, number of the input's slice, number of the target's.
+Key = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +33,10 @@ class Batch:
     target: Tensor
     cases: tuple[str, ...]
 
+    def pin_memory(self) -> Batch:
+        """Return the batch where a CUDA device fetches it fastest; the loader asks for it."""
+        return Batch(self.image.pin_memory(), self.target.pin_memory(), self.cases)
+
 
 class Batches:
     """The training slices in random order, augmented: every slice once in an epoch, but for an incomplete last batch.
@@ -47,7 +49,7 @@ class Batches:
         recipe: batch size, augmentation, contract, and whether input and target belong together.
         channels: of the network's input and output.
         share: the number of this process and how many there are: each gets its part of every batch.
-        workers: threads that make batches.
+        workers: processes that make batches ahead of the network that learns from them; 0 for this one, when asked.
         pinned: put batches where a CUDA device fetches them fastest.
     """
 
@@ -57,18 +59,14 @@ class Batches:
         recipe: Recipe,
         channels: tuple[int, int],
         share: tuple[int, int] = (0, 1),
-        workers: int = 1,
+        workers: int = 0,
         pinned: bool = False,
     ) -> None:
-        self._names = [pair.name for pair in pairs]
-        self._inputs = [torch.from_numpy(pair.voxels) for pair in pairs]
-        self._targets = [torch.from_numpy(pair.target) for pair in pairs]
-        self._slices = [(case, k) for case, voxels in enumerate(self._inputs) for k in range(len(voxels))]
-        self._target_slices = [(case, k) for case, voxels in enumerate(self._targets) for k in range(len(voxels))]
-        self._recipe, self._channels, self._share = recipe, channels, share
+        self._items = _Items(pairs, recipe, channels)
+        self._slices, self._target_slices = self._items.slices, self._items.target_slices
+        self._recipe, self._share = recipe, share
         self._workers, self._pinned = workers, pinned
         self._paired = recipe.system != "cyclegan"
-        self._own = threading.local()
 
     def __len__(self) -> int:
         return max(len(self._slices) // self._recipe.batch_size, 1)
@@ -79,43 +77,50 @@ class Batches:
         order = random.permutation(len(self._slices))
         # Unpaired targets have an order of their own, and as many as there are inputs.
         others = order if self._paired else np.resize(random.permutation(len(self._target_slices)), len(order))
-        with ThreadPoolExecutor(self._workers) as pool:
-            waiting: deque[Future[Batch]] = deque()
-            try:
-                for number in range(start, len(self)):
-                    inputs, targets = self._part(order, number), self._part(others, number)
-                    waiting.append(pool.submit(self._batch, epoch, inputs, targets))
-                    if len(waiting) > AHEAD:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                # Whoever stops in the middle of an epoch does not wait for batches that nobody needs.
-                for future in waiting:
-                    future.cancel()
+        wanted = [self._part(order, others, epoch, number) for number in range(start, len(self))]
+        yield from DataLoader(
+            self._items,
+            batch_sampler=wanted,
+            num_workers=self._workers,
+            collate_fn=_collated,
+            pin_memory=self._pinned,
+            # Its own chance, so that asking for batches changes nothing in the networks'.
+            generator=torch.Generator(),
+        )
 
-    def _part(self, order: np.ndarray, number: int) -> list[int]:
+    def _part(self, order: np.ndarray, others: np.ndarray, epoch: int, number: int) -> list[Key]:
+        """Return the slices of this process's part of a batch."""
         size = min(self._recipe.batch_size, len(order))
         rank, world = self._share
-        return [int(index) for index in order[number * size : (number + 1) * size][rank::world]]
+        here = slice(number * size + rank, (number + 1) * size, world)
+        return [(epoch, int(index), int(other)) for index, other in zip(order[here], others[here], strict=True)]
 
-    def _batch(self, epoch: int, chosen: list[int], others: list[int]) -> Batch:
-        items = [self._item(epoch, index, other) for index, other in zip(chosen, others, strict=True)]
-        image, target = (torch.stack(part) for part in zip(*items, strict=True))
-        if self._pinned:
-            image, target = image.pin_memory(), target.pin_memory()
-        return Batch(image, target, tuple(dict.fromkeys(self._names[self._slices[index][0]] for index in chosen)))
 
-    def _item(self, epoch: int, index: int, other: int) -> tuple[Tensor, Tensor]:
+class _Items(Dataset[tuple[Tensor, Tensor, str]]):
+    """Augmented slices by their key, the same in whichever process they are made."""
+
+    def __init__(self, pairs: list[Pair], recipe: Recipe, channels: tuple[int, int]) -> None:
+        self._names = [pair.name for pair in pairs]
+        self._inputs = [torch.from_numpy(pair.voxels) for pair in pairs]
+        self._targets = [torch.from_numpy(pair.target) for pair in pairs]
+        self.slices = [(case, k) for case, voxels in enumerate(self._inputs) for k in range(len(voxels))]
+        self.target_slices = [(case, k) for case, voxels in enumerate(self._targets) for k in range(len(voxels))]
+        self._recipe, self._channels = recipe, channels
+        self._augmenter = Augmenter(recipe)
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor, str]:
+        """Return image (in_channels, crop, crop), target (out_channels, crop, crop) and the name of the case."""
+        epoch, index, other = key
         random = np.random.default_rng((self._recipe.seed, epoch, index))
-        image = self._slice(self._inputs, self._slices[index], self._channels[0])
-        if self._paired:
-            target = self._slice(self._targets, self._slices[index], self._channels[1])
-            image, target = self._augmenter().pair(image, target, random)
+        image = self._slice(self._inputs, self.slices[index], self._channels[0])
+        if self._recipe.system == "cyclegan":
+            target = self._slice(self._targets, self.target_slices[other], self._channels[1])
+            image, target = self._augmenter.each(image, target, random)
         else:
-            target = self._slice(self._targets, self._target_slices[other], self._channels[1])
-            image, target = self._augmenter().each(image, target, random)
-        return self._filled(image, self._channels[0]), self._filled(target, self._channels[1])
+            target = self._slice(self._targets, self.slices[index], self._channels[1])
+            image, target = self._augmenter.pair(image, target, random)
+        name = self._names[self.slices[index][0]]
+        return self._filled(image, self._channels[0]), self._filled(target, self._channels[1]), name
 
     def _slice(self, volumes: list[Tensor], which: tuple[int, int], channels: int) -> Tensor:
         case, k = which
@@ -126,8 +131,7 @@ class Batches:
         """Return a slice in all channels where they are to hold the same, which is augmented once."""
         return stack.expand(channels, -1, -1) if self._recipe.contract.slices == "replicate" else stack
 
-    def _augmenter(self) -> Augmenter:
-        """Return the thread's own: MONAI's transforms remember what they drew last."""
-        if not hasattr(self._own, "augmenter"):
-            self._own.augmenter = Augmenter(self._recipe)
-        return self._own.augmenter
+
+def _collated(items: list[tuple[Tensor, Tensor, str]]) -> Batch:
+    images, targets, names = zip(*items, strict=True)
+    return Batch(torch.stack(images), torch.stack(targets), tuple(dict.fromkeys(names)))

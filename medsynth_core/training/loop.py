@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import os
+import sys
 import time
 from typing import Any, cast
 
@@ -26,8 +28,9 @@ from medsynth_core.training.run_folder import LOWER_IS_BETTER, RunFolder
 from medsynth_core.training.schedule import learning_rate, plateau_drops, stands_still
 from medsynth_core.training.validation import answer, mean_scores, scores
 
-# Threads that make batches: a GPU waits for more of them than a CPU, which has its own work to do.
-WORKERS = {"cuda": 8, "mps": 4, "cpu": 1}
+# Processes that make batches for a GPU. A CPU has its own work to do, and elsewhere than on Linux such processes are
+# begun anew with all their imports.
+WORKERS = min(8, max((os.cpu_count() or 2) - 1, 1)) if sys.platform == "linux" else 0
 
 
 class Trainer:
@@ -61,7 +64,7 @@ class Trainer:
             recipe,
             cast("tuple[int, int]", (generator.in_channels, generator.out_channels)),
             (engine.rank, engine.world),
-            WORKERS[engine.device.type],
+            WORKERS if engine.device.type == "cuda" else 0,
             pinned=engine.device.type == "cuda",
         )
         self.parts = recipe.optimiser.accumulate

@@ -92,6 +92,11 @@ def test_two_processes_see_every_slice_once(manifest):
         # Each process has every second slice of the batch, changed as it is for one process.
         for rank, part in enumerate(parts):
             assert torch.equal(batch.image[rank::2], part.image) and torch.equal(batch.target[rank::2], part.target)
+    ahead = Batches(pairs, recipe, (1, 1), workers=2)
+    for batch, other in zip(whole, ahead.epoch(3), strict=True):
+        assert torch.equal(batch.image, other.image) and batch.cases == other.cases
+    for batch, other in zip(whole[2:], ahead.epoch(3, start=2), strict=True):
+        assert torch.equal(batch.target, other.target)
     assert sum(len(batch.image) for batch in whole) == sum(len(pair.voxels) for pair in pairs)
 
 
