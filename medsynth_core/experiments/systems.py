@@ -19,6 +19,7 @@ from medsynth_core.evaluation.curves import write_curves
 from medsynth_core.evaluation.mr_figure import MRCase, write_mr_figure
 from medsynth_core.experiments.judging import MR_METRICS, PET_METRICS, Judge, judge
 from medsynth_core.experiments.lookup import fit_lookup, prepared_method
+from medsynth_core.experiments.recording import record
 from medsynth_core.experiments.table import ResultTable, Scores
 from medsynth_core.experiments.variants import recipes
 from medsynth_core.inference.device import choose_device
@@ -29,6 +30,8 @@ from medsynth_core.io.table import write_rows
 from medsynth_core.models.library import list_models, load_model
 from medsynth_core.models.package import Model
 from medsynth_core.networks.registry import count_parameters, describe
+from medsynth_core.preparation.body import body_box
+from medsynth_core.preparation.grid import Grid
 from medsynth_core.progress import Progress
 from medsynth_core.resources import resource_folder
 from medsynth_core.training.arrays import load_pair, load_pairs
@@ -72,7 +75,8 @@ def run(experiment: str, data: Path, output: Path, progress: Progress) -> Result
         experiment: ``ct-to-pet-systems`` or ``ct-to-mr-systems``.
         data: manifest with the columns ``ct``, ``lesion`` and ``pet`` or ``mr_t1``.
         output: folder for the runs, ``results.csv``, ``cases.csv``, ``wilcoxon.csv``, ``methods.csv`` (parameters,
-            times, epochs, checkerboard), ``environment.json`` and figures.
+            times, epochs, checkerboard), ``environment.json`` and figures; a bundled model that was trained here has
+            its package, with the table in its card, in ``packages``.
         progress: reports.
     """
     plan = PLANS[experiment]
@@ -91,6 +95,8 @@ def run(experiment: str, data: Path, output: Path, progress: Progress) -> Result
     table = ResultTable(results.scores, plan.metrics, plan.compared, output)
     table.write()
     table.write_tests()
+    if bundled is not None and (output / plan.bundled).is_dir():
+        record(bundled, table, output / "packages")
     _write_methods(models, results, cases, wanted, output)
     _write_environment(experiment, shared, output)
     _write_figures(results, wanted, plan, output)
@@ -215,10 +221,8 @@ def _write_figures(results: Results, wanted: dict[str, Recipe], plan: Plan, outp
     write_curves(logs, output / "curves.png", choose_by=shared.choose_by, unit=shared.contract.output.unit)
     shown = {name: results.judges[name] for name in results.judges}
     if plan.role == "mr_t1":
-        best = {
-            name: MRCase(case.ct, case.reference, results.volumes[name][plan.bundled]) for name, case in shown.items()
-        }
-        write_mr_figure(best, output / "cases.png")
+        made = {name: results.volumes[name][plan.bundled] for name in shown}
+        write_mr_figure({name: _in_field(case, made[name]) for name, case in shown.items()}, output / "cases.png")
         for method in (*wanted, plan.bundled):
             of_slices = {
                 name: slice_scores(results.volumes[name][method], case.reference) for name, case in shown.items()
@@ -229,3 +233,15 @@ def _write_figures(results: Results, wanted: dict[str, Recipe], plan: Plan, outp
     hottest = max(shown.values(), key=lambda case: float(case.reference.voxels[case.lesion.voxels != 0].max()))
     models = {name: volume for name, volume in results.volumes[hottest.name].items() if not name.startswith(TABLE)}
     write_comparison(hottest.ct, hottest.reference, models, output / "comparison.png", lesion=hottest.lesion)
+
+
+def _in_field(case: Judge, synthetic: Volume) -> MRCase:
+    """Return the volumes of a case cut to the real MR's field of view, outside of which nothing can be compared."""
+    first, size = body_box(case.reference.voxels > 0, np.zeros(3))
+    (i, j, k), (ni, nj, nk) = first, size
+    matrix = Grid.of(case.ct).part(first, size).ijk_to_ras
+    ct, reference, made = (
+        volume.replace(voxels=volume.voxels[k : k + nk, j : j + nj, i : i + ni], ijk_to_ras=matrix)
+        for volume in (case.ct, case.reference, synthetic)
+    )
+    return MRCase(ct, reference, made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import nan
 
-from medsynth_core.models.card import Metadata
+from medsynth_core.models.card import Card, Metadata
 from medsynth_core.preparation.contract import MODALITY_NAMES
 
 # What the columns of a comparison are called.
@@ -15,7 +15,12 @@ COLUMNS = {
     "ms_ssim": "MS-SSIM",
     "suvmax_error_size": "size of lesion SUVmax error (%)",
     "suvmean_error_size": "size of lesion SUVmean error (%)",
+    "lesion_mae": "MAE in the lesion",
+    "mae_255": "MAE in grey levels (Dong et al.)",
+    "ssim_255": "SSIM of slices (Dong et al.)",
 }
+# Where PSNR and the similarities of an MR are measured.
+MR_COLUMNS = {"mae": "MAE in the body (MR field)", "psnr": "PSNR, body in the MR field (dB)"}
 
 
 def card_text(metadata: Metadata) -> str:
@@ -35,7 +40,7 @@ def card_text(metadata: Metadata) -> str:
         f"## Network\n\n`{card.network.name}` with {card.network.options}; weights in {card.weights.precision}, "
         f"SHA-256 `{card.weights.sha256}`.",
         f"## Results\n\n{_results(card.metrics, contract.output.unit)}",
-        *([f"## Against baselines\n\n{_comparison(card.comparison)}"] if card.comparison else []),
+        *([f"## Against baselines\n\n{_comparison(card)}"] if card.comparison else []),
         "## Uncertainty\n\n" + _curve(card.error_curve, contract.output.unit),
         "## Training\n\n"
         f"Cases: {', '.join(f'{len(names)} {split}' for split, names in training.split.items() if names)}. "
@@ -63,9 +68,11 @@ def _results(metrics: dict[str, dict[str, float]], unit: str) -> str:
     return "\n".join(["Mean over cases, on the grid of the network.", "", *lines])
 
 
-def _comparison(rows: tuple[dict[str, str | float], ...]) -> str:
+def _comparison(card: Card) -> str:
+    rows = card.comparison
+    names = {**COLUMNS, **(MR_COLUMNS if card.contract.output.modality == "MR" else {})}
     metrics = [key.removesuffix("_mean") for key in rows[0] if key.endswith("_mean")]
-    lines = [f"| method | {' | '.join(COLUMNS.get(metric, metric) for metric in metrics)} |"]
+    lines = [f"| method | {' | '.join(names.get(metric, metric) for metric in metrics)} |"]
     lines.append("|---" * (len(metrics) + 1) + "|")
     for row in rows:
         cells = [f"{row[f'{metric}_mean']:.3f} ± {row[f'{metric}_sd']:.3f}" for metric in metrics]

@@ -10,6 +10,7 @@ from medsynth_core.systems.paired import PairedSystem
 from medsynth_core.training.engine import Engine
 from medsynth_core.training.recipe import Recipe, read_recipe
 
+MODELS = ("ct-to-pet", "ct-to-mr")
 RECIPES = sorted((resource_folder() / "Recipes").glob("*.yaml"))
 
 
@@ -39,17 +40,18 @@ def test_one_published_stage_takes_a_step_with_its_discriminator():
     assert losses["mse"] > 0 and losses["adversarial"] > 0 and losses["discriminator"] > 0
 
 
-def test_the_bundled_model_was_made_by_its_recipe():
+@pytest.mark.parametrize("name", MODELS)
+def test_a_bundled_model_was_made_by_its_recipe(name):
     from medsynth_core import load_model
 
-    recipe = read_recipe(resource_folder() / "Recipes" / "ct-to-pet.yaml")
-    assert Recipe.model_validate(load_model("ct-to-pet").card.training.recipe) == recipe
+    assert Recipe.model_validate(load_model(name).card.training.recipe) == read_recipe(name)
 
 
-def test_the_bundled_model_is_small_and_half_precise():
+@pytest.mark.parametrize("name", MODELS)
+def test_a_bundled_model_is_small_and_half_precise(name):
     from medsynth_core import load_model
 
-    model = load_model("ct-to-pet")
+    model = load_model(name)
     assert count_parameters(model.network()) == 1_496_134
     assert model.weights.stat().st_size < 6e6 and model.card.weights.precision == "float16"
     assert model.card.training.split["test"] and not set(model.card.training.split["test"]) & set(
