@@ -41,3 +41,15 @@ def test_pictures_and_files_that_it_names_exist():
     assert len(paths) >= 4
     for path in paths:
         assert (ROOT / path).exists(), path
+
+
+def test_the_results_quoted_are_those_of_the_experiments():
+    results = ROOT / "docs" / "results"
+    text = (results / "README.md").read_text(encoding="utf-8")
+    for experiment, decimals in (("ct-to-pet-systems", 3), ("ct-to-mr-systems", 1)):
+        rows = list(csv.DictReader((results / experiment / "results.csv").open()))
+        assert len(rows) >= 4
+        for row in rows:
+            mean, sd, psnr = (float(row[key]) for key in ("mae_mean", "mae_sd", "psnr_mean"))
+            assert f"| {mean:.{decimals}f} ± {sd:.{decimals}f} | {psnr:.2f} ± " in text, row["method"]
+            assert f"| {row['method']} |" in text
