@@ -20,6 +20,7 @@ _PUBLIC = {
     "list_models": "models.library",
     "load_model": "models.library",
     "read_volume": "io.reading",
+    "simulate_dose": "simulation.dose",
     "synthesize": "inference.synthesis",
     "train": "training.train",
     "write_volume": "io.writing",
@@ -35,6 +36,7 @@ __all__ = [
     "list_models",
     "load_model",
     "read_volume",
+    "simulate_dose",
     "synthesize",
     "train",
     "write_volume",
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from medsynth_core.models.library import list_models, load_model
     from medsynth_core.networks.registry import create_network
     from medsynth_core.progress import Progress
+    from medsynth_core.simulation.dose import simulate_dose
     from medsynth_core.training.train import train
     from medsynth_core.volume import Volume
 

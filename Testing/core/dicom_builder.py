@@ -16,6 +16,7 @@ CLASSES = {
     "PT": "1.2.840.10008.5.1.4.1.1.128",
     "enhanced CT": "1.2.840.10008.5.1.4.1.1.2.1",
     "enhanced MR": "1.2.840.10008.5.1.4.1.1.4.1",
+    "enhanced PT": "1.2.840.10008.5.1.4.1.1.130",
     "screenshot": "1.2.840.10008.5.1.4.1.1.7",
 }
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -26,13 +27,37 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+# 70 kg and 368.08 MBq of F-18, scanned an hour after injection.
+SUV_TAGS: dict[str, Any] = {
+    "PatientWeight": 70, "PatientSize": 1.75, "PatientSex": "O", "Units": "BQML", "SeriesType": ["STATIC", "IMAGE"],
+    "DecayCorrection": "START", "CorrectedImage": ["NORM", "DTIM", "ATTN", "SCAT", "DECY", "RAN"],
+    "SeriesDate": "20250101", "SeriesTime": "110000", "AcquisitionDate": "20250101", "AcquisitionTime": "110000",
+    "ActualFrameDuration": 300000, "FrameReferenceTime": 149605,
+}  # fmt: skip
+INJECTION: dict[str, Any] = {
+    "RadiopharmaceuticalStartDateTime": "20250101100000",
+    "RadiopharmaceuticalStartTime": "100000",
+    "RadionuclideTotalDose": 368.08e6,
+    "RadionuclideHalfLife": 6586.2,
+}
+
+
 def stored_pixels(count: int, shape: tuple[int, int] = (4, 5), dtype: str = "uint16") -> np.ndarray:
     """Return stored values in which every voxel of a small stack differs."""
     return np.arange(count * shape[0] * shape[1]).reshape(count, *shape).astype(dtype)
 
 
-def instance(pixels: np.ndarray, modality: str = "CT", storage: str = "", **tags: Any) -> FileDataset:
-    """Return a single-frame instance with ``pixels`` (rows, columns); ``tags`` are added, None removes."""
+def instance(
+    pixels: np.ndarray,
+    modality: str = "CT",
+    storage: str = "",
+    private: dict[tuple[int, int], tuple[str, Any]] | None = None,
+    **tags: Any,
+) -> FileDataset:
+    """Return a single-frame instance with ``pixels`` (rows, columns); ``tags`` are added, None removes.
+
+    ``private`` gives VR and value of elements that have no keyword.
+    """
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = CLASSES[storage or modality]
@@ -51,6 +76,8 @@ def instance(pixels: np.ndarray, modality: str = "CT", storage: str = "", **tags
     for keyword, value in {**defaults, **DEFAULTS[modality], **tags}.items():
         if value is not None:
             setattr(dataset, keyword, value)
+    for tag, (vr, value) in (private or {}).items():
+        dataset.add_new(tag, vr, value)
     return dataset
 
 
@@ -72,6 +99,17 @@ def write_series(
         paths.append(folder / f"{prefix}{number:03d}.dcm")
         dataset.save_as(paths[-1], enforce_file_format=True)
     return paths
+
+
+def write_pet(folder: Path, injected: dict[str, Any] | None = None, **tags: Any) -> list[Path]:
+    """Write a PET series with all that an SUV needs; ``injected`` and ``tags`` are changes, None removes."""
+    return write_series(folder, modality="PT", **{**SUV_TAGS, **injection(**(injected or {})), **tags})
+
+
+def injection(**changes: Any) -> dict[str, Any]:
+    """Return the radiopharmaceutical information of `INJECTION` with changes, as a tag; None removes."""
+    stated = {keyword: value for keyword, value in {**INJECTION, **changes}.items() if value is not None}
+    return {"RadiopharmaceuticalInformationSequence": [item(**stated)]}
 
 
 def enhanced(

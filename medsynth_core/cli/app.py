@@ -11,7 +11,7 @@ from typing import Any, cast
 import typer
 from typer.exceptions import TyperException
 
-from medsynth_core.cli import evaluation, models, pairs, synthesis, training
+from medsynth_core.cli import dicom, dose, evaluation, models, pairs, suv, synthesis, training
 from medsynth_core.errors import Cancelled, MedSynthError
 
 USER_MISTAKE, FAILURE, CANCELLED = 2, 1, 130
@@ -24,6 +24,9 @@ app = typer.Typer(
 )
 app.command("synthesize")(synthesis.synthesize)
 app.command("evaluate")(evaluation.evaluate)
+app.command("simulate-dose")(dose.simulate_dose)
+app.command("suv")(suv.suv)
+app.command("dicom")(dicom.dicom)
 app.command("train", cls=training.TrainCommand)(training.train)
 app.command("networks")(training.networks)
 app.command("reproduce")(training.reproduce)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Metric = Literal["ssim", "psnr", "mae"]
+Metric = Literal["ssim", "psnr", "mae", "nrmse"]
+_LOWER_IS_BETTER = ("mae", "nrmse")
 Rows = Sequence[Mapping[str, Any]]
 
 # Eight colours that colour-blind people tell apart (Okabe and Ito), darkest first; further runs change the stroke.
@@ -53,7 +54,7 @@ class Curve:
 
     def best(self, metric: Metric) -> int:
         """Return the epoch of the best value, the first of equal ones."""
-        better = min if metric == "mae" else max
+        better = min if metric in _LOWER_IS_BETTER else max
         return self.epochs[self.values.index(better(self.values))]
 
 
@@ -173,7 +174,7 @@ def _draw_legend(figure: Figure, top: float, columns: int, choose_by: Metric) ->
 
     every = [(str(line.get_label()), line) for axes in figure.axes for line in axes.lines]
     lines = {name: line for name, line in every if name not in ("_values", "_chosen")}
-    order = "lowest" if choose_by == "mae" else "highest"
+    order = "lowest" if choose_by in _LOWER_IS_BETTER else "highest"
     dot = Line2D([], [], linestyle="", marker="o", color=_GREY, markersize=5.5)
     legend = figure.legend(
         [*lines.values(), dot],

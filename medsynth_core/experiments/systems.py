@@ -22,12 +22,12 @@ from medsynth_core.experiments.lookup import fit_lookup, prepared_method
 from medsynth_core.experiments.recording import record
 from medsynth_core.experiments.table import ResultTable, Scores
 from medsynth_core.experiments.variants import recipes
+from medsynth_core.inference.choice import create_predictor
 from medsynth_core.inference.device import choose_device
-from medsynth_core.inference.predictor import Predictor
 from medsynth_core.inference.synthesis import synthesize
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.table import write_rows
-from medsynth_core.models.library import list_models, load_model
+from medsynth_core.models.library import load_model
 from medsynth_core.models.package import Model
 from medsynth_core.networks.registry import count_parameters, describe
 from medsynth_core.preparation.body import body_box
@@ -86,17 +86,15 @@ def run(experiment: str, data: Path, output: Path, progress: Progress) -> Result
     for index, recipe in enumerate(wanted.values()):
         _trained(recipe, manifest, output, progress.part(0.9 * index / len(wanted), 0.9 * (index + 1) / len(wanted)))
     models = {name: Model.open(output / name / name) for name in wanted}
-    bundled = _bundled(plan, manifest, output, progress)
-    if bundled is not None:
-        models[plan.bundled] = bundled
+    models[plan.bundled] = _bundled(plan, manifest, output, progress)
     cases = read_manifest(manifest, ("ct", plan.role, "lesion"))
     shared = next(iter(wanted.values()))
     results = _judged(models, shared, cases, plan, progress.part(0.9, 0.98))
     table = ResultTable(results.scores, plan.metrics, plan.compared, output)
     table.write()
     table.write_tests()
-    if bundled is not None and (output / plan.bundled).is_dir():
-        record(bundled, table, output / "packages")
+    if (output / plan.bundled).is_dir():
+        record(models[plan.bundled], table, output / "packages")
     _write_methods(models, results, cases, wanted, output)
     _write_environment(experiment, shared, output)
     _write_figures(results, wanted, plan, output)
@@ -121,12 +119,12 @@ def _trained(recipe: Recipe, manifest: Path, output: Path, progress: Progress) -
     return folder / recipe.name
 
 
-def _bundled(plan: Plan, manifest: Path, output: Path, progress: Progress) -> Model | None:
-    """Return the model that ships, or the one that is to ship, trained here if nothing of its name ships yet."""
+def _bundled(plan: Plan, manifest: Path, output: Path, progress: Progress) -> Model:
+    """Return the model that ships: ``ct-to-pet`` as it is, ``ct-to-mr`` made again, which is done nowhere else."""
+    if plan.role == "pet":
+        return load_model(plan.bundled)
     if (output / plan.bundled / plan.bundled).is_dir():
         return Model.open(output / plan.bundled / plan.bundled)
-    if plan.bundled in [model.name for model in list_models()]:
-        return load_model(plan.bundled)
     recipe = read_recipe(resource_folder() / "Recipes" / f"{plan.bundled}.yaml")
     return Model.open(_trained(recipe, manifest, output, progress))
 
@@ -173,7 +171,7 @@ def _write_methods(
     for name, model in models.items():
         log = _log(output / name)
         recipe = Recipe.model_validate(model.card.training.recipe)
-        predictor = Predictor(model.network(), model.card.contract, choose_device("auto"))
+        predictor = create_predictor(model.network(), model.card.contract, choose_device("auto"))
         found = []
         for case in split_of(cases, "test"):
             pair = load_pair(case, recipe)
@@ -219,7 +217,7 @@ def _write_figures(results: Results, wanted: dict[str, Recipe], plan: Plan, outp
     shared = next(iter(wanted.values()))
     logs = {name: _log(output / name) for name in wanted}
     write_curves(logs, output / "curves.png", choose_by=shared.choose_by, unit=shared.contract.output.unit)
-    shown = {name: results.judges[name] for name in results.judges}
+    shown = results.judges
     if plan.role == "mr_t1":
         made = {name: results.volumes[name][plan.bundled] for name in shown}
         write_mr_figure({name: _in_field(case, made[name]) for name, case in shown.items()}, output / "cases.png")

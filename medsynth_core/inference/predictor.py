@@ -11,11 +11,10 @@ from torch.nn.functional import pad
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.inference.device import default_batch_size
+from medsynth_core.inference.memory import NO_MEMORY
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.preparation.slices import neighbours
 from medsynth_core.progress import Progress
-
-NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "ALLOC_FAILED")
 
 
 class Predictor:

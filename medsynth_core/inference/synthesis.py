@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from medsynth_core import __version__
+from medsynth_core.inference.choice import AnyPredictor, create_predictor
 from medsynth_core.inference.device import choose_device
-from medsynth_core.inference.predictor import Predictor
+from medsynth_core.inference.dose import of_dose
 from medsynth_core.models.library import load_model
 from medsynth_core.models.package import Model
 from medsynth_core.preparation.case import Prepared, prepare
@@ -54,17 +55,22 @@ def synthesize(
     volume = contract.check(volume)
     progress(0.0, "Loading the model")
     log: list[str] = []
-    predictor = Predictor(model.network(), contract, choose_device(device), batch_size)
+    predictor = create_predictor(model.network(), contract, choose_device(device), batch_size)
     progress(0.03, "Preparing the volume")
     prepared = prepare(volume, contract)
-    mapped = predictor(prepared.voxels, _recording(progress.part(0.05, 0.95), log))
+    recording = _recording(progress.part(0.05, 0.95), log)
+    mapped = predictor(prepared.voxels, recording)
     progress(0.95, "Returning to the grid of the volume")
     values = _inside(contract.output.intensity.inverse(mapped), prepared)
+    del mapped  # a whole body at 2 mm has hundreds of megabytes
     result = volume.replace(
         voxels=prepared.restore(values),
         modality=contract.output.modality,
         unit=contract.output.unit,
-        metadata=_provenance(model, volume, predictor, time.monotonic() - started, log),
+        metadata={
+            **_provenance(model, volume, predictor, time.monotonic() - started, log),
+            **of_dose(contract, predictor, values, prepared, recording),
+        },
         uncertainty=None,
     )
     if uncertainty:
@@ -76,7 +82,9 @@ def synthesize(
 
 def _inside(values: np.ndarray, prepared: Prepared) -> np.ndarray:
     """Return ``values`` in the body and 0 outside: there is nothing to see in air and in the table."""
-    return np.where(prepared.body, values, 0).astype(np.float32)
+    values = values.astype(np.float32, copy=False)
+    values[~prepared.body] = 0
+    return values
 
 
 def _recording(progress: Progress, log: list[str]) -> Progress:
@@ -89,7 +97,9 @@ def _recording(progress: Progress, log: list[str]) -> Progress:
     return Progress(progress, log=keep)
 
 
-def _provenance(model: Model, volume: Volume, predictor: Predictor, seconds: float, log: list[str]) -> dict[str, Any]:
+def _provenance(
+    model: Model, volume: Volume, predictor: AnyPredictor, seconds: float, log: list[str]
+) -> dict[str, Any]:
     contract = model.contract
     return {
         "synthetic": True,

@@ -21,14 +21,16 @@ def read_volume(path: str | os.PathLike[str], modality: str = "", unit: str = ""
     """Read a NIfTI, NRRD or MetaImage file, a DICOM folder, or the DICOM series that one file belongs to.
 
     Image files say nothing about modality and unit: state them, unless MedSynth wrote the file and the JSON
-    beside it. DICOM says both (CT in HU, PET in SUVbw or
-    Bq/mL, MR without a unit), and what is stated here must agree. Of several series in a DICOM folder the
-    one of the modality asked for is read; see `medsynth_core.io.dicom.choice` for the whole rule.
+    beside it. DICOM says both (CT in HU, MR without a unit), and what is stated here must agree. PET becomes SUVbw
+    where its tags allow it, whatever it is stored in, or what is asked for; where they do not and no unit is asked
+    for, values in Bq/mL stay that, and ``metadata["suv_refused"]`` says why. Of several series in a DICOM folder
+    the one of the modality asked for is read; see `medsynth_core.io.dicom.choice` for the whole rule.
 
     Args:
         path: ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``, ``.mha``, ``.mhd``, a folder, or a DICOM file.
         modality: DICOM modality: ``CT``, ``PT``, ``MR``, or ``""`` for what the file says.
-        unit: ``HU``, ``SUVbw``, ``Bq/mL``, ``1``, or ``""`` for what the file says.
+        unit: ``HU``, ``SUVbw``, ``Bq/mL``, ``1``, or ``""`` for what the file says. PET as DICOM is also read in
+            ``SUVlbm``, ``SUVlbm-james``, ``SUVlbm-janma``, ``SUVibw`` (g/mL) or ``SUVbsa`` (cm²/mL).
 
     Returns:
         Voxels (k, j, i) in the type they are stored in (float32 where a scale has to be applied), and the
@@ -36,8 +38,8 @@ def read_volume(path: str | os.PathLike[str], modality: str = "", unit: str = ""
 
     Raises:
         MedSynthError: there is no such file, it is no image, it is damaged, it is not a scalar 3-D image,
-            it states no orientation, its voxels are fewer than two or not all finite, or its modality or
-            unit is another one than stated.
+            it states no orientation, its voxels are fewer than two or not all finite, its modality or
+            unit is another one than stated, or a PET lacks a tag that the SUV asked for needs.
     """
     place = Path(path)
     try:

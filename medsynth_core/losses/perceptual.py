@@ -40,7 +40,8 @@ class Perceptual(nn.Module):
 
     Args:
         weights: file with the entries ``features.N.weight`` and ``features.N.bias`` as torchvision names them:
-            ``.safetensors``, or ``.pth`` (read without running code). Nothing is ever downloaded.
+            ``.safetensors``, or ``.pth`` (read without running code). Nothing is ever downloaded. ``random`` for
+            weights that were never trained, always the same.
         layers: names from ``relu1_1`` to ``relu5_3``. Deeper ones need larger images: each of the blocks before
             halves it.
         low: value of the images that is black.
@@ -63,8 +64,11 @@ class Perceptual(nn.Module):
                 f"{', '.join(NUMBERS)}."
             )
         self.taken = sorted({NUMBERS[name] for name in layers})
-        self.features = _vgg16(self.taken[-1])
-        _fill(self.features, Path(weights))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.features = _vgg16(self.taken[-1])
+        if weights != "random":
+            _fill(self.features, Path(weights))
         self.requires_grad_(False)
         self.register_buffer("mean", low + (high - low) * torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("sd", (high - low) * torch.tensor(_SD).view(3, 1, 1), persistent=False)

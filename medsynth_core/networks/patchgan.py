@@ -6,21 +6,33 @@ from torch import Tensor, nn
 
 
 class PatchGAN(nn.Module):
-    """Logits, one a 70×70 patch: (n, in_channels, h, w) → (n, 1, h/8 - 2, w/8 - 2).
+    """Logits, one a patch: (n, in_channels, h, w) → (n, 1, h/8 - 2, w/8 - 2), patches of 70×70 pixels.
+
+    In three dimensions, and with a padding of 2, slabs of 16 slices are thick enough.
 
     Args:
         in_channels: channels of condition and image together.
         channels: output channels of the first layer.
         layers: strided layers; 3 give patches of 70 pixels.
+        spatial_dims: 2 or 3.
+        padding: of every layer.
     """
 
-    def __init__(self, in_channels: int = 6, channels: int = 64, layers: int = 3) -> None:
+    def __init__(
+        self, in_channels: int = 6, channels: int = 64, layers: int = 3, spatial_dims: int = 2, padding: int = 1
+    ) -> None:
         # Here, because MONAI takes seconds to import and synthesis with other networks does without.
         from monai.networks.nets import PatchDiscriminator
 
         super().__init__()
-        self.in_channels = in_channels
-        self.net = PatchDiscriminator(spatial_dims=2, channels=channels, in_channels=in_channels, num_layers_d=layers)
+        self.in_channels, self.spatial_dims = in_channels, spatial_dims
+        self.net = PatchDiscriminator(
+            spatial_dims=spatial_dims,
+            channels=channels,
+            in_channels=in_channels,
+            num_layers_d=layers,
+            padding=padding,
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the patch logits; MONAI's discriminator also returns features, which are not used here."""

@@ -14,13 +14,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.networks.cascade import COMPACT, WIDE, Cascade
+from medsynth_core.networks.contextual3d import CG3DSRGAN, ContextualNet
 from medsynth_core.networks.dsggan import DSGGAN
+from medsynth_core.networks.mlnet3d import MLNet3D, UNet3D
 from medsynth_core.networks.patchgan import PatchGAN
 from medsynth_core.networks.residual import ResidualUNet
 from medsynth_core.networks.resnet import ResNetGenerator
+from medsynth_core.networks.resnet3d import ResNet3D
 from medsynth_core.networks.unet import UNet
 
 REFERENCE_SIZE = 256
+REFERENCE_DEPTH = 16
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,24 @@ NETWORKS: dict[str, Entry] = {
         ResNetGenerator, "Residual generator (CycleGAN)", ("in_channels", "out_channels", "channels", "blocks")
     ),
     "patchgan2d": Entry(PatchGAN, "70×70 PatchGAN discriminator", ("in_channels", "channels", "layers")),
+    "mlnet3d": Entry(
+        MLNet3D,
+        "ML-Net: 3-D U-Net with a head for the dose reduction factor (Xue et al., CG-3DSRGAN)",
+        ("channels", "classes", "residual"),
+    ),
+    "contextual3d": Entry(ContextualNet, "Contextual-Net (Xue et al., CG-3DSRGAN)", ("channels", "residual")),
+    "cg3dsrgan": Entry(
+        CG3DSRGAN,
+        "ML-Net and Contextual-Net in a row (Xue et al., CG-3DSRGAN)",
+        ("channels", "context_channels", "classes", "residual"),
+    ),
+    "unet3d": Entry(UNet3D, "3-D U-Net (baseline of Xue et al.)", ("channels", "residual")),
+    "resnet3d": Entry(ResNet3D, "3-D residual generator (3D-CycleGAN)", ("channels", "blocks")),
+    "patchgan3d": Entry(
+        partial(PatchGAN, in_channels=2, spatial_dims=3, padding=2),
+        "3-D PatchGAN discriminator (Xue et al., CG-3DSRGAN)",
+        ("in_channels", "channels", "layers"),
+    ),
     "residual-unet": Entry(
         ResidualUNet,
         "MONAI residual U-Net (baseline)",
@@ -114,10 +136,10 @@ class Description:
 
 
 def describe(name: str, **options: Any) -> Description:
-    """Describe a network: its options with the values in force, parameters, and GFLOP for one 256² image.
+    """Describe a network: its options with the values in force, parameters, and GFLOP for one image.
 
-    A floating-point operation is a multiplication or an addition (two a multiply-add), batch of one, without
-    anything being computed.
+    The image has 256² pixels or, for a 3-D network, 16 · 256² voxels. A floating-point operation is a multiplication or
+    an addition (two a multiply-add), batch of one, without anything being computed.
 
     Raises:
         MedSynthError: as `create_network`.
@@ -125,7 +147,8 @@ def describe(name: str, **options: Any) -> Description:
     with torch.device("meta"):
         network = create_network(name, **options).eval()
         values = {**_defaults(NETWORKS[name]), **options}
-        image = torch.empty(1, values["in_channels"], REFERENCE_SIZE, REFERENCE_SIZE)
+        depth = (REFERENCE_DEPTH,) if getattr(network, "spatial_dims", 2) == 3 else ()
+        image = torch.empty(1, values.get("in_channels", 1), *depth, REFERENCE_SIZE, REFERENCE_SIZE)
         with FlopCounterMode(display=False) as counter:
             network(image)
     return Description(

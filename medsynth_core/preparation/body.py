@@ -6,6 +6,8 @@ import numpy as np
 
 # Between air (-1000 HU) and fat (-100 HU), above clothes and foam.
 BODY_THRESHOLD_HU = -400.0
+# SUVbw after smoothing (mm, full width at half maximum) above which a PET shows tissue.
+PET_THRESHOLD_SUV, PET_SMOOTHING = 0.05, 10.0
 # Parts smaller than this share of the largest one are table, blanket or noise.
 SMALLEST_PART = 0.1
 # Values up to 1/30 of the brightest are told apart by their difference, those above by their ratio: a body is brighter
@@ -25,6 +27,28 @@ def body_mask(hu: np.ndarray) -> np.ndarray:
         nothing is denser than air.
     """
     return _without_small_parts(np.asarray(hu) > BODY_THRESHOLD_HU)
+
+
+def activity_mask(suv: np.ndarray, spacing: np.ndarray, margin: float) -> np.ndarray:
+    """Return where a PET shows a patient, with a margin: nothing that takes up tracer lies outside.
+
+    Args:
+        suv: (k, j, i) SUVbw.
+        spacing: mm along (i, j, k).
+        margin: mm that are added around.
+
+    Returns:
+        Boolean array of the same shape. Even lung and fat have several times the uptake that counts here, and noise
+        alone, once smoothed, has less of it.
+    """
+    from scipy import ndimage
+
+    sigma = PET_SMOOTHING / (2.355 * spacing[::-1])
+    seen = ndimage.gaussian_filter(np.asarray(suv, dtype=np.float32), sigma, truncate=3.0) > PET_THRESHOLD_SUV
+    # Boxes one axis after the other, because a ball of some voxels takes minutes.
+    for axis, reach in enumerate(np.ceil(margin / spacing[::-1]).astype(int)):
+        seen = ndimage.maximum_filter1d(seen, 2 * reach + 1, axis=axis)
+    return seen
 
 
 def tissue_mask(voxels: np.ndarray, modality: str = "MR") -> np.ndarray:

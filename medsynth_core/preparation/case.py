@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.preparation.body import body_box, body_mask
+from medsynth_core.preparation.body import activity_mask, body_box, body_mask
 from medsynth_core.preparation.contract import AIR_HU, Contract
 from medsynth_core.preparation.grid import EXACT, Grid, move, overlap
 from medsynth_core.volume import Volume
@@ -19,7 +19,7 @@ class Prepared:
 
     Attributes:
         voxels: (k, j, i) float32 values for the network.
-        body: (k, j, i) bool: the patient. All True for a modality in which the body is not sought.
+        body: (k, j, i) bool: the patient. All True for a modality in which the body is not sought (MR).
         grid: where these voxels lie.
         source: the grid they came from.
     """
@@ -52,6 +52,8 @@ def prepare(volume: Volume, contract: Contract) -> Prepared:
         contract: says the spacing, the intensity mapping and the margin around the body.
     """
     source, grid = Grid.of(volume), model_grid(volume, contract)
+    if contract.input.modality == "PT":
+        return _prepare_activity(volume, grid, contract)
     is_ct = contract.input.modality == "CT"
     fill = AIR_HU if is_ct else float(volume.voxels.min())
     voxels = move(volume.voxels, source, grid, fill=fill)
@@ -60,6 +62,15 @@ def prepare(volume: Volume, contract: Contract) -> Prepared:
     part = grid.part(first, size)
     mapped = contract.input.intensity.forward(move(voxels, grid, part, fill=fill))
     return Prepared(mapped, move(body, grid, part, fill=0), part, source)
+
+
+def _prepare_activity(volume: Volume, grid: Grid, contract: Contract) -> Prepared:
+    """Return a PET as the model sees it: nothing outside the patient, and no cut, so that slabs lie where they lie."""
+    source = Grid.of(volume)
+    voxels = move(volume.voxels.astype(np.float32, copy=False), source, grid)
+    body = activity_mask(voxels, grid.spacing, contract.body_margin)
+    voxels[~body] = 0
+    return Prepared(contract.input.intensity.forward(voxels), body, grid, source)
 
 
 def prepare_target(target: Volume, prepared: Prepared, contract: Contract) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.preparation.intensity import Intensity
@@ -19,6 +19,10 @@ FEW = 0.001
 # A CT is cut to a window where this share of its voxels has the lowest value, and that lies above air by this.
 CLIPPED_SHARE = 0.05
 CLIPPED_ABOVE = -700.0
+# Voxel sizes are rounded in files.
+VOXEL_TOLERANCE = 0.01
+# Filtered backprojection at the lowest doses leaves less below zero than this share of what lies above.
+NEGATIVE_SHARE = 0.5
 MODALITY_NAMES = {"CT": "CT", "PT": "PET", "MR": "MR"}
 
 
@@ -32,6 +36,21 @@ class Side(BaseModel):
     intensity: Intensity
 
 
+class Slab(BaseModel):
+    """How a 3-D network goes through a volume: so many slices at once, of which neighbours share some."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slices: int = Field(ge=2)
+    overlap: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _advances(self) -> Slab:
+        if 2 * self.overlap > self.slices:
+            raise ValueError("overlap must not be more than half of slices")
+        return self
+
+
 class Contract(BaseModel):
     """What fits a model, and how it is prepared.
 
@@ -41,6 +60,11 @@ class Contract(BaseModel):
         spacing: the grid (i, j, k; mm) on which the network works; None keeps the input's own.
         slices: how the network's input channels are filled: ``neighbours`` gives it the slice between as
             many above and below, ``replicate`` the same slice in every channel.
+        slab: how a 3-D network goes through a volume; None for the slices of a 2-D one.
+        voxel_limits: the smallest and the largest distance (mm) between voxels that the model takes, if it keeps the
+            input's own grid; None takes any.
+        dose_factors: dose reduction factors that the model was trained with, in the order of the classes of a network
+            that tells them apart; 1 is full dose.
         flip_average: also predict the mirror image (left and right exchanged) and average both.
         body_margin: mm around the body that are kept; what lies farther out is air and is not computed.
         body_region: regions of the body in the training data, for people to read.
@@ -52,6 +76,9 @@ class Contract(BaseModel):
     output: Side
     spacing: tuple[Millimetres, Millimetres, Millimetres] | None = None
     slices: Literal["neighbours", "replicate"] = "neighbours"
+    slab: Slab | None = None
+    voxel_limits: tuple[Millimetres, Millimetres] | None = None
+    dose_factors: tuple[Annotated[float, Field(ge=1)], ...] = ()
     flip_average: bool = False
     body_margin: float = Field(default=10.0, ge=0)
     body_region: tuple[str, ...] = ()
@@ -81,7 +108,22 @@ class Contract(BaseModel):
                 f"The volume is in {volume.unit}, but this model takes {wanted.unit}; convert it first or "
                 "choose another model."
             ]
-        return list(not_hounsfield(volume.voxels)) if wanted.unit == "HU" else []
+        if wanted.unit == "HU":
+            return list(not_hounsfield(volume.voxels))
+        return [*(_no_activity(volume.voxels) if wanted.modality == "PT" else ()), *self._wrong_voxels(volume)]
+
+    def _wrong_voxels(self, volume: Volume) -> list[str]:
+        if self.voxel_limits is None:
+            return []
+        low, high = self.voxel_limits
+        spacing = np.linalg.norm(volume.ijk_to_ras[:3, :3], axis=0)
+        if spacing.min() >= low * (1 - VOXEL_TOLERANCE) and spacing.max() <= high * (1 + VOXEL_TOLERANCE):
+            return []
+        size = " × ".join(f"{side:.2f}" for side in spacing)
+        return [
+            f"The voxels of the volume measure {size} mm, but this model knows voxels of {low:g} to {high:g} mm; "
+            "resample the volume, or choose another model."
+        ]
 
     def check(self, volume: Volume) -> Volume:
         """Return ``volume`` with the modality and unit of the model's input.
@@ -93,6 +135,20 @@ class Contract(BaseModel):
         if reasons:
             raise MedSynthError(reasons[0])
         return volume.replace(modality=self.input.modality, unit=self.input.unit)
+
+
+def _no_activity(voxels: np.ndarray) -> list[str]:
+    """Tell activity from other numbers: some of it is there, and noise alone goes below zero."""
+    positive = float(voxels.sum(where=voxels > 0, dtype=np.float64))
+    negative = -float(voxels.sum(where=voxels < 0, dtype=np.float64))
+    if positive == 0:
+        return ["The volume holds no activity: no voxel is above zero; choose a PET with counts."]
+    if negative > NEGATIVE_SHARE * positive:
+        return [
+            f"The negative values of the volume amount to {negative / positive:.0%} of the positive ones, which is "
+            "more than the noise of a PET; choose a PET, and check its rescale slope and intercept."
+        ]
+    return []
 
 
 def _not_synthesizable(voxels: np.ndarray) -> list[str]:

@@ -83,6 +83,38 @@ class Scale(_Mapping):
         return np.clip(scaled, self.lower, self.upper)
 
 
+class Linear(_Mapping):
+    """Division by a constant without an upper limit: no uptake is too hot for it.
+
+    ``divisor`` and ``lower`` are in the unit; what lies below ``lower`` is raised to it.
+    """
+
+    kind: Literal["linear"] = "linear"
+    divisor: float = Field(gt=0)
+    lower: float = 0.0
+
+    @property
+    def span(self) -> None:
+        """There is no highest value."""
+        return None
+
+    @property
+    def mapped(self) -> tuple[float, float]:
+        """The lowest network value, and that of ``divisor``, which most voxels do not exceed."""
+        return self.lower / self.divisor, 1.0
+
+    def forward(self, voxels: np.ndarray) -> np.ndarray:
+        """Map voxels in the unit to network values (float32)."""
+        raised = np.maximum(np.asarray(voxels, dtype=np.float32), np.float32(self.lower))
+        raised /= np.float32(self.divisor)
+        return raised
+
+    def inverse(self, mapped: np.ndarray, source: np.ndarray | None = None) -> np.ndarray:
+        """Map network values back to the unit (float32), none below ``lower``."""
+        scaled = np.asarray(mapped, dtype=np.float32) * np.float32(self.divisor)
+        return np.maximum(scaled, np.float32(self.lower), out=scaled)
+
+
 class Percentiles(_Mapping):
     """Each volume's own range, between two percentiles, onto 0…``top``; 0 and 100 are minimum and maximum.
 
@@ -124,4 +156,4 @@ class Percentiles(_Mapping):
         return (np.asarray(mapped) * ((high - low) / self.top) + low).astype(np.float32)
 
 
-Intensity = Annotated[Curve | Scale | Percentiles, Field(discriminator="kind")]
+Intensity = Annotated[Curve | Scale | Linear | Percentiles, Field(discriminator="kind")]

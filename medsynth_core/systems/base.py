@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,16 @@ if TYPE_CHECKING:
     from medsynth_core.training.recipe import Recipe
 
 
-class System:
+class System(ABC):
     """Networks and losses that are trained together.
 
     Attributes:
         networks: by name; ``generator`` is the one that is validated and published.
         optimisers: by name; each changes the networks of `trained`.
+        complete: whether the whole generator is being trained; before that nothing can be published.
     """
+
+    complete = True
 
     def __init__(self, recipe: Recipe, engine: Engine, networks: dict[str, nn.Module]) -> None:
         self.recipe = recipe
@@ -48,9 +52,19 @@ class System:
             fused=self.engine.device.type in ("cpu", "cuda"),
         )
 
-    def step(self, image: Tensor, target: Tensor, parts: int = 1) -> dict[str, float]:
-        """Train on one batch, computed in ``parts``, and return its losses by name, ``loss`` being their sum."""
-        raise NotImplementedError
+    @abstractmethod
+    def step(self, image: Tensor, target: Tensor, parts: int = 1, *, dose: Tensor | None = None) -> dict[str, float]:
+        """Train on one batch, computed in ``parts``, and return its losses by name, ``loss`` being their sum.
+
+        ``dose`` (n,) is the class of each input's dose, for systems that learn it.
+        """
+
+    def begin_epoch(self, epoch: int) -> None:  # noqa: B027 - most systems have nothing to do
+        """Get ready for an epoch (from 0); systems that train in stages go to the next one here."""
+
+    def judged(self, generator: nn.Module) -> nn.Module:
+        """Return the part of a generator that is being trained, which is what validation looks at."""
+        return generator
 
     @property
     def learning_rate(self) -> float:

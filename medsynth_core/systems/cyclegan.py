@@ -59,7 +59,7 @@ class CycleGANSystem(System):
             "discriminators": nn.ModuleList([self.networks["discriminator"], self.networks["discriminator_back"]]),
         }
 
-    def step(self, image: Tensor, target: Tensor, parts: int = 1) -> dict[str, float]:
+    def step(self, image: Tensor, target: Tensor, parts: int = 1, *, dose: Tensor | None = None) -> dict[str, float]:
         """Train on one batch of either kind of image, (n, c, h, w) and (n, o, h, w), and return its losses by name."""
         self._train_mode()
         tally = Tally()

@@ -51,7 +51,7 @@ class PairedSystem(System):
         """The network that tells real from synthetic images, if there is one."""
         return self.networks.get("discriminator")
 
-    def step(self, image: Tensor, target: Tensor, parts: int = 1) -> dict[str, float]:
+    def step(self, image: Tensor, target: Tensor, parts: int = 1, *, dose: Tensor | None = None) -> dict[str, float]:
         """Train on one batch and return its losses by name.
 
         Args:
@@ -116,9 +116,11 @@ class PairedSystem(System):
         """Return the generator's adversarial loss, without gradients for the discriminator."""
         discriminator = cast(nn.Module, self.discriminator)
         discriminator.requires_grad_(False)
-        loss = self.adversarial.generator(self._opinion(torch.cat([image, made], dim=1)))
-        discriminator.requires_grad_(True)
-        return loss
+        try:
+            return self.adversarial.generator(self._opinion(torch.cat([image, made], dim=1)))
+        finally:
+            # Also when memory runs out here: the step is then taken again.
+            discriminator.requires_grad_(True)
 
     def state(self) -> dict[str, object]:
         """Return everything that another step depends on."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from medsynth_core.systems.base import System
+from medsynth_core.systems.cg3dsrgan import CG3DSRGANSystem
 from medsynth_core.systems.cyclegan import CycleGANSystem
 from medsynth_core.systems.dsggan import DSGGANSystem
 from medsynth_core.systems.paired import PairedSystem
@@ -20,6 +21,7 @@ SYSTEMS: dict[str, Callable[[Recipe, Engine], System]] = {
     "paired": PairedSystem,
     "dsggan": DSGGANSystem,
     "cyclegan": CycleGANSystem,
+    "cg3dsrgan": CG3DSRGANSystem,
 }
 
 

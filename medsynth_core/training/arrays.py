@@ -16,7 +16,8 @@ from medsynth_core.io.reading import read_volume
 from medsynth_core.preparation.case import common_box, prepare, prepare_alone, prepare_target
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.progress import Progress
-from medsynth_core.training.recipe import Recipe
+from medsynth_core.training.doses import simulated_doses
+from medsynth_core.training.recipe import Recipe, needed_roles
 
 PARTS = ("voxels", "body", "target")
 _NOTHING = np.zeros((0, 1, 1), dtype=np.float32)
@@ -31,30 +32,48 @@ class Pair:
         voxels: (k, j, i) float32 network input.
         body: (k, j, i) bool: the patient.
         target: (k, j, i) float32 network target; on a grid of its own where nothing pairs it with the input.
+        dose: which of the contract's dose factors the input has; -1 for an input that is no simulation.
     """
 
     name: str
     voxels: np.ndarray
     body: np.ndarray
     target: np.ndarray
+    dose: int = -1
 
 
-def load_pair(case: Case, recipe: Recipe, cache: Path | None = None, *, paired: bool = True) -> Pair:
+def load_case(case: Case, recipe: Recipe, cache: Path | None = None, *, paired: bool = True) -> list[Pair]:
     """Read and prepare one case, or take it from ``cache`` (a folder), where it is put otherwise.
+
+    It is one pair or, where the recipe simulates doses, one for each of them.
 
     Raises:
         MedSynthError: a volume cannot be read or does not fit the recipe's contract, or the cache cannot be written.
     """
+    doses = range(len(recipe.contract.dose_factors)) if recipe.dose else range(-1, 0)
     if cache is None:
         return _prepared(case, recipe, paired)
-    files = {part: cache / f"{_fingerprint(case, recipe, paired)}-{part}.npy" for part in PARTS}
-    if not all(file.is_file() for file in files.values()):
-        pair = _prepared(case, recipe, paired)
-        for part, file in files.items():
-            with atomic_write(file) as temporary:
-                np.save(temporary, getattr(pair, part))
+    stem = _fingerprint(case, recipe, paired)
+    files = [{part: cache / f"{stem}-{dose}-{part}.npy" for part in PARTS} for dose in doses]
+    if not all(file.is_file() for parts in files for file in parts.values()):
+        for pair, parts in zip(_prepared(case, recipe, paired), files, strict=True):
+            for part, file in parts.items():
+                with atomic_write(file) as temporary:
+                    np.save(temporary, getattr(pair, part))
     # Copy on write: torch wants arrays that could be written to, though nobody does.
-    return Pair(case.name, **{part: np.load(file, mmap_mode="c") for part, file in files.items()})
+    return [
+        Pair(_name(case, recipe, dose), dose=dose, **{part: np.load(parts[part], mmap_mode="c") for part in PARTS})
+        for dose, parts in zip(doses, files, strict=True)
+    ]
+
+
+def load_pair(case: Case, recipe: Recipe) -> Pair:
+    """Read and prepare a case of a recipe that simulates no doses.
+
+    Raises:
+        MedSynthError: as `load_case`.
+    """
+    return load_case(case, recipe)[0]
 
 
 def load_pairs(
@@ -63,20 +82,30 @@ def load_pairs(
     """Read and prepare cases, one after the other.
 
     Raises:
-        MedSynthError: as `load_pair`, with the name of the case.
+        MedSynthError: as `load_case`, with the name of the case.
     """
-    pairs = []
+    pairs: list[Pair] = []
     for index, case in enumerate(cases):
         progress(index / len(cases), f"Preparing {case.name}")
         try:
-            pairs.append(load_pair(case, recipe, cache, paired=paired))
+            pairs += load_case(case, recipe, cache, paired=paired)
         except MedSynthError as error:
             raise MedSynthError(f"Case '{case.name}': {error.message}", kind=error.kind, hint=error.hint) from error
     return pairs
 
 
-def _prepared(case: Case, recipe: Recipe, paired: bool) -> Pair:
+def _name(case: Case, recipe: Recipe, dose: int) -> str:
+    return case.name if dose < 0 else f"{case.name} DRF {recipe.contract.dose_factors[dose]:g}"
+
+
+def _prepared(case: Case, recipe: Recipe, paired: bool) -> list[Pair]:
     contract = recipe.contract
+    if recipe.dose is not None:
+        doses = enumerate(simulated_doses(case, recipe))
+        return [
+            Pair(_name(case, recipe, dose), prepared.voxels, prepared.body, target, dose)
+            for dose, (prepared, target) in doses
+        ]
     voxels, body, target = _NOTHING, _NOTHING.astype(bool), _NOTHING
     # Unpaired cases may have one of the two only.
     if paired or recipe.input_role in case.files:
@@ -91,16 +120,17 @@ def _prepared(case: Case, recipe: Recipe, paired: bool) -> Pair:
         if paired and recipe.common_field:
             box = common_box(prepared, volume)
             voxels, body, target = voxels[box], body[box], target[box]
-    return Pair(case.name, voxels, body, target)
+    return [Pair(case.name, voxels, body, target)]
 
 
 def _fingerprint(case: Case, recipe: Recipe, paired: bool) -> str:
     """Return a name that changes with the files and with what is done to them."""
-    files = [case.files[role] for role in (recipe.input_role, recipe.target_role) if role in case.files]
+    files = [case.files[role] for role in needed_roles(recipe) if role in case.files]
     content = {
         "files": [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files],
         "roles": [role in case.files for role in (recipe.input_role, recipe.target_role)],
         "contract": _relevant(recipe.contract),
+        "dose": recipe.dose and [recipe.dose.model_dump(mode="json"), recipe.seed, recipe.contract.dose_factors],
         "paired": paired,
         "common_field": recipe.common_field,
     }

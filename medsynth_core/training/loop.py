@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from medsynth_core.errors import Cancelled, MedSynthError
-from medsynth_core.inference.predictor import NO_MEMORY, Predictor
+from medsynth_core.inference.choice import create_predictor
+from medsynth_core.inference.memory import NO_MEMORY
 from medsynth_core.progress import Progress
 from medsynth_core.systems.registry import create_system
 from medsynth_core.training.arrays import Pair
@@ -85,7 +86,7 @@ class Trainer:
         """
         self._begun, self._done_before = time.monotonic(), self.epoch * len(self.batches) + self.position
         self._saved = time.monotonic()
-        while self.epoch < self.recipe.epochs and not stands_still(self._scores(), self.recipe.stop_after):
+        while self.epoch < self.recipe.epochs and not self._enough():
             started = time.monotonic() - self.spent
             try:
                 self._train_epoch(progress, started)
@@ -96,7 +97,9 @@ class Trainer:
             row = self._row()
             self.epoch, self.position, self.sums, self.spent = self.epoch + 1, 0, {}, 0.0
             if self.epoch % self.recipe.validation_every == 0 or self.epoch == self.recipe.epochs:
-                row.update({f"val_{name}": value for name, value in self._validate().items()})
+                # By another name the scores of a part of the generator choose no epoch and no learning rate.
+                split = "val" if self.system.complete else "coarse"
+                row.update({f"{split}_{name}": value for name, value in self._validate().items()})
             row["seconds"] = time.monotonic() - started
             self._keep(row)
             self._save()
@@ -118,7 +121,14 @@ class Trainer:
         if self.engine.device.type == "cuda" and "random_cuda" in state:
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.engine.device)
 
+    def _enough(self) -> bool:
+        return (
+            stands_still(self._scores(), self.recipe.stop_after)
+            or self._learning_rate() < self.recipe.optimiser.stop_below
+        )
+
     def _train_epoch(self, progress: Progress, started: float) -> None:
+        self.system.begin_epoch(self.epoch)
         for batch in self.batches.epoch(self.epoch, self.position):
             self._report(progress)
             self.system.set_learning_rate(self._learning_rate())
@@ -142,8 +152,9 @@ class Trainer:
         """Take a step, in more and smaller parts if the device's memory is too small for the batch."""
         while True:
             try:
-                image, target = (part.to(self.engine.device, non_blocking=True) for part in (batch.image, batch.target))
-                return self.system.step(image, target, self.parts)
+                parts = (batch.image, batch.target, batch.dose)
+                image, target, dose = (part.to(self.engine.device, non_blocking=True) for part in parts)
+                return self.system.step(image, target, self.parts, dose=dose)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 self._make_smaller(len(batch.image), progress, error)
             except RuntimeError as error:
@@ -212,7 +223,7 @@ class Trainer:
         self.engine.average_buffers(self.system.generator)
         self.engine.average_buffers(self.average.network)
         # A copy: predicting puts a network into evaluation mode.
-        predictor = Predictor(copy.deepcopy(self._kept()), contract, self.engine.device)
+        predictor = create_predictor(copy.deepcopy(self.system.judged(self._kept())), contract, self.engine.device)
         found = []
         for number in range(self.engine.rank, len(self.val), self.engine.world):
             pair = self.val[number]

@@ -15,8 +15,8 @@ import torch
 
 from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, split_of
 from medsynth_core.errors import MedSynthError
+from medsynth_core.inference.choice import create_predictor
 from medsynth_core.inference.device import choose_device
-from medsynth_core.inference.predictor import Predictor
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.table import write_rows
 from medsynth_core.models.card import METADATA, WEIGHTS, read_metadata
@@ -26,7 +26,7 @@ from medsynth_core.networks.registry import create_network
 from medsynth_core.progress import Progress
 from medsynth_core.training.arrays import Pair, load_pairs
 from medsynth_core.training.lock import RunLock
-from medsynth_core.training.recipe import About, Recipe, read_recipe
+from medsynth_core.training.recipe import About, Recipe, needed_roles, read_recipe
 from medsynth_core.training.run_folder import RunFolder
 from medsynth_core.training.validation import error_curve, mean_scores, validate
 from medsynth_core.training.watching import CASES, RECIPE
@@ -98,7 +98,7 @@ def publish_run(
     recipe = read_recipe(folder.path / RECIPE)
     lock = RunLock(folder.path)
     try:
-        roles = (recipe.input_role, recipe.target_role)
+        roles = needed_roles(recipe)
         cases = read_manifest(data or folder.path / CASES, roles, check_files=recipe.system != "cyclegan")
         if about is not None:
             recipe = recipe.model_copy(update={"about": about})
@@ -125,7 +125,7 @@ def _write_package(
     (package / "configs").mkdir()
     (package / "docs" / "training").mkdir(parents=True)
     _store_half(folder.best, package / WEIGHTS)
-    predictor = Predictor(_stored_network(recipe, package), recipe.contract, device)
+    predictor = create_predictor(_stored_network(recipe, package), recipe.contract, device)
     scores = validate(predictor, test, recipe.contract)
     metrics = {"val": mean_scores(list(validate(predictor, val, recipe.contract).values()))}
     if test:

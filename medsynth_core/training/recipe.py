@@ -12,6 +12,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.models.card import Name, NetworkSpec
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.resources import resource_folder
+from medsynth_core.simulation.settings import DoseSettings
 
 
 class _Part(BaseModel):
@@ -22,9 +23,12 @@ class Loss(_Part):
     """Weights of the generator's losses; those of 0 are not computed.
 
     ``l1``, ``mse``, ``ssim`` (1 − SSIM), ``gradient`` (gradient difference, Mathieu et al. 2016), ``perceptual``
-    (features of a VGG-16 whose weights lie in the local file ``perceptual_weights``) and ``adversarial`` compare the
-    synthetic with the real image. ``deep_supervision`` is the weight of the same pixel losses for the mean of a
-    cascade's earlier stages. ``cycle`` and ``identity`` are those of a CycleGAN (Zhu et al. 2017).
+    (features of a VGG-16 whose weights lie in the local file ``perceptual_weights``; ``random`` takes a network that
+    was never trained) and ``adversarial`` compare the synthetic with the real image. ``deep_supervision`` is the weight
+    of the same pixel losses for the mean of a cascade's earlier stages. ``cycle`` and ``identity`` are those of a
+    CycleGAN (Zhu et al. 2017). In a CG-3DSRGAN (Xue et al. 2023) ``l1`` and ``mse`` judge the coarse image, and
+    ``refined_l1``, ``perceptual`` and ``adversarial`` the refined one; ``dose_class`` is the weight of the cross
+    entropy of the dose reduction factor.
     """
 
     l1: float = Field(default=0.0, ge=0)
@@ -32,12 +36,14 @@ class Loss(_Part):
     ssim: float = Field(default=0.0, ge=0)
     gradient: float = Field(default=0.0, ge=0)
     perceptual: float = Field(default=0.0, ge=0)
-    perceptual_weights: Path | None = None
+    perceptual_weights: Path | Literal["random"] | None = None
     adversarial: float = Field(default=0.0, ge=0)
     adversarial_kind: Literal["least_squares", "logits", "hinge"] = "least_squares"
     deep_supervision: float = Field(default=0.0, ge=0)
     cycle: float = Field(default=0.0, ge=0)
     identity: float = Field(default=0.0, ge=0)
+    refined_l1: float = Field(default=0.0, ge=0)
+    dose_class: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _something(self) -> Loss:
@@ -54,6 +60,7 @@ class Optimiser(_Part):
     ``schedule`` of the learning rate: ``constant``; ``linear``, constant for the share ``hold`` of the epochs and
     then falling to 0 in a line (pix2pix, CycleGAN: 0.5); ``exponential``, times ``factor`` every epoch; ``plateau``,
     times ``factor`` whenever ``patience`` validations in a row were no better than the best; ``cosine``.
+    The training ends when the learning rate of the plateau falls below ``stop_below``.
     ``accumulate`` is the number of parts in which a batch is computed, to need less memory.
     """
 
@@ -66,6 +73,7 @@ class Optimiser(_Part):
     hold: float = Field(default=0.5, ge=0, lt=1)
     factor: float = Field(default=0.95, gt=0, le=1)
     patience: int = Field(default=5, gt=0)
+    stop_below: float = Field(default=0.0, ge=0)
     accumulate: int = Field(default=1, gt=0)
 
 
@@ -84,6 +92,17 @@ class Augmentation(_Part):
     intensity: float = Field(default=0.0, ge=0)
 
 
+class Dose(_Part):
+    """Inputs of a lower dose that are simulated from the target, one for each of the contract's ``dose_factors``.
+
+    The target is then the full dose of the same simulated counts. ``attenuation_role`` is the column of the manifest
+    with the CT by which photons are attenuated; left out, they are not.
+    """
+
+    simulation: DoseSettings = DoseSettings()
+    attenuation_role: str = ""
+
+
 class About(_Part):
     """What the card of the model will say that no figure says."""
 
@@ -98,16 +117,18 @@ class About(_Part):
 
 
 class Recipe(_Part):
-    """A training of a 2-D system.
+    """A training of a system.
 
     Attributes:
         name: of the model that it makes.
         system: how networks and losses play together: ``paired`` (a generator, with a discriminator if there is an
-            adversarial loss: cascades, U-Nets, pix2pix), ``dsggan`` (two stages with losses of their own) or
-            ``cyclegan`` (unpaired).
+            adversarial loss: cascades, U-Nets, pix2pix), ``dsggan`` (two stages with losses of their own),
+            ``cyclegan`` (unpaired) or ``cg3dsrgan`` (low-dose PET, with a head for the dose).
         input_role: column of the manifest with the input volumes.
         target_role: column of the manifest with the volumes to synthesize.
         contract: how volumes are prepared, in training and ever after.
+        dose: how low-dose inputs are simulated; None reads inputs from their own files.
+        coarse_epochs: epochs at the beginning in which a CG-3DSRGAN trains its ML-Net alone.
         common_field: learn only where the target was imaged: cut a pair to the box that both have in common (an MR
             whose field of view is smaller than that of the CT). Off, the target counts as 0 outside its field.
         precision: of the computation: ``bfloat16`` and ``float16`` are mixed precision.
@@ -115,7 +136,8 @@ class Recipe(_Part):
         average: decay of the exponential moving average of the weights that is validated and kept; 0 for none.
         validation_every: epochs between two validations.
         choose_by: validation metric by which the best epoch is kept: ``mae`` (in the body, lower is better),
-            ``psnr`` or ``ssim`` (whole slices, higher is better).
+            ``psnr`` or ``ssim`` (whole slices, higher is better), ``nrmse`` (over the real image's range, lower is
+            better).
         stop_after: validations in a row without a better one after which the training ends early; 0 for never.
         checkpoint_minutes: minutes after which an epoch is interrupted by a checkpoint; there is one after every
             epoch in any case.
@@ -124,7 +146,7 @@ class Recipe(_Part):
     name: Name
     about: About
     seed: int = Field(default=0, ge=0)
-    system: Literal["paired", "dsggan", "cyclegan"] = "paired"
+    system: Literal["paired", "dsggan", "cyclegan", "cg3dsrgan"] = "paired"
     input_role: str
     target_role: str
     contract: Contract
@@ -133,6 +155,8 @@ class Recipe(_Part):
     loss: Loss
     optimiser: Optimiser = Optimiser()
     augmentation: Augmentation = Augmentation()
+    dose: Dose | None = None
+    coarse_epochs: int = Field(default=0, ge=0)
     common_field: bool = False
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     image_pool: int = Field(default=0, ge=0)
@@ -140,7 +164,7 @@ class Recipe(_Part):
     epochs: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     validation_every: int = Field(default=1, gt=0)
-    choose_by: Literal["mae", "psnr", "ssim"] = "mae"
+    choose_by: Literal["mae", "psnr", "ssim", "nrmse"] = "mae"
     stop_after: int = Field(default=0, ge=0)
     checkpoint_minutes: float = Field(default=10.0, gt=0)
 
@@ -155,6 +179,36 @@ class Recipe(_Part):
         if self.optimiser.accumulate > self.batch_size:
             raise ValueError("optimiser.accumulate cannot be larger than batch_size")
         return self
+
+    @model_validator(mode="after")
+    def _doses(self) -> Recipe:
+        if self.dose is not None and (self.input_role != self.target_role or not self.contract.dose_factors):
+            raise ValueError(
+                "with dose, input_role and target_role are the same column and contract.dose_factors says the factors"
+            )
+        if self.system != "cg3dsrgan" and self.loss.dose_class + self.loss.refined_l1 + self.coarse_epochs > 0:
+            raise ValueError("loss.dose_class, loss.refined_l1 and coarse_epochs belong to the system cg3dsrgan")
+        if self.loss.dose_class and self.dose is None:
+            raise ValueError("loss.dose_class needs to know the dose of an input: simulate it by dose")
+        if self.coarse_epochs >= self.epochs:
+            raise ValueError("coarse_epochs must be less than epochs, or nothing is refined")
+        return self
+
+    @model_validator(mode="after")
+    def _volumes(self) -> Recipe:
+        changes = self.augmentation
+        if self.contract.slab and changes.rotate_degrees + changes.scale + changes.shift_pixels > 0:
+            raise ValueError(
+                "rotate_degrees, scale and shift_pixels would blur the noise of volumes that a 3-D network learns "
+                "from; set them to 0"
+            )
+        return self
+
+
+def needed_roles(recipe: Recipe) -> tuple[str, ...]:
+    """Return the columns of the manifest that a training needs, each once."""
+    attenuation = (recipe.dose.attenuation_role,) if recipe.dose and recipe.dose.attenuation_role else ()
+    return tuple(dict.fromkeys((recipe.input_role, recipe.target_role, *attenuation)))
 
 
 def read_recipe(path: str | Path) -> Recipe:

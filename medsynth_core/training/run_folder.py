@@ -23,7 +23,7 @@ from medsynth_core.training.journal import METRICS
 from medsynth_core.training.recipe import Recipe, read_recipe, write_recipe
 from medsynth_core.training.watching import CASES, CHECKPOINT, RECIPE, STOP
 
-LOWER_IS_BETTER = {"mae": True, "psnr": False, "ssim": False}
+LOWER_IS_BETTER = {"mae": True, "psnr": False, "ssim": False, "nrmse": True}
 PACKAGES = ("torch", "monai", "numpy", "scipy", "SimpleITK")
 
 

@@ -14,7 +14,7 @@ from medsynth_core.training.journal import Journal, append_event
 from medsynth_core.training.lock import RunLock
 from medsynth_core.training.loop import Trainer
 from medsynth_core.training.publishing import publish
-from medsynth_core.training.recipe import Recipe, read_recipe
+from medsynth_core.training.recipe import Recipe, needed_roles, read_recipe
 from medsynth_core.training.run_folder import RunFolder
 
 
@@ -82,7 +82,7 @@ def read_cases(data: str | Path, recipe: Recipe) -> list[Case]:
     Raises:
         MedSynthError: the manifest is not usable, or a split that is needed has no case.
     """
-    roles = (recipe.input_role, recipe.target_role)
+    roles = needed_roles(recipe)
     cases = read_manifest(data, roles, check_files=recipe.system != "cyclegan")
     for split in ("train", "val"):
         split_of(cases, split)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from medsynth_core.evaluation.ssim import ssim_2d_wang11
-from medsynth_core.inference.predictor import Predictor
+from medsynth_core.inference.choice import AnyPredictor
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.training.arrays import Pair
 
 
-def answer(predictor: Predictor, pair: Pair, contract: Contract) -> tuple[np.ndarray, np.ndarray]:
+def answer(predictor: AnyPredictor, pair: Pair, contract: Contract) -> tuple[np.ndarray, np.ndarray]:
     """Return the synthetic and the real voxels (k, j, i) of a case in the output's unit, air outside the body."""
     inverse = contract.output.intensity.inverse
     synthetic = inverse(predictor(pair.voxels))
@@ -18,9 +20,10 @@ def answer(predictor: Predictor, pair: Pair, contract: Contract) -> tuple[np.nda
 
 
 def scores(synthetic: np.ndarray, real: np.ndarray, body: np.ndarray, contract: Contract) -> dict[str, float]:
-    """Return ``mae`` (in the body, in the output's unit), ``psnr`` (dB) and ``ssim`` (whole slices) of a case.
+    """Return ``mae`` (in the body, in the output's unit), and over whole slices ``psnr`` (dB), ``ssim`` and ``nrmse``.
 
-    ``ssim`` is that of Wang et al. (2004), slice by slice.
+    ``ssim`` is that of Wang et al. (2004), slice by slice; ``nrmse`` is the root mean square error in percent of the
+    real image's range, as Xue et al. (2023) have it, and their PSNR's range is the same where values have no limit.
     """
     difference = synthetic - real
     span = contract.output.intensity.span or float(np.ptp(real))
@@ -29,6 +32,7 @@ def scores(synthetic: np.ndarray, real: np.ndarray, body: np.ndarray, contract: 
         "mae": float(np.abs(difference[body]).mean()),
         "psnr": float(10 * np.log10(span**2 / mse)),
         "ssim": ssim_2d_wang11(real, synthetic, span),
+        "nrmse": 100 * math.sqrt(mse) / max(float(np.ptp(real)), 1e-12),
     }
 
 
@@ -37,12 +41,12 @@ def mean_scores(found: list[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([case[name] for case in found])) for name in found[0]}
 
 
-def validate(predictor: Predictor, pairs: list[Pair], contract: Contract) -> dict[str, dict[str, float]]:
+def validate(predictor: AnyPredictor, pairs: list[Pair], contract: Contract) -> dict[str, dict[str, float]]:
     """Return the `scores` of each case."""
     return {pair.name: scores(*answer(predictor, pair, contract), pair.body, contract) for pair in pairs}
 
 
-def error_curve(predictor: Predictor, pairs: list[Pair], contract: Contract) -> list[tuple[float, float]]:
+def error_curve(predictor: AnyPredictor, pairs: list[Pair], contract: Contract) -> list[tuple[float, float]]:
     """Return how wrong the network is where it says a value: pairs of (synthetic value, RMS error) in the unit.
 
     The values are means of eight equally populated groups of body voxels. It is what a model can honestly say of

@@ -49,17 +49,23 @@ def _figure(run: Path, package: Path, data: str | None, device: str, progress: P
     from medsynth_core.inference.synthesis import synthesize
     from medsynth_core.io.reading import read_volume
     from medsynth_core.models.package import Model
-    from medsynth_core.training.recipe import read_recipe
+    from medsynth_core.training.doses import simulate_case
+    from medsynth_core.training.recipe import needed_roles, read_recipe
     from medsynth_core.training.watching import RunWatch
 
     watch = RunWatch(run)
     recipe = read_recipe(watch.recipe_file)
-    roles = (recipe.input_role, recipe.target_role)
-    tested = [c for c in read_manifest(data or watch.cases_file, roles, check_files=False) if c.split == "test"]
+    cases = read_manifest(data or watch.cases_file, needed_roles(recipe), check_files=False)
+    tested = [case for case in cases if case.split == "test"]
     if not tested or find_spec("matplotlib") is None:
         return None
-    given, wanted = recipe.contract.input, recipe.contract.output
-    source = read_volume(tested[0].files[roles[0]], modality=given.modality, unit=given.unit)
-    real = read_volume(tested[0].files[roles[1]], modality=wanted.modality, unit=wanted.unit)
+    if recipe.dose:
+        made = simulate_case(tested[0], recipe)
+        source, real = made.low[max(made.low)], made.full
+    else:
+        given, wanted = recipe.contract.input, recipe.contract.output
+        files = tested[0].files
+        source = read_volume(files[recipe.input_role], modality=given.modality, unit=given.unit)
+        real = read_volume(files[recipe.target_role], modality=wanted.modality, unit=wanted.unit)
     synthetic = synthesize(source, Model.open(package), device=device, progress=progress)
     return str(evaluate(synthetic, real).figure(run / "test.png", source))

@@ -91,9 +91,12 @@ def test_a_modality_that_contradicts_the_tags_is_refused(tmp_path):
 
 def test_a_unit_that_contradicts_the_tags_is_refused(tmp_path):
     write_series(tmp_path, modality="PT")
-    with pytest.raises(MedSynthError, match=r"are in Bq/mL by its tags, not in SUVbw"):
-        read_volume(tmp_path, unit="SUVbw")
+    with pytest.raises(MedSynthError, match="is a PET and cannot be read in HU"):
+        read_volume(tmp_path, unit="HU")
     assert read_volume(tmp_path, modality="PT", unit="Bq/mL").unit == "Bq/mL"
+    write_series(tmp_path / "ct", SeriesInstanceUID="1.1")
+    with pytest.raises(MedSynthError, match="are in HU by its tags, not in SUVbw; state HU"):
+        read_volume(tmp_path / "ct", unit="SUVbw")
 
 
 def test_a_unit_that_the_tags_leave_open_may_be_stated(tmp_path):
@@ -115,7 +118,7 @@ def test_pet_units_that_are_understood(tmp_path, units, kind, unit):
 
 @pytest.mark.parametrize(
     ("units", "kind", "words"),
-    [("CNTS", None, "'CNTS' "), ("GML", "LBM", "'GML' .*SUV type LBM"), (None, None, "'no stated unit'")],
+    [("PROPCNTS", None, "'PROPCNTS'"), ("GML", "BSA", "GML and SUV Type .* BSA"), (None, None, "Units .* is missing")],
 )
 def test_pet_units_that_are_not_understood_are_refused(tmp_path, units, kind, words):
     write_series(tmp_path, modality="PT", Units=units, SUVType=kind)
@@ -125,7 +128,7 @@ def test_pet_units_that_are_not_understood_are_refused(tmp_path, units, kind, wo
 
 def test_slices_in_different_units_are_refused(tmp_path):
     write_series(tmp_path, modality="PT", per_slice=[{}, {}, {"Units": "GML"}])
-    with pytest.raises(MedSynthError, match="in different units"):
+    with pytest.raises(MedSynthError, match=r"Units \(0054,1001\) is different in its slices \(BQML, GML\)"):
         read_volume(tmp_path)
 
 

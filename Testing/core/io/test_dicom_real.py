@@ -73,7 +73,7 @@ def test_dicom_geometry_survives_in_a_file_bit_by_bit(patient, tmp_path, suffix)
 def test_a_whole_body_pet_stitched_from_bed_positions(shared_data, tmp_path):
     archive = shared_data / "pet-wb-dicom" / "STS_001_FDG_PET_GE_DiscoveryST_BQML.zip"
     folder = unzip(archive, tmp_path)
-    volume = read_volume(folder)
+    volume = read_volume(folder, unit="Bq/mL")
     assert (volume.modality, volume.unit, volume.shape) == ("PT", "Bq/mL", (267, 128, 128))
     header = dcmread(next((folder / "image").iterdir()))
     height = float(header.ImagePositionPatient[2])
@@ -147,7 +147,7 @@ def test_nine_files_in_seven_transfer_syntaxes_hold_the_same_slice(shared_data, 
 
 def test_single_pet_slices_of_a_scanner_without_a_name(shared_data):
     volume = read_volume(shared_data / "dicom-edge" / "suyashkumar" / "2.dcm")
-    assert (volume.shape, volume.modality, volume.unit) == ((1, 168, 168), "PT", "Bq/mL")
+    assert (volume.shape, volume.modality, volume.unit) == ((1, 168, 168), "PT", "SUVbw")
     assert volume.spacing[2] == 3.0
 
 

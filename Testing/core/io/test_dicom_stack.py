@@ -50,7 +50,7 @@ def test_oblique_series_lie_where_itk_puts_them(tmp_path, seed):
 def test_each_slice_has_its_own_scale(tmp_path):
     pixels = stored_pixels(3, dtype="int16")
     scales = [{"RescaleSlope": slope, "RescaleIntercept": shift} for slope, shift in ((2, 0), (0.5, 1), (1.25, 0))]
-    write_series(tmp_path, pixels=pixels, per_slice=scales, modality="PT")
+    write_series(tmp_path, pixels=pixels, per_slice=scales, modality="MR")
     volume = read_volume(tmp_path)
     assert volume.voxels.dtype == np.float32
     assert np.array_equal(volume.voxels, pixels * np.reshape([2, 0.5, 1.25], (3, 1, 1)) + [[[0]], [[1]], [[0]]])

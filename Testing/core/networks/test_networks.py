@@ -27,6 +27,14 @@ from medsynth_core.networks.registry import NETWORKS, describe
         ("resnet9", {"blocks": 6}, 7_837_699),
         ("patchgan2d", {}, 2_768_705),
         ("patchgan2d", {"in_channels": 2}, 2_764_609),
+        ("unet3d", {}, 28_101_697),
+        ("mlnet3d", {}, 28_101_697 + 132_870),
+        ("contextual3d", {"channels": 16}, 35_521),
+        ("contextual3d", {}, 140_161),
+        ("contextual3d", {"channels": 64}, 556_801),
+        ("cg3dsrgan", {}, 28_101_697 + 132_870 + 140_161),
+        ("resnet3d", {}, 5_885_185),
+        ("patchgan3d", {}, 11_052_865),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name, options, parameters):
@@ -40,10 +48,19 @@ def test_ten_compact_stages_reproduce_the_published_table():
 
 
 @pytest.mark.parametrize(
-    ("name", "gflop"), [("cascade-wide", 12.096), ("cascade-compact", 0.555), ("unet-ctmr", 96.18)]
+    ("name", "options", "gflop"),
+    [
+        ("cascade-wide", {}, 12.096),
+        ("cascade-compact", {}, 0.555),
+        ("unet-ctmr", {}, 96.18),
+        ("mlnet3d", {}, 41.22),
+        ("contextual3d", {"channels": 16}, 74.3),
+        ("contextual3d", {"channels": 32}, 293.5),
+        ("contextual3d", {"channels": 64}, 1166.9),
+    ],
 )
-def test_floating_point_operations_at_256(name, gflop):
-    assert describe(name).gflop == pytest.approx(gflop, rel=0.005)
+def test_floating_point_operations_at_the_reference_size(name, options, gflop):
+    assert describe(name, **options).gflop == pytest.approx(gflop, rel=0.005)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -124,9 +141,10 @@ def test_a_wrong_name_or_option_is_refused_in_one_sentence(name, options, words)
         create_network(name, **options)
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "patchgan2d"])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if not name.startswith("patchgan")])
 def test_every_generator_keeps_the_size_and_says_which_sizes_it_takes(name):
     with torch.device("meta"):
         network = create_network(name).eval()
-        image = torch.empty(2, network.in_channels, 4 * network.multiple_of, 2 * network.multiple_of)
+        depth = (5,) if getattr(network, "spatial_dims", 2) == 3 else ()
+        image = torch.empty(2, network.in_channels, *depth, 4 * network.multiple_of, 2 * network.multiple_of)
         assert network(image).shape == (2, network.out_channels, *image.shape[2:])

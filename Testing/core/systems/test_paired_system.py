@@ -122,3 +122,19 @@ def test_going_on_from_a_state_is_going_on():
         resumed.step(*batch())
     for name, value in straight.generator.state_dict().items():
         assert torch.equal(value, resumed.generator.state_dict()[name]), name
+
+
+def test_a_step_can_be_taken_again_after_memory_ran_out_in_its_last_part():
+    trained = system(**GAN)
+    opinion, seen = trained._opinion, []
+
+    def small(both: torch.Tensor) -> torch.Tensor:
+        seen.append(1)
+        if len(seen) == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return opinion(both)
+
+    trained._opinion = small
+    with pytest.raises(torch.OutOfMemoryError):
+        trained.step(*batch())
+    assert trained.step(*batch(), parts=2)["discriminator"] > 0

@@ -70,10 +70,10 @@ def test_when_memory_runs_out_the_batch_is_halved_and_the_training_goes_on(manif
     # A stand-in for a small device: more than one slice at once does not fit.
     original = PairedSystem.step
 
-    def small(self, image, target, parts=1):
+    def small(self, image, target, parts=1, **others):
         if len(image) / parts > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return original(self, image, target, parts)
+        return original(self, image, target, parts, **others)
 
     monkeypatch.setattr(PairedSystem, "step", small)
     train(tiny_recipe(epochs=2), manifest, tmp_path / "run", device="cpu")
@@ -84,7 +84,7 @@ def test_when_memory_runs_out_the_batch_is_halved_and_the_training_goes_on(manif
 
 
 def test_a_single_slice_that_does_not_fit_ends_the_training_in_a_sentence(manifest, tmp_path, monkeypatch):
-    def never(self, image, target, parts=1):
+    def never(self, image, target, parts=1, **others):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 999 bytes")
 
     monkeypatch.setattr(PairedSystem, "step", never)
@@ -193,7 +193,7 @@ def test_a_case_that_breaks_the_loss_is_named(manifest, tmp_path, monkeypatch):
     original = PairedSystem.step
     taken = []
 
-    def breaks(self, image, target, parts=1):
+    def breaks(self, image, target, parts=1, **others):
         taken.append(1)
         return original(self, image * (float("nan") if len(taken) == 5 else 1), target, parts)
 

@@ -39,8 +39,8 @@ def test_a_preset_is_read_by_its_name():
         (("batch_size:", "batchsize:"), "wrong at 'batchsize': .*did you mean 'batch_size'.*choose_by"),
         (("  l1: 1.0", "  l3: 1.0"), "wrong at 'loss.l3': .*can have: l1, mse, ssim"),
         (("schedule: constant", "schedule: slow"), "'optimiser.schedule'.*'constant', 'linear', 'exponential'"),
-        (("choose_by: mae", "choose_by: fid"), "'choose_by'.*'mae', 'psnr' or 'ssim'"),
-        (("kind: curve", "kind: line"), "contract.input.intensity.*'curve', 'scale', 'percentiles'"),
+        (("choose_by: mae", "choose_by: fid"), "'choose_by'.*'mae', 'psnr', 'ssim' or 'nrmse'"),
+        (("kind: curve", "kind: line"), "contract.input.intensity.*'curve', 'scale', 'linear', 'percentiles'"),
     ],
 )
 def test_a_wrong_key_or_value_is_named_with_what_is_allowed(tmp_path, change, words):

@@ -214,7 +214,7 @@ def test_a_wrong_manifest_is_refused_in_one_sentence(manifest, change, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("epochs:", "epoch:"), "wrong at 'epoch"),
+        (("\nepochs:", "\nepoch:"), "wrong at 'epoch"),
         (("epochs: 3", "epochs: many"), "wrong at 'epochs'"),
         (("name: cascade-compact", "name: [1"), "not a YAML file"),
         (("l1: 1.0", "l1: 0.0"), "wrong at 'loss'"),

@@ -10,7 +10,8 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.dicom.series import damaged, path_of
+from medsynth_core.io.dicom.series import IMAGE_CLASSES, damaged, path_of
+from medsynth_core.io.suv.enhanced import classic_tags, real_world_mapping
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Frame:
         slope: value of one stored unit, or None where the file does not say.
         intercept: value of a stored zero, or None where the file does not say.
         rescale_type: what the rescaled values are in, by the file; "" where it does not say.
+        tags: what the file says of this slice; of a frame of a PET as classic series put it.
     """
 
     file: str
@@ -40,6 +42,7 @@ class Frame:
     slope: float | None
     intercept: float | None
     rescale_type: str
+    tags: Dataset
 
 
 def frames_of(header: FileDataset) -> Iterator[Frame]:
@@ -73,6 +76,11 @@ def _frame(header: FileDataset, index: int, groups: list[Dataset]) -> Frame:
         look_up("PixelValueTransformationSequence", keyword)
         for keyword in ("RescaleSlope", "RescaleIntercept", "RescaleType")
     )
+    tags: Dataset = header
+    if IMAGE_CLASSES.get(str(header.get("SOPClassUID"))) == "PT" and "PerFrameFunctionalGroupsSequence" in header:
+        tags = classic_tags(header, groups)
+        if mapping := real_world_mapping(groups):
+            slope, intercept = mapping.RealWorldValueSlope, mapping.get("RealWorldValueIntercept")
     if not (position and orientation and spacing):
         raise _unplaced(header)
     return Frame(
@@ -86,6 +94,7 @@ def _frame(header: FileDataset, index: int, groups: list[Dataset]) -> Frame:
         slope=_number(slope),
         intercept=_number(intercept),
         rescale_type=str(rescale_type or ""),
+        tags=tags,
     )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.dicom.choice import choose_series
 from medsynth_core.io.dicom.frames import Frame, frames_of
 from medsynth_core.io.dicom.pixels import stored_values
 from medsynth_core.io.dicom.series import Series, find_series
 from medsynth_core.io.dicom.stack import stack_frames
-from medsynth_core.io.dicom.values import rescaled, unit_of
+from medsynth_core.io.dicom.values import pet_values, rescaled, unit_of
+from medsynth_core.io.suv.body import SUV_UNITS
 from medsynth_core.volume import Volume
 
 _KEPT_TAGS = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SeriesDescription")
@@ -23,15 +26,18 @@ def read_dicom(path: Path, modality: str = "", unit: str = "") -> Volume:
     Args:
         path: a folder (its subfolders are searched too) or one DICOM file.
         modality: ``CT``, ``PT``, ``MR``, or ``""`` for what the tags say.
-        unit: ``HU``, ``SUVbw``, ``Bq/mL``, or ``""`` for what the tags say.
+        unit: ``HU``; for PET ``SUVbw``, another of `SUV_UNITS`, or ``Bq/mL``; or ``""`` for what the tags say, which
+            for PET is SUVbw where they allow it.
 
     Returns:
         The volume with modality and unit of the tags. Its metadata keep the UIDs of study, series and frame
-        of reference, the series description and the number of slices, but nothing of the patient.
+        of reference, the series description and the number of slices, but nothing that names the patient. Of a PET
+        in SUV they say under ``suv`` how it came about (weight and dose included, dates not); of one that could only
+        be read in Bq/mL though no unit was asked for, ``suv_refused`` says why.
 
     Raises:
         MedSynthError: no series or several fit, the slices do not make a volume, their pixels cannot be
-            decoded, or the tags contradict ``modality`` or ``unit``.
+            decoded, the tags contradict ``modality`` or ``unit``, or do not suffice for the SUV that is asked for.
         OSError: a file or folder cannot be opened.
     """
     return read_series(choose_series(find_series(path), path, modality), unit)
@@ -41,16 +47,26 @@ def read_series(series: Series, unit: str = "") -> Volume:
     """Read the volume of one series, with modality and unit of its tags and metadata as `read_dicom`.
 
     Raises:
-        MedSynthError: the slices do not make a volume, their pixels cannot be decoded, or the tags contradict ``unit``.
+        MedSynthError: as `read_dicom`.
         OSError: a file cannot be opened.
     """
     name = f"the series {series}"
     frames, matrix = stack_frames([frame for header in series.headers for frame in frames_of(header)], name)
+    if series.modality == "PT":
+        return _read_pet(series, frames, matrix, name, unit)
     stated = unit_of(series, frames)
     if unit and stated and unit != stated:
         raise MedSynthError(f"The values of {name} are in {stated} by its tags, not in {unit}; state {stated}.")
     voxels = rescaled(_stored_slices(frames), frames)
     return Volume(voxels, matrix, series.modality, stated or unit, _metadata(series))
+
+
+def _read_pet(series: Series, frames: list[Frame], matrix: np.ndarray, name: str, unit: str) -> Volume:
+    conversion = pet_values(frames, matrix, name, unit)
+    voxels = rescaled(_stored_slices(frames), frames, conversion.factors)
+    if conversion.unit in SUV_UNITS and not voxels.any():
+        raise MedSynthError(f"All values of {name} are zero, so it shows no uptake; choose another series.")
+    return Volume(voxels, matrix, series.modality, conversion.unit, {**_metadata(series), **conversion.metadata})
 
 
 def _stored_slices(frames: list[Frame]) -> list[Any]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import Tag
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.suv.private import PRIVATE_TAGS
 
 # Screenshots, dose reports, raw data and structures may carry the same modality: the storage class decides.
 IMAGE_CLASSES = {
@@ -28,13 +30,21 @@ IMAGE_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.128.1": "PT",
 }
 
-_TAGS = [
+_TAGS: list[str | tuple[int, int]] = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
     "Modality", "SeriesDescription", "ImageType", "Rows", "Columns", "NumberOfFrames", "PixelSpacing",
     "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "SpacingBetweenSlices",
-    "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence", "Units", "SUVType",
+    "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PatientID", "PatientName",
 ]  # fmt: skip
+# What an SUV depends on.
+_PET_TAGS: list[str | tuple[int, int]] = [
+    "Units", "SUVType", "CorrectedImage", "AttenuationCorrected", "DecayCorrection", "DecayCorrected",
+    "DecayCorrectionDateTime", "SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime",
+    "TimezoneOffsetFromUTC", "ActualFrameDuration", "FrameReferenceTime", "DoseCalibrationFactor", "SeriesType",
+    "RadiopharmaceuticalInformationSequence", "PatientWeight", "PatientSize", "PatientSex", *PRIVATE_TAGS,
+]  # fmt: skip
+_READ_TAGS = [Tag(tag) for tag in _TAGS + _PET_TAGS]
 
 
 @dataclass
@@ -109,7 +119,7 @@ def _read_header(file: Path) -> FileDataset | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd values in tags that do not matter here
-            header = dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS))
+            header = dcmread(file, stop_before_pixels=True, specific_tags=_READ_TAGS.copy())
     except InvalidDicomError:
         return None
     except (ValueError, AttributeError, KeyError, TypeError, EOFError, NotImplementedError) as error:

@@ -6,11 +6,13 @@ import numpy as np
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.dicom.frames import Frame
+from medsynth_core.io.suv.tags import listed
 
 _SAME_PLACE = 1e-3
 # Part of the slice spacing by which a slice may lie off its regular place. Positions are rounded, and a PET
 # that is stitched from several bed positions is off by 1 to 2 %.
 _TOLERANCE = 0.1
+_TIMES = {"DYNAMIC": "time frames", "GATED": "gates"}
 
 
 def stack_frames(frames: list[Frame], name: str) -> tuple[list[Frame], np.ndarray]:
@@ -32,6 +34,7 @@ def stack_frames(frames: list[Frame], name: str) -> tuple[list[Frame], np.ndarra
     normal = np.cross(row, column)
     ordered = sorted(frames, key=lambda frame: float(frame.position @ normal))
     positions = np.array([frame.position for frame in ordered])
+    _refuse_repeated(positions @ normal, ordered, name)
     step = _step(positions, normal, ordered[0].thickness, name)
     lps = np.eye(4)
     lps[:3, 0] = row * ordered[0].spacing[1]
@@ -64,6 +67,25 @@ def _distinct(rows: list[np.ndarray], tolerance: float = 1e-3) -> int:
     return len(kept)
 
 
+def _refuse_repeated(heights: np.ndarray, ordered: list[Frame], name: str) -> None:
+    """Refuse several slices at one place; ``heights`` are the places in order."""
+    repeated = np.diff(heights) <= _SAME_PLACE
+    if not repeated.any():
+        return
+    places = np.split(heights, np.flatnonzero(~repeated) + 1)
+    stated = listed(ordered[0].tags, "SeriesType") | listed(ordered[0].tags, "ImageType")
+    kind = next((kind for kind in _TIMES if any(kind in entry for entry in stated)), "")
+    if kind:
+        raise MedSynthError(
+            f"{name[:1].upper()}{name[1:]} is {kind.lower()} and has {max(map(len, places))} {_TIMES[kind]} at one "
+            "place; export the one that you mean, or their mean, as a series of its own."
+        )
+    raise MedSynthError(
+        f"{int(repeated.sum())} of the {len(heights)} slices of {name} lie where another one "
+        "lies already (several time points, echoes or copies); keep one slice for each place."
+    )
+
+
 def _step(positions: np.ndarray, normal: np.ndarray, thickness: float | None, name: str) -> np.ndarray:
     """Return the vector from one slice to the next."""
     if len(positions) == 1:
@@ -71,11 +93,6 @@ def _step(positions: np.ndarray, normal: np.ndarray, thickness: float | None, na
             raise MedSynthError(f"{name} has one slice of unstated thickness, so it is no volume.")
         return normal * abs(thickness)
     gaps = np.diff(positions @ normal)
-    if gaps.min() <= _SAME_PLACE:
-        raise MedSynthError(
-            f"{int((gaps <= _SAME_PLACE).sum())} of the {len(positions)} slices of {name} lie where another one "
-            "lies already (several time points, echoes or copies); keep one slice for each place."
-        )
     step = (positions[-1] - positions[0]) / (len(positions) - 1)
     regular = positions[0] + np.arange(len(positions))[:, None] * step
     if np.linalg.norm(positions - regular, axis=1).max() > _TOLERANCE * gaps.mean():

@@ -2,38 +2,73 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
-from pydicom.dataset import FileDataset
+from pydicom.uid import PositronEmissionTomographyImageStorage
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.dicom.frames import Frame
-from medsynth_core.io.dicom.series import Series, path_of
+from medsynth_core.io.dicom.series import Series
+from medsynth_core.io.suv.conversion import Conversion, pet_conversion
 
 
 def unit_of(series: Series, frames: list[Frame]) -> str:
-    """Return ``HU``, ``SUVbw``, ``Bq/mL``, or ``""`` where the tags leave it open (MR; unspecified CT).
+    """Return ``HU`` for a CT, or ``""`` where the tags leave it open (MR; unspecified CT).
 
     Raises:
-        MedSynthError: the tags state a unit that is none of these, the slices state different ones, or a CT
-            lacks the scale that makes its values HU.
+        MedSynthError: the tags state another unit, the slices state different ones, or a CT lacks the scale that
+            makes its values HU.
     """
-    if series.modality == "CT":
-        stated = {_ct_unit(frame) for frame in frames}
-    elif series.modality == "PT":
-        stated = {_pet_unit(header) for header in series.headers}
-    else:
+    if series.modality != "CT":
         return ""
+    stated = {_ct_unit(frame) for frame in frames}
     if len(stated) > 1:
         raise MedSynthError(f"The slices of the series {series} are in different units; give slices of one kind only.")
     return stated.pop()
 
 
-def rescaled(stored: list[np.ndarray], frames: list[Frame]) -> np.ndarray:
+def pet_values(frames: list[Frame], matrix: np.ndarray, name: str, unit: str) -> Conversion:
+    """Return how the rescaled values of a PET's slices become ``unit``; see `pet_conversion` for its rules.
+
+    Args:
+        frames: the slices in order.
+        matrix: 4×4 from voxels to millimetres.
+        name: the series, as the sentences call it.
+        unit: that is asked for; ``""`` for SUVbw where the tags allow it, else Bq/mL.
+
+    Raises:
+        MedSynthError: the values cannot be converted, or a slice lacks its scale.
+    """
+    for frame in frames:
+        if not frame.slope or not math.isfinite(frame.slope):
+            raise MedSynthError(
+                f"The PET slice {frame.file} has no Rescale Slope (0028,1053), without which its values mean nothing; "
+                "export the series again."
+            )
+        if frame.intercept and frame.tags.get("SOPClassUID") == PositronEmissionTomographyImageStorage:
+            raise MedSynthError(
+                f"The PET slice {frame.file} has the Rescale Intercept (0028,1052) {frame.intercept:g}, which must be "
+                "0 in a PET; export the series again."
+            )
+    voxel_ml = abs(float(np.linalg.det(matrix[:3, :3]))) / 1000
+    return pet_conversion([frame.tags for frame in frames], voxel_ml, name, unit)
+
+
+def rescaled(stored: list[np.ndarray], frames: list[Frame], factors: Sequence[float] = ()) -> np.ndarray:
     """Return the volume (k, j, i) of stored slices (j, i), each with its own slope and intercept applied.
 
     Whole numbers of 16 bits stay whole: int16 where they fit, int32 else. Everything else becomes float32.
+
+    Args:
+        stored: slices (j, i) of stored values.
+        frames: their scales.
+        factors: by which the values of each slice are multiplied then, if anything.
     """
     scales = [(_or(frame.slope, 1.0), _or(frame.intercept, 0.0)) for frame in frames]
+    if factors:
+        scales = [(slope * by, intercept * by) for (slope, intercept), by in zip(scales, factors, strict=True)]
     whole = all(slope == 1 and intercept.is_integer() for slope, intercept in scales)
     whole = whole and all(values.dtype.itemsize <= 2 for values in stored)
     volume = np.empty((len(frames), *frames[0].size), np.int32 if whole else np.float32)
@@ -61,17 +96,3 @@ def _ct_unit(frame: Frame) -> str:
             "give the series in Hounsfield units."
         )
     return "" if frame.rescale_type == "US" else "HU"
-
-
-def _pet_unit(header: FileDataset) -> str:
-    units = str(header.get("Units") or "")
-    kind = str(header.get("SUVType") or "")
-    if units == "GML" and kind in ("", "BW"):
-        return "SUVbw"
-    if units == "BQML":
-        return "Bq/mL"
-    raise MedSynthError(
-        f"The PET slice {path_of(header)} is in '{units or 'no stated unit'}' (Units"
-        f"{f', SUV type {kind}' if kind else ''}), which cannot be read as SUVbw or Bq/mL; "
-        "export the series in one of these."
-    )

@@ -1,0 +1,58 @@
+"""What a model that recovers full dose says of the dose, and whether it kept the activity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from medsynth_core.inference.choice import AnyPredictor
+from medsynth_core.inference.slabs import SlabPredictor
+from medsynth_core.preparation.case import Prepared
+from medsynth_core.preparation.contract import Contract
+from medsynth_core.progress import Progress
+
+# Share of the total activity that may be lost or won before the user is told.
+ACTIVITY_TOLERANCE = 0.02
+
+
+def of_dose(
+    contract: Contract,
+    predictor: AnyPredictor,
+    values: np.ndarray,
+    prepared: Prepared,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return what belongs into the provenance of a full-dose PET that was made from a low-dose one; {} for others.
+
+    ``dose_reduction_factor`` is the one that the network finds most probable and ``dose_probabilities`` those of all,
+    by factor; ``activity_ratio`` is the total of the synthetic PET over that of the input, in the body. A ratio
+    off by more than 2 % is logged.
+
+    Args:
+        contract: of the model.
+        predictor: after it has run.
+        values: (k, j, i) of the result in its unit, on the grid of ``prepared``.
+        prepared: the input on the model's grid.
+        progress: reports.
+    """
+    found: dict[str, Any] = {}
+    if contract.input.modality != "PT" or contract.output.modality != "PT":
+        return found
+    probabilities = predictor.probabilities if isinstance(predictor, SlabPredictor) else None
+    if probabilities is not None and contract.dose_factors:
+        by_factor = dict(zip(contract.dose_factors, probabilities.tolist(), strict=True))
+        found["dose_reduction_factor"] = max(by_factor, key=lambda factor: by_factor[factor])
+        found["dose_probabilities"] = {f"{factor:g}": round(share, 4) for factor, share in by_factor.items()}
+        progress.log(f"The input looks like a dose reduced by a factor of {found['dose_reduction_factor']:g}.")
+    # Slice by slice, as another copy of a whole body is large.
+    inverse = contract.input.intensity.inverse
+    before = sum(float(inverse(plane).sum(dtype=np.float64)) for plane in prepared.voxels)
+    after = float(values.sum(dtype=np.float64))
+    found["activity_ratio"] = round(after / before, 4)
+    if abs(after / before - 1) > ACTIVITY_TOLERANCE:
+        progress.log(
+            f"The synthetic PET holds {after / before:.1%} of the activity of the input, more than 2 % off: "
+            "do not measure uptake in it."
+        )
+    return found

@@ -1,0 +1,133 @@
+"""The series that a derived one refers to: what it was made from, or what shares its patient and place."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import FileDataset
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.io.dicom.choice import choose_series, image_series
+from medsynth_core.io.dicom.derived_items import value
+from medsynth_core.io.dicom.frames import Frame, frames_of
+from medsynth_core.io.dicom.series import Series, damaged, find_series, path_of
+from medsynth_core.io.dicom.stack import stack_frames
+from medsynth_core.volume import Volume
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A series with its whole headers and its grid.
+
+    Attributes:
+        series: the series.
+        frames: its slices in the order of the grid.
+        ijk_to_ras: 4×4 matrix of its grid.
+        headers: every tag but the pixels, by file.
+        is_source: whether the volume was made from it, as far as is known.
+        taken_numbers: numbers of the series that were found beside it, and its own.
+    """
+
+    series: Series
+    frames: list[Frame]
+    ijk_to_ras: np.ndarray
+    headers: dict[str, FileDataset]
+    is_source: bool
+    taken_numbers: set[int]
+
+    @property
+    def header(self) -> FileDataset:
+        """The header of the first slice, for what all slices share."""
+        return self.headers[self.frames[0].file]
+
+    def crossed_by(self, volume: Volume, k: int) -> list[Frame]:
+        """Return the slices that slice ``k`` of ``volume`` lies in, or the nearest one where it lies beyond them."""
+        rows, columns = volume.shape[1:]
+        corners = np.array([[i, j, k, 1] for i in (0, columns - 1) for j in (0, rows - 1)])
+        found = (np.linalg.inv(self.ijk_to_ras) @ volume.ijk_to_ras @ corners.T)[2]
+        first, last = np.clip(np.rint([found.min(), found.max()]), 0, len(self.frames) - 1).astype(int)
+        return self.frames[first : last + 1]
+
+
+def read_reference(path: Path, volume: Volume) -> Reference:
+    """Return the series of a folder that ``volume`` refers to: the one it was made from, else the only one.
+
+    Raises:
+        MedSynthError: no or several series fit, its slices are no volume, they lie in another space than the
+            volume, or their study is unknown.
+    """
+    try:
+        found = find_series(path)
+        series = _series(found, path, volume)
+        frames, matrix = stack_frames([frame for one in series.headers for frame in frames_of(one)], f"{series}")
+        headers = {file: _header(file) for file in dict.fromkeys(frame.file for frame in frames)}
+        numbers = {series_number(_header(path_of(one.headers[0]))) for one in found}
+    except OSError as error:
+        raise MedSynthError(f"The reference {path} cannot be read: {error.strerror or error}.") from error
+    is_source = _source(volume, "SeriesInstanceUID") in ("", series.uid)
+    reference = Reference(series, frames, matrix, headers, is_source, numbers)
+    _check_study(reference)
+    _check_place(reference, volume)
+    return reference
+
+
+def source_series(volume: Volume) -> tuple[str, str]:
+    """Return the UIDs of study and series that ``volume`` was made from; ``""`` where they are not known."""
+    return _source(volume, "StudyInstanceUID"), _source(volume, "SeriesInstanceUID")
+
+
+def _source(volume: Volume, keyword: str) -> str:
+    """Return what the metadata of a result say of its input, or those of a volume read from DICOM of itself."""
+    facts: Any = volume.metadata.get("source", volume.metadata)
+    return str(facts.get(keyword) or "") if isinstance(facts, dict) else ""
+
+
+def _series(found: list[Series], path: Path, volume: Volume) -> Series:
+    source = _source(volume, "SeriesInstanceUID")
+    return next((series for series in image_series(found) if series.uid == source), None) or choose_series(found, path)
+
+
+def _header(file: str) -> FileDataset:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return dcmread(file, stop_before_pixels=True)
+    except (ValueError, AttributeError, KeyError, TypeError, EOFError, NotImplementedError) as error:
+        raise damaged(file) from error
+
+
+def series_number(header: FileDataset) -> int:
+    """Return the number of a header's series, 0 where it has none."""
+    return int(value(header, "SeriesNumber") or 0)
+
+
+def _check_study(reference: Reference) -> None:
+    if not value(reference.header, "StudyInstanceUID"):
+        raise MedSynthError(
+            f"The series {reference.series} does not say which study it belongs to (StudyInstanceUID), so nothing "
+            "can be added to that; export it again."
+        )
+
+
+def _check_place(reference: Reference, volume: Volume) -> None:
+    ours, theirs = _source(volume, "FrameOfReferenceUID"), str(value(reference.header, "FrameOfReferenceUID") or "")
+    if ours and theirs and ours != theirs:
+        raise MedSynthError(
+            f"The volume lies in another space (frame of reference {ours}) than the series {reference.series} "
+            f"({theirs}); give the series that it was made from."
+        )
+    steps = [np.linspace(0, size - 1, 9) for size in reversed(volume.shape)]
+    points = np.stack([*(grid.ravel() for grid in np.meshgrid(*steps)), np.ones(9**3)])
+    found = (np.linalg.inv(reference.ijk_to_ras) @ volume.ijk_to_ras @ points)[:3]
+    rows, columns = reference.frames[0].size
+    limits = np.array([[columns], [rows], [len(reference.frames)]]) - 0.5
+    if not ((found >= -0.5) & (found <= limits)).all(axis=0).any():
+        raise MedSynthError(
+            f"The volume does not overlap with the series {reference.series}, so it is of another patient or "
+            "place; give the series that it was made from."
+        )

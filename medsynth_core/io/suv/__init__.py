@@ -1,0 +1,1 @@
+"""Standardized uptake values (SUV) by the rules of DICOM headers, vendor by vendor."""

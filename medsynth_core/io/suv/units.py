@@ -1,0 +1,131 @@
+"""From the units of a PET's values to activity concentration or to an SUV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydicom.dataset import Dataset
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.io.suv.body import per_body_weight, weight_kg
+from medsynth_core.io.suv.decay import frame_duration_s, remaining
+from medsynth_core.io.suv.notes import Notes
+from medsynth_core.io.suv.private import PHILIPS_ACTIVITY_FACTOR, PHILIPS_SUV_FACTOR, PrivateElement
+from medsynth_core.io.suv.radionuclide import dose_bq
+from medsynth_core.io.suv.tags import agreed, listed, missing, named, number
+
+_GML_TYPES = {
+    "": "SUVbw",
+    "BW": "SUVbw",
+    "LBM": "SUVlbm",
+    "LBMJAMES128": "SUVlbm-james",
+    "LBMJANMA": "SUVlbm-janma",
+    "IBW": "SUVibw",
+}
+_RELATIVE = {
+    "PROPCNTS": "proportional to counts",
+    "PROPCPS": "proportional to counts per second",
+    "1CM": "attenuation per centimetre",
+}
+
+
+def suv_factors(slices: Sequence[Dataset], voxel_ml: float, unit: str, notes: Notes) -> list[float]:
+    """Return what the rescaled values of each slice are multiplied by to be in ``unit``, one of `SUV_UNITS`.
+
+    Raises:
+        MedSynthError: the values cannot be converted; the sentence says which tag is missing or wrong.
+    """
+    stored = _stored_suv(slices, notes)
+    if stored == unit:
+        return [1.0] * len(slices)
+    to_unit = per_body_weight(slices, unit, notes)
+    if stored:
+        return [to_unit / per_body_weight(slices, stored, notes)] * len(slices)
+    direct = _philips(slices, PHILIPS_SUV_FACTOR, notes)
+    if direct:
+        return [factor * to_unit for factor in direct]
+    activity = activity_factors(slices, voxel_ml, notes)
+    per_dose = weight_kg(slices, notes) * 1000 / dose_bq(slices, notes) * to_unit
+    left = remaining(slices, notes)
+    return [factor * per_dose / part for factor, part in zip(activity, left, strict=True)]
+
+
+def activity_factors(slices: Sequence[Dataset], voxel_ml: float, notes: Notes) -> list[float]:
+    """Return what the rescaled values of each slice are multiplied by to be in Bq/mL, without a change for decay.
+
+    Raises:
+        MedSynthError: the values are no activity, or a factor is missing.
+    """
+    units = pet_units(slices, notes)
+    if units == "BQML":
+        return [1.0] * len(slices)
+    if units == "CNTS":
+        factors = _philips(slices, PHILIPS_ACTIVITY_FACTOR, notes)
+        if factors:
+            return factors
+        rates = _calibration(slices, voxel_ml, notes)
+        return [rate / frame_duration_s(dataset) for rate, dataset in zip(rates, slices, strict=True)]
+    if units == "CPS":
+        return _calibration(slices, voxel_ml, notes)
+    raise MedSynthError(f"its values are an SUV already ({named('Units')} {units}); ask for an SUV")
+
+
+def pet_units(slices: Sequence[Dataset], notes: Notes) -> str:
+    """Return the Units of a PET that can be converted: BQML, GML, CM2ML, CNTS or CPS.
+
+    Raises:
+        MedSynthError: they are missing, others, or differ between slices.
+    """
+    units = agreed(slices, "Units")
+    if not units:
+        raise missing("Units")
+    if units not in ("BQML", "GML", "CM2ML", "CNTS", "CPS"):
+        meaning = f", {_RELATIVE[units]}," if units in _RELATIVE else ""
+        raise MedSynthError(
+            f"its values are in '{units}'{meaning} by {named('Units')}, from which no activity follows; export the "
+            "series in Bq/mL"
+        )
+    notes.used["units"] = units
+    return units
+
+
+def _stored_suv(slices: Sequence[Dataset], notes: Notes) -> str:
+    """Return the SUV that the values are in already, or "" where they are none."""
+    units = pet_units(slices, notes)
+    if units not in ("GML", "CM2ML"):
+        return ""
+    kind = agreed(slices, "SUVType")
+    notes.used["suv_type"] = kind
+    stored = _GML_TYPES.get(kind) if units == "GML" else {"": "SUVbsa", "BSA": "SUVbsa"}.get(kind)
+    if stored is None:
+        raise MedSynthError(f"{named('Units')} {units} and {named('SUVType')} {kind} exclude each other; correct one")
+    return stored
+
+
+def _philips(slices: Sequence[Dataset], element: PrivateElement, notes: Notes) -> list[float]:
+    """Return a factor of Philips for each slice of counts, or [] where one lacks it."""
+    if agreed(slices, "Units") != "CNTS":
+        return []
+    factors = [element.number(dataset) for dataset in slices]
+    if min(factors) <= 0:
+        return []
+    notes.used["scale"] = str(element)
+    return factors
+
+
+def _calibration(slices: Sequence[Dataset], voxel_ml: float, notes: Notes) -> list[float]:
+    """Return the factors from counts per second in a voxel to Bq/mL."""
+    if all("DCAL" in listed(dataset, "CorrectedImage") for dataset in slices):
+        notes.used["scale"] = f"{named('CorrectedImage')} DCAL"
+        return [1 / voxel_ml] * len(slices)
+    factors = [number(dataset, "DoseCalibrationFactor") for dataset in slices]
+    calibrated = [factor / voxel_ml for factor in factors if factor is not None and factor > 0]
+    if len(calibrated) < len(slices):
+        counts = agreed(slices, "Units") == "CNTS"
+        others = f", {PHILIPS_SUV_FACTOR} and {PHILIPS_ACTIVITY_FACTOR}" if counts else ""
+        raise MedSynthError(
+            f"its values are counts, and the factor that makes activity of them is missing "
+            f"({named('DoseCalibrationFactor')}{others}); export the series in Bq/mL"
+        )
+    notes.used["scale"] = named("DoseCalibrationFactor")
+    return calibrated

@@ -1,0 +1,96 @@
+"""ML-Net of CG-3DSRGAN (Xue et al. 2023): a 3-D U-Net that also says how far the dose was reduced."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+# Output channels of the five levels, in multiples of the first one's.
+WIDTHS = (1, 2, 4, 8, 8)
+
+
+class UNet3D(nn.Module):
+    """Five steps down and up by strided convolutions: (n, 1, d, h, w) → (n, 1, d, h, w), linear output.
+
+    Encoder blocks are LeakyReLU, convolution (3, stride 2) and batch normalisation, decoder blocks ReLU, transposed
+    convolution and batch normalisation, with pix2pix's connections between them. Any size is taken: what comes
+    up is interpolated to the size of what it is joined with. Without a head this is the publication's 3D-UNet.
+
+    Args:
+        channels: of the first level.
+        residual: the image that comes in is added to the one that goes out (not as published).
+    """
+
+    in_channels = out_channels = multiple_of = 1
+    spatial_dims = 3
+
+    def __init__(self, channels: int = 64, residual: bool = False) -> None:
+        super().__init__()
+        self.channels, self.residual = channels, residual
+        widths = [channels * width for width in WIDTHS]
+        self.down = nn.ModuleList([nn.Conv3d(1, widths[0], 3, stride=2, padding=1)])
+        for index, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            innermost = index == len(widths) - 2
+            layers: list[nn.Module] = [nn.LeakyReLU(0.2), nn.Conv3d(inputs, outputs, 3, stride=2, padding=1)]
+            self.down.append(nn.Sequential(*layers, *([] if innermost else [nn.BatchNorm3d(outputs)])))
+        self.up = nn.ModuleList()
+        for index, outputs in enumerate(reversed(widths[:-1])):
+            inputs = widths[-1] if index == 0 else 2 * widths[-1 - index]
+            larger = nn.ConvTranspose3d(inputs, outputs, 3, stride=2, padding=1)
+            self.up.append(nn.Sequential(nn.ReLU(), larger, nn.BatchNorm3d(outputs)))
+        last = nn.ConvTranspose3d(2 * channels, 1, 3, stride=2, padding=1, output_padding=1)
+        self.up.append(nn.Sequential(nn.ReLU(), last))
+        if residual:
+            # Begins as doing nothing, which at low dose reduction is hard to beat.
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def memory_per_voxel(self) -> int:
+        """Return the bytes that a forward pass needs for each voxel, about."""
+        # At half resolution the first level's features, their skip and the decoder's are there at once.
+        return 4 * (4 + 4 * self.channels // 8)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the network's image for a batch of images."""
+        return self._decode(image, self._encode(image))
+
+    def _encode(self, image: Tensor) -> list[Tensor]:
+        levels, features = [], image
+        for block in self.down:
+            features = block(features)
+            levels.append(features)
+        return levels
+
+    def _decode(self, image: Tensor, levels: list[Tensor]) -> Tensor:
+        *skips, features = levels
+        for block, skip in zip(self.up, reversed(skips), strict=False):
+            features = torch.cat([skip, _resized(block(features), skip)], dim=1)
+        made = _resized(self.up[-1](features), image)
+        return image + made if self.residual else made
+
+
+class MLNet3D(UNet3D):
+    """The same U-Net with a perceptron on the mean of its innermost features that tells dose reduction factors apart.
+
+    Args:
+        channels: of the first level.
+        classes: dose reduction factors to tell apart.
+        residual: as of `UNet3D`.
+    """
+
+    def __init__(self, channels: int = 64, classes: int = 6, residual: bool = False) -> None:
+        super().__init__(channels, residual)
+        innermost = channels * WIDTHS[-1]
+        self.classes = classes
+        self.head = nn.Sequential(nn.Linear(innermost, innermost // 2), nn.ReLU(), nn.Linear(innermost // 2, classes))
+
+    def with_class(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the image, and the logits (n, classes) of the dose reduction factor."""
+        levels = self._encode(image)
+        return self._decode(image, levels), self.head(levels[-1].mean(dim=(2, 3, 4)))
+
+
+def _resized(features: Tensor, like: Tensor) -> Tensor:
+    size = like.shape[2:]
+    return features if features.shape[2:] == size else interpolate(features, size, mode="trilinear")

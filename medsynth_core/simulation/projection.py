@@ -1,0 +1,136 @@
+"""The full road: activity, coincidences, fewer coincidences, images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medsynth_core.progress import Progress
+from medsynth_core.simulation.attenuation import survival
+from medsynth_core.simulation.counts import realise
+from medsynth_core.simulation.projector import Projector, make_projector
+from medsynth_core.simulation.reconstruction import fbp, osem, smooth
+from medsynth_core.simulation.settings import DoseSettings
+
+# Pixels of all slices that are computed together.
+BLOCK = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Doses:
+    """Images of one realisation.
+
+    Attributes:
+        images: (k, j, i) float32 in the unit of the activity; the full dose first, then one for each factor.
+        counts: coincidences, true and background, that each image was made from.
+        facts: the scan's numbers, for provenance.
+    """
+
+    images: list[np.ndarray]
+    counts: list[int]
+    facts: dict[str, float | int | str]
+
+
+def project_doses(
+    activity: np.ndarray,
+    attenuation: np.ndarray | None,
+    spacing: np.ndarray,
+    factors: Sequence[float],
+    settings: DoseSettings,
+    seed: int,
+    progress: Progress,
+) -> Doses:
+    """Return what a scanner that measures parallel rays in each slice would have reconstructed.
+
+    The activity is not blurred before it is projected: as an image of a scanner it is already.
+
+    Args:
+        activity: (k, j, i), slices transaxial, 0 or above and above 0 somewhere.
+        attenuation: per cm, the same shape; None for no attenuation.
+        spacing: mm along (i, j, k).
+        factors: dose reduction factors above 1, rising.
+        settings: counts, reconstruction and filter.
+        seed: each slice has randomness of its own, from this and its number.
+        progress: reported for every block of slices.
+
+    Raises:
+        MedSynthError: slices too large to be projected.
+        Cancelled: the user asked to stop.
+    """
+    progress(0.0, "Preparing the projection")
+    projector = make_projector(activity.shape[1:], (spacing[1], spacing[0]), subsets=settings.subsets)
+    scan = _Scan(projector, activity, attenuation, settings)
+    images = np.zeros((1 + len(factors), *activity.shape), dtype=np.float32)
+    counts = np.zeros(1 + len(factors), dtype=np.int64)
+    scale = np.array([1.0, *factors], dtype=np.float32) / scan.sensitivity
+    for done, chosen in scan.blocks():
+        progress(0.05 + 0.9 * done, "Simulating counts and reconstructing")
+        passing, expected, background = scan.expect(chosen)
+        counted = np.stack(
+            [realise(expected[:, n], factors, np.random.default_rng([seed, k])) for n, k in enumerate(chosen)], axis=-1
+        )
+        counts += counted.sum(axis=(1, 2))
+        measured = counted.astype(np.float32).swapaxes(0, 1)
+        means = (background / np.array([1.0, *factors])[:, None]).astype(np.float32)
+        if settings.reconstruction == "osem":
+            found = osem(projector, measured, passing, means, settings.iterations)
+        else:
+            corrected = (measured - means) / passing[:, None]
+            found = fbp(projector, corrected.reshape(len(corrected), -1)).reshape(-1, *means.shape)
+        found *= scale[:, None]
+        images[:, chosen] = np.moveaxis(found, 0, -1).reshape(*means.shape, *activity.shape[1:])
+    progress(0.95, "Filtering")
+    for image in images:
+        image[:] = smooth(image, settings.filter_mm, spacing)
+    return Doses(list(images), [int(n) for n in counts], scan.facts())
+
+
+class _Scan:
+    """What the scanner expects to count of an activity."""
+
+    def __init__(
+        self, projector: Projector, activity: np.ndarray, attenuation: np.ndarray | None, settings: DoseSettings
+    ) -> None:
+        self._projector = projector
+        self._activity, self._attenuation = activity, attenuation
+        self._background = settings.background / (1 - settings.background)
+        self._active = np.flatnonzero(activity.any(axis=(1, 2)))
+        trues = sum(self._trues(chosen)[1].sum(dtype=np.float64) for _, chosen in self.blocks())
+        # Counts for each unit of activity and mm of a ray.
+        self.sensitivity = np.float32(settings.counts * self._active.size / trues)
+
+    def blocks(self) -> Iterator[tuple[float, np.ndarray]]:
+        """Give the slices with activity, some at a time, after the share of them that is done."""
+        size = max(1, BLOCK // self._activity[0].size)
+        for first in range(0, self._active.size, size):
+            yield first / self._active.size, self._active[first : first + size]
+
+    def expect(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return surviving shares and mean counts (angles × bins, slices), and mean background in a bin (slices)."""
+        passing, trues = self._trues(chosen)
+        expected = trues.astype(np.float64) * self.sensitivity
+        background = expected.mean(axis=0) * self._background
+        return passing, expected + background, background
+
+    def facts(self) -> dict[str, float | int | str]:
+        """Return the geometry, for provenance."""
+        return {
+            "angles": int(self._projector.angles.size),
+            "bins": self._projector.bins,
+            "bin_mm": round(float(self._projector.bin_mm), 4),
+            "slices_with_activity": int(self._active.size),
+        }
+
+    def _trues(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        trues = self._projector.forward(_columns(self._activity[chosen]))
+        if self._attenuation is None:
+            return np.ones_like(trues), trues
+        passing = survival(self._projector, _columns(self._attenuation[chosen]))
+        return passing, trues * passing
+
+
+def _columns(slices: np.ndarray) -> np.ndarray:
+    """Return slices (k, j, i) as columns of pixels, float32."""
+    return np.ascontiguousarray(slices.reshape(len(slices), -1).T, dtype=np.float32)
