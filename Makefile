@@ -8,10 +8,12 @@ SAMPLE := Resources/SampleCase
 DEMO := demo
 # What Qt (PySide6) needs of the system, by the names of Debian and Ubuntu.
 SYSTEM_LIBRARIES := libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libglib2.0-0
+# Other people's judges of what MedSynth writes: dciodvfy, of DICOM objects. Without them their tests are skipped.
+TEST_TOOLS := dicom3tools
 
 # Two targets must not install into the same environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test lint clean system-libraries
+.PHONY: help demo test lint clean system-libraries test-tools
 
 help:
 	@echo "make demo    synthetic PET of the sample CT, with figure and scores, into $(DEMO)/"
@@ -46,9 +48,12 @@ clean:
 	rm -rf $(VENV) $(DEMO) build .pytest_cache .mypy_cache .ruff_cache *.egg-info
 	find medsynth_core MedSynth MedSynthTrain Testing -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# For scripts: the names of the system's packages that the tests need.
+# For scripts: the names of the system's packages that the tests need, and of those that let more of them run.
 system-libraries:
 	@echo $(SYSTEM_LIBRARIES)
+
+test-tools:
+	@echo $(TEST_TOOLS)
 
 $(VENV)/.ready-demo: $(VENV)/.torch $(REQUIREMENTS)
 	$(INSTALL) --editable ".[cli,figures]"

@@ -23,6 +23,7 @@ _PUBLIC = {
     "simulate_dose": "simulation.dose",
     "synthesize": "inference.synthesis",
     "train": "training.train",
+    "write_dicom": "io.dicom.derived",
     "write_volume": "io.writing",
 }
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "simulate_dose",
     "synthesize",
     "train",
+    "write_dicom",
     "write_volume",
 ]
 
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from medsynth_core.errors import Cancelled, MedSynthError
     from medsynth_core.evaluation.report import evaluate
     from medsynth_core.inference.synthesis import synthesize
+    from medsynth_core.io.dicom.derived import write_dicom
     from medsynth_core.io.reading import read_volume
     from medsynth_core.io.writing import write_volume
     from medsynth_core.models.library import list_models, load_model

@@ -23,7 +23,8 @@ class Volume:
         voxels: array in (k, j, i) order: slices, rows, columns.
         ijk_to_ras: 4×4 float64 matrix from voxel indices (i, j, k) to millimetres in RAS. Read-only.
         modality: DICOM modality (``CT``, ``PT``, ``MR``) or ``""`` when unknown.
-        unit: what a voxel value is in: ``HU``, ``SUVbw``, ``Bq/mL``, ``1`` (dimensionless) or ``""``.
+        unit: what a voxel value is in: ``HU``, ``SUVbw`` or another SUV (``SUVlbm``, ``SUVlbm-james``,
+            ``SUVlbm-janma``, ``SUVibw``, ``SUVbsa``), ``Bq/mL``, ``1`` (dimensionless) or ``""``.
         metadata: provenance and other facts that can be written as JSON.
         uncertainty: standard deviation of the voxels on the same grid and in the same unit, if known.
 
@@ -73,6 +74,17 @@ class Volume:
         """Distance in millimetres between voxel centres along (i, j, k)."""
         i, j, k = np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
         return float(i), float(j), float(k)
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether a model made the image, or what a dose was simulated from, as far as its metadata say.
+
+        A lower dose that was simulated from a real PET is not synthetic in this sense: it shows that patient's uptake.
+        """
+        facts: Any = self.metadata
+        while isinstance(facts, dict) and "simulation" in facts:
+            facts = facts.get("source")
+        return isinstance(facts, dict) and bool(facts.get("synthetic"))
 
     def replace(self, **changes: Any) -> Volume:
         """Return a copy with some attributes changed, everything else (the grid above all) the same."""

@@ -106,3 +106,61 @@ def write_manifest(folder: Path, splits: tuple[str, ...] = ("train", "train", "v
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def phantom_body_pet(seed: int = 0, shape: tuple[int, int, int] = (24, 32, 36)) -> Volume:
+    """Return a PET in SUVbw of a body of uptake 1 with hot spots at random, in air, in voxels of 4 × 4 × 3 mm."""
+    random = np.random.default_rng(seed)
+    k, j, i = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")
+    suv = np.where((i / 0.7) ** 2 + (j / 0.6) ** 2 < 1, 1.0, 0.0)
+    for _ in range(4):
+        at, size = random.uniform(-0.4, 0.4, 3), random.uniform(0.1, 0.25)
+        suv[((k - at[0]) / size) ** 2 + ((j - at[1]) / size) ** 2 + ((i - at[2]) / size) ** 2 < 1] = random.uniform(
+            2, 6
+        )
+    return Volume(gaussian_filter(suv, 0.7).astype(np.float32), axial_matrix((4.0, 4.0, 3.0)), "PT", "SUVbw")
+
+
+PET_SIDE = {"modality": "PT", "unit": "SUVbw", "intensity": {"kind": "linear", "divisor": 5.0}}
+
+
+def dose_recipe(**changes: object) -> Recipe:
+    """Return a recipe for low-dose PET that trains in seconds."""
+    content: dict[str, object] = {
+        **tiny_recipe().model_dump(mode="json"),
+        "name": "tiny-dose",
+        "system": "cg3dsrgan",
+        "input_role": "pet",
+        "target_role": "pet",
+        "contract": {
+            "input": PET_SIDE,
+            "output": PET_SIDE,
+            "slab": {"slices": 8, "overlap": 4},
+            "voxel_limits": [2.0, 6.0],
+            "dose_factors": [4, 50],
+        },
+        "network": {
+            "name": "cg3dsrgan",
+            "options": {"channels": 4, "context_channels": 4, "classes": 2, "residual": True},
+        },
+        "loss": {"l1": 1.0, "refined_l1": 1.0, "dose_class": 0.1},
+        "augmentation": {"crop": 24, "flip": True},
+        "dose": {"simulation": {"counts": 200000, "subsets": 8}},
+        "coarse_epochs": 1,
+        "epochs": 3,
+        "choose_by": "nrmse",
+    }
+    return Recipe.model_validate({**content, **changes})
+
+
+def write_dose_manifest(folder: Path) -> Path:
+    """Write PET phantoms of two training cases, one for validation and one for the test, and their manifest."""
+    rows = []
+    for index, split in enumerate(("train", "train", "val", "test")):
+        write_volume(phantom_body_pet(index), folder / f"P{index}.nii.gz")
+        rows.append({"case": f"P{index}", "split": split, "pet": f"P{index}.nii.gz"})
+    with (folder / "pets.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder / "pets.csv"

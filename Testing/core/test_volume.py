@@ -38,6 +38,22 @@ def test_the_geometry_cannot_be_changed_from_outside():
         volume.ijk_to_ras = np.eye(4)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "synthetic"),
+    [
+        ({}, False),
+        ({"synthetic": True, "source": {}}, True),
+        ({"synthetic": True, "simulation": {}, "source": {"SeriesDescription": "PET"}}, False),
+        ({"synthetic": True, "simulation": {}, "source": {"synthetic": True, "model": "ct-to-pet"}}, True),
+        ({"synthetic": True, "simulation": {}, "source": {"simulation": {}, "source": {}}}, False),
+        ({"synthetic": True, "model": "low-dose-pet", "source": {"synthetic": True, "simulation": {}}}, True),
+        ({"simulation": {}, "source": "DICOM"}, False),
+    ],
+)
+def test_what_a_model_made_is_synthetic_and_what_was_simulated_from_a_real_scan_is_not(metadata, synthetic):
+    assert Volume(voxels(), np.eye(4), metadata=metadata).is_synthetic is synthetic
+
+
 def test_replace_keeps_everything_else():
     volume = Volume(voxels(), oblique(1), "CT", "HU", {"SeriesDescription": "head"})
     other = volume.replace(voxels=volume.voxels * 2, modality="PT")

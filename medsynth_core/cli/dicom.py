@@ -27,3 +27,5 @@ def dicom(
         print_json({"output": str(written), **told})
         return
     print(f"{written}: {synthetic.shape[0]} slices of synthetic {synthetic.modality}. Not for diagnosis.")
+    if not synthetic.metadata.get("synthetic"):
+        print(f"  Mind: {volume} does not say that it is synthetic, but the series does.")

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from medsynth_core.cli.output import AsJson, print_json, progress_bar
-from medsynth_core.cli.synthesis import _check_distinct
+from medsynth_core.cli.output import AsJson, check_distinct, print_json, progress_bar
 
 
 def simulate_dose(
@@ -38,10 +37,12 @@ def simulate_dose(
     with progress_bar(as_json) as progress:
         progress(0.0, "Reading the volume")
         pet = read_volume(input, modality="PT", unit=unit)
+        if "suv_refused" in pet.metadata:
+            progress.log(pet.metadata["suv_refused"])
         # The unit changes no voxel: noise is relative to the image.
         pet = pet.replace(unit=pet.unit or "SUVbw")
         body = read_volume(ct, modality="CT", unit="HU") if ct is not None else None
-        _check_distinct([path for path in (input, ct, *written) if path is not None])
+        check_distinct([path for path in (input, ct, *written) if path is not None])
         for path in written:
             check_output(pet, path)
         simulation = run(

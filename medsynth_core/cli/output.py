@@ -1,4 +1,4 @@
-"""What the commands print: progress for people, JSON for machines."""
+"""What the commands print, progress for people and JSON for machines, and where they write."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.progress import Progress
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -49,3 +51,15 @@ def print_table(columns: list[str], rows: list[list[str]]) -> None:
         table.add_row(*row)
     # A file or a pipe has no width of its own; 80 columns would break most rows.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def check_distinct(paths: list[Path]) -> None:
+    """Make sure that no file is written over one that is read, or over another result.
+
+    Raises:
+        MedSynthError: two paths lead to one file.
+    """
+    found = [path.resolve() for path in paths]
+    for path in found:
+        if found.count(path) > 1:
+            raise MedSynthError(f"{path} is named twice, as a file to read or to write; give each its own name.")

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medsynth_core.cli.output import AsJson, print_json, progress_bar
-from medsynth_core.errors import MedSynthError
+from medsynth_core.cli.output import AsJson, check_distinct, print_json, progress_bar
 
 
 def synthesize(
@@ -38,7 +37,7 @@ def synthesize(
         progress(0.0, "Reading the volume")
         volume = read_volume(input, modality=wanted.modality, unit=wanted.unit)
         written = [path for path in (output, uncertainty) if path is not None]
-        _check_distinct([input, *written])
+        check_distinct([input, *written])
         for path in written:
             check_output(volume, path)
         if report is not None:
@@ -68,11 +67,3 @@ def synthesize(
     print(f"{output}: synthetic {result.modality} in {result.unit}, {result.metadata['seconds']} s. Not for diagnosis.")
     for limit in result.metadata["limits"]:
         print(f"  Mind: {limit}")
-
-
-def _check_distinct(paths: list[Path]) -> None:
-    """Make sure that no file is written over the input or over another result."""
-    found = [path.resolve() for path in paths]
-    for path in found:
-        if found.count(path) > 1:
-            raise MedSynthError(f"{path} is named twice, as a file to read or to write; give each its own name.")

@@ -103,10 +103,10 @@ def check_cases(
 
     Refused are a missing or unreadable file; another modality or unit than wanted, by what the file says of itself and
     by its values (a CT is in Hounsfield units, and nothing else is); images without a place in common; the same patient
-    in two splits; and one image in two splits. Doubtful are values that look like another unit; one image in two cases
-    of a split; and images that lie on each other worse than those of the other cases: their mutual information, or the
-    Dice overlap of the bodies in them, lies more than `FAR_BELOW` robust standard deviations below the median of the
-    set, or the Dice below `LOWEST_DICE`.
+    in two splits; and one image in two splits. Doubtful are images that a model made; values that look like another
+    unit; one image in two cases of a split; and images that lie on each other worse than those of the other cases:
+    their mutual information, or the Dice overlap of the bodies in them, lies more than `FAR_BELOW` robust standard
+    deviations below the median of the set, or the Dice below `LOWEST_DICE`.
 
     Args:
         cases: read with ``check_files=False``, so that all missing files are told at once.
@@ -205,6 +205,8 @@ def _read(file: Path | None, role: str, wanted: Wanted, findings: _Findings) -> 
         kind = MODALITY_NAMES.get(wanted.modality, wanted.modality)
         findings.refused.append(f"{role}: The values are Hounsfield units, so this is a CT and no {kind}.")
         return None
+    if volume.is_synthetic:
+        findings.doubtful.append(f"{role}: The image is itself synthetic, so a model would learn from a model.")
     findings.doubtful.extend(f"{role}: {reason}" for reason in _strange_values(volume.voxels, wanted))
     return volume
 

@@ -13,6 +13,7 @@ from medsynth_core.datasets.manifest import Case
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import make_folder
 from medsynth_core.io.dicom.choice import MODALITIES, image_series
+from medsynth_core.io.dicom.derived_mark import is_synthetic
 from medsynth_core.io.dicom.reading import read_series
 from medsynth_core.io.dicom.series import Series, find_series
 from medsynth_core.io.sidecar import write_sidecar
@@ -41,11 +42,11 @@ def cases_from_dicom(
 
     A study that has an image of every role is a case. A patient without such a study, but with all images in several
     studies (a CT and an MR on different days), is one case. Of several series of a modality the one with the most
-    slices is taken. What is left out or chosen, and why, is told to ``progress.log``.
+    slices is taken; synthetic series do not count. What is left out or chosen, and why, is told to ``progress.log``.
 
-    Values are as the series states them: CT in HU, PET in SUVbw or Bq/mL; modality and unit are written beside each
-    image. Cases are called by the PatientID if that is a short code without a part of the patient's name, else by a
-    hash of it; nothing else of the patient is written.
+    CT is written in HU, PET in SUVbw; modality and unit are written beside each image. A study whose PET cannot be
+    turned into SUVbw is left out, for a data set does not mix units. Cases are called by the PatientID if that is a
+    short code without a part of the patient's name, else by a hash of it; nothing else of the patient is written.
 
     Args:
         root: folder that is searched with all folders below it.
@@ -96,6 +97,12 @@ def _examinations(images: list[Series], modalities: set[str], progress: Progress
     for series in images:
         study = str(series.headers[0].get("StudyInstanceUID") or series.uid)
         patient = str(series.headers[0].get("PatientID") or "").strip() or study
+        if is_synthetic(series.headers[0]):
+            progress.log(
+                f"{_name(patient, [series])}: the {series.modality} series '{series.description}' is left out, because "
+                "it is synthetic."
+            )
+            continue
         patients.setdefault(patient, {}).setdefault(study, []).append(series)
     found = []
     for patient, studies in sorted(patients.items()):
@@ -143,10 +150,11 @@ def _name(patient: str, several: list[Series]) -> str:
 def _written(
     name: str, examination: _Examination, roles: Mapping[str, str], output: Path, progress: Progress
 ) -> Case | None:
-    """Write the images of a case; None, after telling why, if one of them is no volume."""
+    """Write the images of a case; None, after telling why, if one of them is no volume or in no unit for it."""
     try:
         volumes = {
-            role: read_series(_chosen(name, examination, modality, progress)) for role, modality in roles.items()
+            role: read_series(_chosen(name, examination, modality, progress), "SUVbw" if modality == "PT" else "")
+            for role, modality in roles.items()
         }
         for volume in volumes.values():
             volume.lps_frame()  # refuses sheared axes

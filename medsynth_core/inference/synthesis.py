@@ -59,6 +59,8 @@ def synthesize(
     progress(0.03, "Preparing the volume")
     prepared = prepare(volume, contract)
     recording = _recording(progress.part(0.05, 0.95), log)
+    if volume.is_synthetic:
+        recording.log("The input is itself synthetic, so the errors of its model are part of the result.")
     mapped = predictor(prepared.voxels, recording)
     progress(0.95, "Returning to the grid of the volume")
     values = _inside(contract.output.intensity.inverse(mapped), prepared)

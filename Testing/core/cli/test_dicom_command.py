@@ -55,6 +55,13 @@ def test_for_people_it_says_that_it_is_not_for_diagnosis(pet, reference, tmp_pat
     assert done.returncode == 0 and "3 slices of synthetic PT. Not for diagnosis." in done.stdout
 
 
+def test_of_an_image_that_is_not_said_to_be_synthetic_that_is_told(pet, reference, tmp_path):
+    write_sidecar(read_volume(pet).replace(metadata={"medsynth_version": "0.1.0"}), pet)
+    done = medsynth(pet, tmp_path / "out", "--reference", reference)
+    assert done.returncode == 0 and "does not say that it is synthetic, but the series does." in done.stdout
+    assert "Mind" not in medsynth(tmp_path / "out", tmp_path / "again", "--reference", reference).stdout
+
+
 def test_mistakes_are_told_in_a_sentence_and_nothing_is_written(pet, reference, tmp_path):
     def refusal(*arguments: object) -> str:
         done = medsynth(*arguments)

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from builders import phantom_ct, phantom_pet
+from dicom_builder import write_pet
 
 from medsynth_core import read_volume, write_volume
 from medsynth_core.cli.app import USER_MISTAKE, run
@@ -63,6 +64,14 @@ def test_a_unit_can_be_stated(medsynth, folder):
     assert done == 0
     low = read_volume(folder / "low.nii.gz")
     assert low.unit == "Bq/mL" and low.metadata["simulation"]["reconstruction"] == "fbp"
+
+
+def test_why_a_pet_is_not_in_suv_is_told(medsynth, folder, capsys):
+    write_pet(folder / "dicom", PatientWeight=None)
+    assert medsynth("dicom", "low.nii.gz", "--factor", 4, "--method", "image-space") == 0
+    told = capsys.readouterr()
+    assert "simulated PT in Bq/mL of 1/4 of the dose" in told.out
+    assert "Patient's Weight (0010,1030)" in " ".join(told.err.split())
 
 
 @pytest.mark.parametrize(

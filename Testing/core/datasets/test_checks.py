@@ -76,6 +76,18 @@ def test_another_modality_or_unit_is_told_by_its_values(cases):
     assert told["P2"][0] == "doubtful" and "All voxels" in told["P2"][1]
 
 
+def test_an_image_that_a_model_made_is_doubtful_but_a_simulated_dose_of_a_real_one_is_not(cases):
+    ct, pet = phantom_ct((12, 40, 44)), phantom_pet(phantom_ct((12, 40, 44)))
+    made = {"medsynth_version": "1", "synthetic": True}
+    write_sidecar(ct.replace(metadata=made), cases[0].files["ct"])
+    write_sidecar(pet.replace(metadata={**made, "simulation": {}, "source": {}}), cases[1].files["pet"])
+    write_sidecar(pet.replace(metadata={**made, "simulation": {}, "source": made}), cases[2].files["pet"])
+    told = found(cases)
+    assert told["P0"][0] == "doubtful" and told["P0"][1].startswith("ct: The image is itself synthetic")
+    assert told["P2"][0] == "doubtful" and told["P2"][1].startswith("pet: The image is itself synthetic")
+    assert told["P1"] == ("good", "")
+
+
 def test_images_without_a_place_in_common_are_refused(cases, tmp_path):
     told = found([*cases, write_case(tmp_path, 9, shift=500.0)])
     assert told["P9"][0] == "refused" and "no place in common" in told["P9"][1]

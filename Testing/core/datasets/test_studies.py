@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from dicom_builder import stored_pixels, write_series
+from dicom_builder import SUV_TAGS, injection, stored_pixels, write_series
 
-from medsynth_core import MedSynthError, Progress, read_volume
+from medsynth_core import MedSynthError, Progress, read_volume, write_dicom
 from medsynth_core.datasets.studies import cases_from_dicom
 from medsynth_core.io.sidecar import read_sidecar
 
 ROLES = {"ct": "CT", "pet": "PT"}
+PET_TAGS = {**SUV_TAGS, **injection()}
 
 
 def study(root, patient, uid, modalities=("CT", "PT"), slices=3, **tags):
@@ -21,7 +22,7 @@ def study(root, patient, uid, modalities=("CT", "PT"), slices=3, **tags):
             PatientID=patient,
             StudyInstanceUID=uid,
             SeriesInstanceUID=f"{uid}.{number}",
-            **tags,
+            **{**(PET_TAGS if modality == "PT" else {}), **tags},
         )
 
 
@@ -31,7 +32,7 @@ def test_each_study_with_all_images_is_a_case_with_their_values_and_units(tmp_pa
     study(tmp_path / "in", "secret", "1.2.3")
     cases = cases_from_dicom(tmp_path / "in", ROLES, tmp_path / "out")
     assert [(case.name, case.patient) for case in cases[:2]] == [("STS_008-1", "STS_008"), ("STS_008-2", "STS_008")]
-    for role, name, unit in (("ct", "0CT", "HU"), ("pet", "1PT", "Bq/mL")):
+    for role, name, unit in (("ct", "0CT", "HU"), ("pet", "1PT", "SUVbw")):
         written = read_volume(cases[0].files[role])
         source = read_volume(tmp_path / "in" / "STS_008" / "1.2.1" / name)
         assert np.array_equal(written.voxels, source.voxels) and written.same_grid(source)
@@ -88,6 +89,31 @@ def test_studies_that_cannot_be_used_are_left_out_and_that_is_told(tmp_path):
     assert [case.name for case in cases] == ["P1"]
     assert len(told) == 2 and "P2 is left out: it has no PT" in told[0]
     assert "P3 is left out" in told[1] and "missing" in told[1]
+
+
+def test_a_pet_that_cannot_be_suv_is_left_out_with_the_reason_for_a_set_has_one_unit(tmp_path):
+    study(tmp_path / "in", "P1", "1.2.1")
+    study(tmp_path / "in", "P2", "1.2.2", PatientWeight=None)
+    told = []
+    cases = cases_from_dicom(tmp_path / "in", ROLES, tmp_path / "out", Progress(log=told.append))
+    assert [(case.name, read_volume(case.files["pet"]).unit) for case in cases] == [("P1", "SUVbw")]
+    (why,) = told
+    assert why.startswith("P2 is left out: ") and "Patient's Weight (0010,1030) is missing or 0" in why
+    assert not (tmp_path / "out" / "P2").exists()
+
+
+def test_a_synthetic_series_is_no_data_to_train_with_and_that_is_told(tmp_path):
+    study(tmp_path / "in", "P1", "1.2.1")
+    study(tmp_path / "in", "P2", "1.2.2", ("CT",))
+    for patient, uid in (("P1", "1.2.1"), ("P2", "1.2.2")):
+        ct = read_volume(tmp_path / "in" / patient / uid / "0CT")
+        pet = ct.replace(voxels=np.full((3, 4, 5), 7.0), modality="PT", unit="SUVbw", metadata={"model": "tiny"})
+        write_dicom(pet, tmp_path / "in" / patient / uid / "made", tmp_path / "in" / patient / uid / "0CT")
+    told = []
+    (case,) = cases_from_dicom(tmp_path / "in", ROLES, tmp_path / "out", Progress(log=told.append))
+    assert case.name == "P1" and read_volume(case.files["pet"]).shape[0] == 4
+    mark = "the PT series 'SYNTHETIC - not for diagnosis: PT (tiny)' is left out, because it is synthetic."
+    assert told == [f"P1: {mark}", f"P2: {mark}", "P2 is left out: it has no PT images."]
 
 
 @pytest.mark.parametrize(

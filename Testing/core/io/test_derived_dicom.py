@@ -60,6 +60,26 @@ def test_what_is_synthetic_is_told_from_what_is_not(pet, tmp_path):
     header["ContributingEquipmentSequence"] = equipment
     assert is_synthetic(header)
     assert not any(is_synthetic(source) for source in headers(pet))
+    header = headers(pet)[0]
+    header.add_new(0x0008001C, "UN", b"YES ")  # as some archives hand on what they do not know
+    assert is_synthetic(header)
+
+
+def test_what_is_read_again_is_known_as_synthetic(ct, pet, tmp_path):
+    for reference in (ct, pet):
+        back = read_volume(write_dicom(synthetic(), tmp_path / f"of-{reference.name}", reference))
+        assert back.metadata["synthetic"] is True and back.is_synthetic
+        source = read_volume(reference)
+        assert "synthetic" not in source.metadata and not source.is_synthetic
+
+
+def test_a_pet_made_of_a_ct_misses_no_correction_but_one_made_of_an_uncorrected_pet_does(ct, tmp_path):
+    uncorrected = pet_reference(tmp_path / "nac", CorrectedImage=["DECY"])
+    of_ct, of_pet = (
+        read_volume(write_dicom(synthetic(), tmp_path / f"of-{reference.name}", reference)).metadata["suv"]["warnings"]
+        for reference in (ct, uncorrected)
+    )
+    assert of_ct == [] and len(of_pet) == 1 and "does not list ATTN" in of_pet[0]
 
 
 def test_a_long_description_never_displaces_the_mark(pet, tmp_path):

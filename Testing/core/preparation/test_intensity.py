@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from medsynth_core.preparation.intensity import Curve, Intensity, Percentiles, Scale
+from medsynth_core.preparation.intensity import Curve, Intensity, Linear, Percentiles, Scale
 
 
 def test_a_window_clips_and_maps_linearly():
@@ -23,6 +23,14 @@ def test_suv_scaling_is_undone_to_a_millionth():
     suv = np.linspace(0, 20, 999, dtype=np.float32)
     assert np.allclose(scale.inverse(scale.forward(suv)), suv, rtol=1e-6)
     assert scale.inverse(np.array([-1.0, 9.0])).tolist() == [0, 20]
+
+
+def test_a_linear_mapping_has_no_upper_limit_and_is_undone_to_a_millionth():
+    linear = Linear(divisor=5)
+    suv = np.array([0, 1e-3, 3, 20, 300], dtype=np.float32)
+    assert np.allclose(linear.inverse(linear.forward(suv)), suv, rtol=1e-6)
+    assert linear.forward(np.array([-2.0, 5.0])).tolist() == [0, 1] and linear.inverse(np.array([-1.0])).tolist() == [0]
+    assert linear.span is None
 
 
 def test_min_max_maps_a_volume_onto_0_to_255_and_back():

@@ -19,9 +19,9 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from medsynth_core import __version__
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.atomic import check_free, whole_folder
 from medsynth_core.io.dicom.derived_common import common_tags, references
 from medsynth_core.io.dicom.derived_ct_mr import ct_series, mr_series
-from medsynth_core.io.dicom.derived_folder import check_free, whole_folder
 from medsynth_core.io.dicom.derived_items import item, numbers
 from medsynth_core.io.dicom.derived_pet import pet_image, pet_series
 from medsynth_core.io.dicom.derived_pixels import StoredSlice, stored_slices

@@ -99,6 +99,9 @@ def _model(volume: Volume) -> str:
 
 
 def _what(volume: Volume) -> str:
+    dose = volume.metadata.get("simulation", {}).get("dose_reduction_factor")
+    if dose:
+        return f"{volume.modality}, simulated 1/{dose:g} of the dose"
     model = _model(volume)
     return f"{volume.modality} ({model})" if model else volume.modality
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
+from medsynth_core.io.suv.tags import plain
+
 MARK = "SYNTHETIC - not for diagnosis"
 # The standard's own statement, by number: pydicom before version 3 does not know its keyword (SyntheticData).
 SYNTHETIC_DATA: BaseTag = Tag(0x0008, 0x001C)
@@ -23,7 +25,8 @@ def is_synthetic(header: Dataset) -> bool:
         header: with at least the tags of `MARK_TAGS`, where the object has them.
     """
     stated = header.get(SYNTHETIC_DATA)
-    if stated is not None and stated.value == "YES":
+    # Without stated types, pydicom before version 3 gives bytes.
+    if stated is not None and plain(stated.value) == "YES":
         return True
     return any(
         (purpose.get("CodeValue"), purpose.get("CodingSchemeDesignator")) == SYNTHESIZING_EQUIPMENT[:2]

@@ -9,6 +9,7 @@ import numpy as np
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.dicom.choice import choose_series
+from medsynth_core.io.dicom.derived_mark import is_synthetic
 from medsynth_core.io.dicom.frames import Frame, frames_of
 from medsynth_core.io.dicom.pixels import stored_values
 from medsynth_core.io.dicom.series import Series, find_series
@@ -31,9 +32,10 @@ def read_dicom(path: Path, modality: str = "", unit: str = "") -> Volume:
 
     Returns:
         The volume with modality and unit of the tags. Its metadata keep the UIDs of study, series and frame
-        of reference, the series description and the number of slices, but nothing that names the patient. Of a PET
-        in SUV they say under ``suv`` how it came about (weight and dose included, dates not); of one that could only
-        be read in Bq/mL though no unit was asked for, ``suv_refused`` says why.
+        of reference, the series description and the number of slices, but nothing that names the patient. Of a
+        series that a model made ``synthetic`` is True. Of a PET in SUV they say under ``suv`` how it came about
+        (weight and dose included, dates not); of one that could only be read in Bq/mL though no unit was asked for,
+        ``suv_refused`` says why.
 
     Raises:
         MedSynthError: no series or several fit, the slices do not make a volume, their pixels cannot be
@@ -77,4 +79,4 @@ def _stored_slices(frames: list[Frame]) -> list[Any]:
 def _metadata(series: Series) -> dict[str, Any]:
     first = series.headers[0]
     kept: dict[str, Any] = {keyword: str(first[keyword].value) for keyword in _KEPT_TAGS if keyword in first}
-    return {**kept, "NumberOfSlices": series.slices}
+    return {**kept, "NumberOfSlices": series.slices, **({"synthetic": True} if is_synthetic(first) else {})}

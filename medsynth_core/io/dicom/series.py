@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pydicom.tag import Tag
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.dicom.derived_mark import MARK_TAGS
 from medsynth_core.io.suv.private import PRIVATE_TAGS
 
 # Screenshots, dose reports, raw data and structures may carry the same modality: the storage class decides.
@@ -44,7 +45,7 @@ _PET_TAGS: list[str | tuple[int, int]] = [
     "TimezoneOffsetFromUTC", "ActualFrameDuration", "FrameReferenceTime", "DoseCalibrationFactor", "SeriesType",
     "RadiopharmaceuticalInformationSequence", "PatientWeight", "PatientSize", "PatientSex", *PRIVATE_TAGS,
 ]  # fmt: skip
-_READ_TAGS = [Tag(tag) for tag in _TAGS + _PET_TAGS]
+_READ_TAGS = [*(Tag(tag) for tag in _TAGS + _PET_TAGS), *MARK_TAGS]
 
 
 @dataclass
@@ -90,6 +91,19 @@ def find_series(path: Path) -> list[Series]:
         return []
     neighbours = _group(sorted(file for file in path.parent.iterdir() if file.is_file()))
     return [series for series in neighbours if series.uid == str(header.SeriesInstanceUID)]
+
+
+def series_of(files: Sequence[Path]) -> Series:
+    """Return the series that DICOM files are of, with these instances of it and no others.
+
+    Raises:
+        MedSynthError: there is none or there are several, or a file is damaged.
+        OSError: a file cannot be opened.
+    """
+    found = _group(list(files))
+    if len(found) != 1:
+        raise MedSynthError(f"The {len(files)} files are of {len(found)} DICOM series instead of one; load it again.")
+    return found[0]
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -9,6 +9,7 @@ import numpy as np
 from pydicom.uid import PositronEmissionTomographyImageStorage
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.dicom.derived_mark import is_synthetic
 from medsynth_core.io.dicom.frames import Frame
 from medsynth_core.io.dicom.series import Series
 from medsynth_core.io.suv.conversion import Conversion, pet_conversion
@@ -53,7 +54,8 @@ def pet_values(frames: list[Frame], matrix: np.ndarray, name: str, unit: str) ->
                 "0 in a PET; export the series again."
             )
     voxel_ml = abs(float(np.linalg.det(matrix[:3, :3]))) / 1000
-    return pet_conversion([frame.tags for frame in frames], voxel_ml, name, unit)
+    slices = [frame.tags for frame in frames]
+    return pet_conversion(slices, voxel_ml, name, unit, synthetic=is_synthetic(slices[0]))
 
 
 def rescaled(stored: list[np.ndarray], frames: list[Frame], factors: Sequence[float] = ()) -> np.ndarray:

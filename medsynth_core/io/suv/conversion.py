@@ -33,7 +33,9 @@ class Conversion:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def pet_conversion(slices: Sequence[Dataset], voxel_ml: float, name: str, unit: str = "") -> Conversion:
+def pet_conversion(
+    slices: Sequence[Dataset], voxel_ml: float, name: str, unit: str = "", *, synthetic: bool = False
+) -> Conversion:
     """Return how the values of a PET series become ``unit``, by the decision table of the SUV manual of OncoRay.
 
     Args:
@@ -42,6 +44,7 @@ def pet_conversion(slices: Sequence[Dataset], voxel_ml: float, name: str, unit: 
         name: the series, as the sentences call it.
         unit: one of `SUV_UNITS`, ``Bq/mL``, or ``""``: SUVbw where the tags allow it, else Bq/mL if the values are
             stored so.
+        synthetic: whether a model made the values; where no corrections are stated, there was no scan to correct.
 
     Raises:
         MedSynthError: the tags do not allow it; the sentence says which one is missing and what to do.
@@ -49,24 +52,25 @@ def pet_conversion(slices: Sequence[Dataset], voxel_ml: float, name: str, unit: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd values in tags, which the rules judge themselves
         if unit in SUV_UNITS:
-            return _suv(slices, voxel_ml, name, unit)
+            return _suv(slices, voxel_ml, name, unit, synthetic)
         if unit == ACTIVITY:
             return Conversion(ACTIVITY, _told(activity_factors, name, ACTIVITY, slices, voxel_ml, Notes()))
         if unit:
             raise MedSynthError(f"{name} is a PET and cannot be read in {unit}; take {', '.join(SUV_UNITS)} or Bq/mL.")
         try:
-            return _suv(slices, voxel_ml, name, "SUVbw")
+            return _suv(slices, voxel_ml, name, "SUVbw", synthetic)
         except MedSynthError as refusal:
             if {str(dataset.get("Units")) for dataset in slices} != {"BQML"}:
                 raise
             return Conversion(ACTIVITY, [1.0] * len(slices), {"suv_refused": refusal.message})
 
 
-def _suv(slices: Sequence[Dataset], voxel_ml: float, name: str, unit: str) -> Conversion:
+def _suv(slices: Sequence[Dataset], voxel_ml: float, name: str, unit: str, synthetic: bool) -> Conversion:
     notes = Notes()
     factors = _told(suv_factors, name, unit, slices, voxel_ml, unit, notes)
     notes.span("factor", factors)
-    _doubt_corrections(slices, notes)
+    if not synthetic or any(listed(dataset, "CorrectedImage") for dataset in slices):
+        _doubt_corrections(slices, notes)
     return Conversion(unit, factors, {"suv": notes.to_dict()})
 
 

@@ -1,0 +1,184 @@
+"""A model of low-dose PET is trained from full-dose PET alone, published, and run; its result keeps what it must."""
+
+import csv
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from builders import dose_recipe, phantom_body_pet, write_dose_manifest
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+from medsynth_core import Cancelled, MedSynthError, load_model, synthesize, train
+from medsynth_core.datasets.manifest import read_manifest
+from medsynth_core.progress import Progress
+from medsynth_core.training.arrays import load_case, load_pairs
+from medsynth_core.training.batches import Batches
+from medsynth_core.training.doses import simulate_case
+from medsynth_core.training.patches import Patches
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return write_dose_manifest(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def run(manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    loss = {"l1": 1.0, "refined_l1": 1.0, "dose_class": 1.0}
+    train(dose_recipe(epochs=25, optimiser={"learning_rate": 0.003}, loss=loss), manifest, folder, device="cpu")
+    return folder
+
+
+def cases(manifest, split: str):
+    return [case for case in read_manifest(manifest, ("pet",)) if case.split == split]
+
+
+def test_a_case_is_a_pair_for_each_dose_of_the_same_counts(manifest, tmp_path):
+    recipe, case = dose_recipe(), cases(manifest, "train")[0]
+    quarter, fiftieth = load_case(case, recipe, tmp_path)
+    assert (quarter.name, quarter.dose, fiftieth.name, fiftieth.dose) == ("P0 DRF 4", 0, "P0 DRF 50", 1)
+    assert np.array_equal(quarter.target, fiftieth.target)
+    errors = [np.abs(pair.voxels - pair.target)[pair.body].mean() for pair in (quarter, fiftieth)]
+    assert 2 < errors[1] / errors[0] < 6
+    for once, again in zip((quarter, fiftieth), load_case(case, recipe, tmp_path), strict=True):
+        assert np.array_equal(once.voxels, again.voxels) and once.dose == again.dose
+    assert not np.array_equal(load_case(case, dose_recipe(seed=5), tmp_path)[0].voxels, quarter.voxels)
+
+
+def test_the_full_dose_itself_is_the_class_of_factor_one(manifest):
+    contract = {**dose_recipe().contract.model_dump(mode="json"), "dose_factors": [1, 4]}
+    recipe = dose_recipe(contract=contract)
+    full, quarter = load_case(cases(manifest, "train")[0], recipe)
+    assert np.array_equal(full.voxels[full.body], full.target[full.body]) and full.dose == 0
+    assert not np.array_equal(quarter.voxels, quarter.target)
+
+
+def test_patches_cover_the_body_and_keep_input_and_target_together(manifest):
+    recipe = dose_recipe()
+    pairs = load_pairs(cases(manifest, "train"), recipe, Progress())
+    patches = Patches([replace(pair, target=2 * pair.voxels) for pair in pairs], recipe)
+    for index in range(patches.count):
+        image, target, name, dose = patches[(0, index, index)]
+        assert image.shape == target.shape == (1, 8, 24, 24) and torch.equal(target, 2 * image)
+        assert name.endswith("DRF 4" if dose == 0 else "DRF 50")
+    again, other = patches[(0, 3, 3)][0], patches[(1, 3, 3)][0]
+    assert torch.equal(again, patches[(0, 3, 3)][0]) and not torch.equal(again, other)
+
+
+def test_volumes_smaller_than_a_patch_are_padded_with_nothing(manifest):
+    recipe = dose_recipe(augmentation={"crop": 64, "flip": False})
+    patches = Patches(load_pairs(cases(manifest, "train"), recipe, Progress()), recipe)
+    image = patches[(0, 0, 0)][0]
+    assert image.shape == (1, 8, 64, 64) and not image[:, :, 32:].any() and image.any()
+
+
+def test_processes_share_the_patches_of_an_epoch(manifest):
+    recipe = dose_recipe()
+    pairs = load_pairs(cases(manifest, "train"), recipe, Progress())
+    whole = next(Batches(pairs, recipe, (1, 1)).epoch(0))
+    halves = [next(Batches(pairs, recipe, (1, 1), (rank, 2)).epoch(0)) for rank in range(2)]
+    assert sorted(whole.dose.tolist()) == sorted(halves[0].dose.tolist() + halves[1].dose.tolist())
+    assert torch.equal(whole.image[0::2], halves[0].image) and torch.equal(whole.image[1::2], halves[1].image)
+
+
+def test_the_coarse_stage_chooses_no_epoch(run):
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    assert rows[0]["coarse_nrmse"] and not rows[0]["val_nrmse"] and rows[1]["val_nrmse"]
+    best = min(rows[1:], key=lambda row: float(row["val_nrmse"]))
+    assert load_model(run / "tiny-dose").card.training.best_epoch == int(best["epoch"])
+
+
+def test_the_model_recovers_dose_it_was_not_shown_and_says_which_it_was(run, manifest):
+    recipe = dose_recipe()
+    made = simulate_case(cases(manifest, "test")[0], recipe)
+    low = made.low[50.0]
+    result = synthesize(low, run / "tiny-dose", device="cpu")
+    body = phantom_body_pet(3).voxels > 0.3
+
+    def error(volume) -> float:
+        return float(np.sqrt(np.mean((volume.voxels - made.full.voxels)[body] ** 2)))
+
+    assert error(result) < 0.8 * error(low)
+    assert np.array_equal(result.ijk_to_ras, low.ijk_to_ras) and result.unit == "SUVbw" and result.voxels.min() >= 0
+    assert result.metadata["dose_reduction_factor"] == 50.0
+    quarter = synthesize(made.low[4.0], run / "tiny-dose", device="cpu")
+    assert quarter.metadata["dose_probabilities"]["50"] < result.metadata["dose_probabilities"]["50"] - 0.1
+    assert sum(result.metadata["dose_probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    assert result.metadata["activity_ratio"] == pytest.approx(result.voxels.sum() / low.voxels.sum(), rel=0.02)
+    assert any("factor of 50" in line for line in result.metadata["log"])
+
+
+def test_activity_that_is_lost_is_told(run, monkeypatch):
+    from medsynth_core.networks.contextual3d import CG3DSRGAN
+
+    original = CG3DSRGAN.with_class
+    monkeypatch.setattr(
+        CG3DSRGAN, "with_class", lambda self, image: (original(self, image)[0] * 0.9, original(self, image)[1])
+    )
+    result = synthesize(phantom_body_pet(1), run / "tiny-dose", device="cpu")
+    assert result.metadata["activity_ratio"] < 0.97
+    assert any(
+        re.search(r"holds 8\d\.\d% of the activity|holds 9\d\.\d% of the activity", line)
+        for line in result.metadata["log"]
+    )
+
+
+@pytest.mark.parametrize("stop_at", [0.15, 0.6])
+def test_a_training_that_was_stopped_in_either_stage_ends_with_the_same_weights(manifest, tmp_path, stop_at):
+    recipe = dose_recipe(discriminator={"name": "patchgan3d", "options": {"channels": 4, "layers": 2}}, image_pool=2,
+                         loss={"l1": 1.0, "refined_l1": 1.0, "dose_class": 0.1, "adversarial": 0.01})  # fmt: skip
+
+    def stop(fraction: float, message: str) -> None:
+        if fraction > stop_at:
+            raise Cancelled
+
+    train(recipe, manifest, tmp_path / "straight", device="cpu")
+    with pytest.raises(Cancelled):
+        train(recipe, manifest, tmp_path / "stopped", device="cpu", progress=stop)
+    train(recipe, manifest, tmp_path / "stopped", device="cpu", resume=True)
+    one, two = (load_file(tmp_path / name / "best.safetensors") for name in ("straight", "stopped"))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def test_the_plateau_ends_a_training_whose_rate_has_become_small(manifest, tmp_path):
+    optimiser = {"learning_rate": 1e-9, "schedule": "plateau", "factor": 0.1, "patience": 1, "stop_below": 5e-10}
+    train(dose_recipe(epochs=30, optimiser=optimiser, average=0.0), manifest, tmp_path / "run", device="cpu")
+    assert len(list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))) < 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dose": None}, "needs to know the dose"),
+        ({"input_role": "low"}, "input_role and target_role are the same column"),
+        ({"coarse_epochs": 3}, "coarse_epochs must be less than epochs"),
+        ({"augmentation": {"crop": 24, "rotate_degrees": 5}}, "would blur the noise"),
+        ({"system": "paired"}, "belong to the system cg3dsrgan"),
+    ],
+)
+def test_a_recipe_that_contradicts_itself_is_refused(changes, words):
+    with pytest.raises(ValidationError, match=words):
+        dose_recipe(**changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda pet: pet.replace(modality="CT", unit="HU"), "is CT, but this model takes PET"),
+        (lambda pet: pet.replace(unit="Bq/mL"), "is in Bq/mL, but this model takes SUVbw"),
+        (lambda pet: pet.replace(voxels=0 * pet.voxels), "holds no activity"),
+        (lambda pet: pet.replace(voxels=pet.voxels - 1), "negative values.*more than the noise"),
+        (
+            lambda pet: pet.replace(ijk_to_ras=pet.ijk_to_ras @ np.diag([3, 3, 1, 1])),
+            "12.00 × 12.00 × 3.00 mm.*2 to 6 mm",
+        ),
+    ],
+)
+def test_what_is_no_pet_for_the_model_is_refused_in_one_sentence(run, change, words):
+    with pytest.raises(MedSynthError, match=words) as caught:
+        synthesize(change(phantom_body_pet()), run / "tiny-dose", device="cpu")
+    assert caught.value.message.endswith(".") and "\n" not in caught.value.message
