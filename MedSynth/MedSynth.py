@@ -5,17 +5,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import qt
 import slicer
 import vtk
+from MedSynthLib.device_box import AUTOMATIC, DeviceBox
+from MedSynthLib.difference import differenceOf
 from MedSynthLib.display import showOver
-from MedSynthLib.job import State
+from MedSynthLib.export import ExportJob
+from MedSynthLib.job import State, WorkerJob
 from MedSynthLib.model_section import ModelSection
+from MedSynthLib.provenance import madeFrom, textOf
+from MedSynthLib.result_section import ResultSection
 from MedSynthLib.sample_data import SAMPLE_NAME, registerSampleCase
 from MedSynthLib.setup_section import SetupSection
+from MedSynthLib.suv import SuvJob
 from MedSynthLib.synthesis import SynthesisJob
 from MedSynthLib.timeleft import TimeLeft
-from MedSynthLib.volume_bridge import madeFrom
+from MedSynthLib.volume_bridge import modalityOf
+from MedSynthLib.wording import sentenceOf
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -28,10 +34,9 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from medsynth_core.errors import Cancelled, MedSynthError
+from medsynth_core.errors import MedSynthError
 
 DEFAULT_MODEL = "ct-to-pet"
-AUTOMATIC = "auto"
 DEVICE_SETTING = "MedSynth/Device"
 STEPS = 1000
 
@@ -64,12 +69,14 @@ class MedSynthParameterNode:
         outputVolume: image to overwrite; None for a new one.
         model: name of the model in the library.
         batchSize: slices computed at once; 0 for automatic.
+        difference: whether the difference to the input is made too, where it means something.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
     outputVolume: vtkMRMLScalarVolumeNode
     model: str = DEFAULT_MODEL
     batchSize: Annotated[int, WithinRange(0, 256)] = 0
+    difference: bool = False
 
 
 class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -93,11 +100,12 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(self._root)
         self._root.setMRMLScene(slicer.mrmlScene)
         self.logic = MedSynthLogic()
-        self._setup = SetupSection(self.ui, self._onInstalled, self._showDevices, self._log)
+        self._devices = DeviceBox(self.ui.deviceComboBox, DEVICE_SETTING)
+        self._setup = SetupSection(self.ui, self._onInstalled, self._devices.show, self._log)
         self._model = ModelSection(self.ui, self._onModelChosen)
-        self._showDevices([])
-        self.ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
+        self._result = ResultSection(self.ui, lambda: self._parameterNode.outputVolume, self._exportDicom, self._end)
         self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
+        self.ui.convertButton.connect("clicked(bool)", self.onConvertButton)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self._setup.refresh()
@@ -167,37 +175,53 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         return {name: widget for name, widget in named if name}
 
     def onApplyButton(self, *_clicked: Any) -> None:
-        """Start the synthesis, or cancel the one that runs."""
+        """Start the synthesis, or cancel what runs."""
         if self.logic.isRunning:
             self.logic.cancel()
             self._showStatus(_("Cancelling…"))
             self._update()
             return
         parameters = self._parameterNode
-        self._inputVolume, self._timeLeft = parameters.inputVolume, TimeLeft()
+        self._inputVolume = parameters.inputVolume
+        self._log(_("Synthesizing with {model}…").format(model=parameters.model))
+        self._start(
+            self.logic.synthesize,
+            self._onSynthesized,
+            self._inputVolume,
+            model=parameters.model,
+            outputVolume=parameters.outputVolume,
+            device=self._devices.device,
+            batchSize=parameters.batchSize or None,
+            difference=parameters.difference,
+        )
+
+    def onConvertButton(self, *_clicked: Any) -> None:
+        """Start the conversion of the input to SUVbw."""
+        volume = self._parameterNode.inputVolume
+        self._log(_("Converting {name} to SUVbw…").format(name=volume.GetName()))
+        self._start(self.logic.convertToSuv, self._onConverted, volume)
+
+    def _exportDicom(self, outputVolume, folder: Path) -> None:
+        self._log(_("Exporting {name} to {folder}…").format(name=outputVolume.GetName(), folder=folder))
+        self._start(self.logic.exportDicom, self._onExported, outputVolume, folder)
+
+    def _start(self, run: Callable[..., Any], onFinished: Callable[..., None], *arguments: Any, **options: Any) -> None:
+        """Start a job of the logic; the panel follows it until it has finished."""
+        self._timeLeft = TimeLeft()
         self.ui.progressBar.value = 0
         self._showStatus(_("Starting the worker process…"))
-        self._log(_("Synthesizing with {model}…").format(model=parameters.model))
         try:
-            self.logic.synthesize(
-                self._inputVolume,
-                model=parameters.model,
-                outputVolume=parameters.outputVolume,
-                device=self.device,
-                batchSize=parameters.batchSize or None,
+            run(
+                *arguments,
+                **options,
                 waitForCompletion=False,
                 onProgress=self._onProgress,
                 onLog=self._log,
-                onFinished=self._onFinished,
+                onFinished=onFinished,
             )
         except MedSynthError as problem:
-            self._onFinished(None, problem)
+            onFinished(None, problem)
         self._update()
-
-    @property
-    def device(self) -> str:
-        """The device chosen under Advanced; a choice of this computer, not of the scene."""
-        return self.ui.deviceComboBox.itemData(self.ui.deviceComboBox.currentIndex)
 
     def _update(self, caller=None, event=None) -> None:
         if self._parameterNode is None:
@@ -210,12 +234,16 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.applyButton.text = _("Cancel") if running else _("Apply")
         self.ui.applyButton.enabled = not cancelling if running else self._model.fits
         self.ui.applyButton.toolTip = (
-            _("Stop the synthesis.") if running else _("Make the synthetic image.") if self._model.fits
+            _("Stop what runs.") if running else _("Make the synthetic image.") if self._model.fits
             else self.ui.fitLabel.text
         )  # fmt: skip
         self.ui.progressBar.visible = running
-        for widget in (self.ui.inputVolumeSelector, self.ui.modelComboBox, self.ui.outputVolumeSelector):
+        for widget in (
+            self.ui.inputVolumeSelector, self.ui.modelComboBox, self.ui.outputVolumeSelector, self.ui.convertButton,
+            self.ui.differenceCheckBox,
+        ):  # fmt: skip
             widget.enabled = not running
+        self._result.update(running)
 
     def _onInputChanged(self, inputVolume) -> None:
         """Forget what was said of the former input, and do not let its result be overwritten."""
@@ -234,20 +262,37 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.logic.state is State.RUNNING:
             self._showStatus(" – ".join(part for part in (message, self._timeLeft.text(fraction)) if part))
 
-    def _onFinished(self, outputVolume, error: Exception | None) -> None:
-        if outputVolume is not None:
-            # Not through self._parameterNode: the user may have gone to another module meanwhile.
-            self.logic.getParameterNode().outputVolume = outputVolume
-            showOver(self._inputVolume, outputVolume)
-            message = _("Done in {seconds} s on {device}: {name}").format(
-                name=outputVolume.GetName(),
+    def _onSynthesized(self, outputVolume, error: Exception | None) -> None:
+        if outputVolume is None:
+            self._end(sentenceOf(error))
+            return
+        # Not through self._parameterNode: the user may have gone to another module meanwhile.
+        self.logic.getParameterNode().outputVolume = outputVolume
+        alike = textOf(outputVolume, "input_modality") == modalityOf(outputVolume)
+        # Two PETs that shine through each other show neither; the slider of the views fades from one to the other.
+        showOver(self._inputVolume, outputVolume, *([1.0] if alike else []))
+        names = [node.GetName() for node in (outputVolume, differenceOf(outputVolume)) if node is not None]
+        self._end(
+            _("Done in {seconds} s on {device}: {name}").format(
+                name=", ".join(names),
                 seconds=round(float(outputVolume.GetAttribute("MedSynth.Seconds"))),
                 device=outputVolume.GetAttribute("MedSynth.Device"),
             )
-        elif isinstance(error, Cancelled):
-            message = _("Cancelled.")
-        else:
-            message = " ".join(part for part in (str(error), getattr(error, "hint", "")) if part)
+        )
+
+    def _onConverted(self, suvVolume, error: Exception | None) -> None:
+        if suvVolume is None:
+            self._end(sentenceOf(error))
+            return
+        self.logic.getParameterNode().inputVolume = suvVolume
+        slicer.util.setSliceViewerLayers(background=suvVolume)
+        self._update()  # the new input takes back what was said before
+        self._end(_("Converted to SUVbw: {name}").format(name=suvVolume.GetName()))
+
+    def _onExported(self, folder: Path | None, error: Exception | None) -> None:
+        self._end(_("The DICOM series is in {folder}.").format(folder=folder) if folder else sentenceOf(error))
+
+    def _end(self, message: str) -> None:
         self._showStatus(message)
         self._log(message)
         self._update()
@@ -265,23 +310,9 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _onModelChosen(self, name: str) -> None:
         self._parameterNode.model = name
 
-    def _showDevices(self, devices: list[dict[str, str]]) -> None:
-        chosen = slicer.util.settingsValue(DEVICE_SETTING, AUTOMATIC)
-        box = self.ui.deviceComboBox
-        wasBlocked = box.blockSignals(True)
-        box.clear()
-        box.addItem(_("Automatic"), AUTOMATIC)
-        for device in devices:
-            box.addItem(device["name"], device["id"])
-        box.setCurrentIndex(max(0, box.findData(chosen)))
-        box.blockSignals(wasBlocked)
-
-    def _onDeviceChosen(self, index: int) -> None:
-        qt.QSettings().setValue(DEVICE_SETTING, self.device)
-
 
 class MedSynthLogic(ScriptedLoadableModuleLogic):
-    """Synthesis without a panel, for Slicer's Python console and for scripts::
+    """Synthesis, and what comes before and after it, without a panel, for Slicer's Python console and for scripts::
 
         import SampleData
         from MedSynth import MedSynthLogic
@@ -289,12 +320,13 @@ class MedSynthLogic(ScriptedLoadableModuleLogic):
         ct = SampleData.downloadSample("MedSynthSarcoma")
         pet = MedSynthLogic().synthesize(ct, model="ct-to-pet")
 
-    One logic runs one synthesis at a time.
+    A PET in Bq/mL that was loaded from DICOM becomes SUVbw by `convertToSuv`, and `exportDicom` writes a result as
+    DICOM again. One logic runs one job at a time.
     """
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        self._job: SynthesisJob | None = None
+        self._job: WorkerJob | None = None
 
     def getParameterNode(self) -> MedSynthParameterNode:
         """Return the scene's parameter node."""
@@ -307,7 +339,7 @@ class MedSynthLogic(ScriptedLoadableModuleLogic):
 
     @property
     def isRunning(self) -> bool:
-        """Whether a synthesis is under way."""
+        """Whether a job is under way."""
         return self.state is not State.FINISHED
 
     @property
@@ -322,6 +354,7 @@ class MedSynthLogic(ScriptedLoadableModuleLogic):
         outputVolume: vtkMRMLScalarVolumeNode | None = None,
         device: str = AUTOMATIC,
         batchSize: int | None = None,
+        difference: bool = False,
         waitForCompletion: bool = True,
         onProgress: Callable[[float, str], None] | None = None,
         onLog: Callable[[str], None] | None = None,
@@ -334,6 +367,7 @@ class MedSynthLogic(ScriptedLoadableModuleLogic):
         :param outputVolume: volume to overwrite; a new one, named after the input, if None.
         :param device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         :param batchSize: slices computed at once; chosen by the free memory if None.
+        :param difference: also make a volume output − input, named after the output, if both are of one kind.
         :param waitForCompletion: return the result when it is there; if False return None at once.
         :param onProgress: called as onProgress(fraction, message), with a fraction from 0 to 1.
         :param onLog: called as onLog(message).
@@ -342,21 +376,72 @@ class MedSynthLogic(ScriptedLoadableModuleLogic):
         :raises MedSynthError: the input does not fit, or the synthesis failed; a sentence says why.
         :raises Cancelled: `cancel` was called while waiting.
         """
+        return self._run(
+            lambda **calls: SynthesisJob(inputVolume, outputVolume, model, device, batchSize, difference, **calls),
+            waitForCompletion,
+            onProgress,
+            onLog,
+            onFinished,
+        )
+
+    def convertToSuv(
+        self, volumeNode: vtkMRMLScalarVolumeNode, waitForCompletion: bool = True, **callbacks: Any
+    ) -> vtkMRMLScalarVolumeNode | None:
+        """Make a volume in SUVbw of a PET that was loaded from DICOM, by the tags of its series.
+
+        :param volumeNode: PET; it stays as it is. It may have been cropped or moved since it was loaded.
+        :param waitForCompletion: return the result when it is there; if False return None at once.
+        :param callbacks: ``onProgress``, ``onLog`` (which is told what was used) and ``onFinished``, as `synthesize`.
+        :return: the new volume node beside the old one, or None when not waiting.
+        :raises MedSynthError: a tag or a file is missing; the sentence says which.
+        :raises Cancelled: `cancel` was called while waiting.
+        """
+        return self._run(lambda **calls: SuvJob(volumeNode, **calls), waitForCompletion, **callbacks)
+
+    def exportDicom(
+        self,
+        outputNode: vtkMRMLScalarVolumeNode,
+        folder: str | Path,
+        reference: str | Path | None = None,
+        waitForCompletion: bool = True,
+        **callbacks: Any,
+    ) -> Path | None:
+        """Write a result as a DICOM series of its patient and study, marked as synthetic and not for diagnosis.
+
+        :param outputNode: what `synthesize` has returned.
+        :param folder: for the files; must not exist yet, or be empty.
+        :param reference: folder or file of the DICOM series that it was made from, or of another one of the same
+            patient in the same space; the series from which its input was loaded if None.
+        :param waitForCompletion: return the folder when it is there; if False return None at once.
+        :param callbacks: ``onProgress``, ``onLog`` and ``onFinished``, as `synthesize`.
+        :return: the folder, or None when not waiting.
+        :raises MedSynthError: the series is not known or does not fit, or the folder cannot be used.
+        :raises Cancelled: `cancel` was called while waiting. Nothing is left then.
+        """
+        place = Path(reference) if reference is not None else None
+        return self._run(
+            lambda **calls: ExportJob(outputNode, Path(folder), place, **calls), waitForCompletion, **callbacks
+        )
+
+    def _run(
+        self,
+        start: Callable[..., WorkerJob],
+        waitForCompletion: bool,
+        onProgress: Callable[[float, str], None] | None = None,
+        onLog: Callable[[str], None] | None = None,
+        onFinished: Callable[[Any, Exception | None], None] | None = None,
+    ) -> Any:
+        """Start a job, and return its result if it is to be waited for."""
         if self.isRunning:
-            raise MedSynthError(_("A synthesis is already running; wait for its end or cancel it."))
+            raise MedSynthError(_("A job is already running; wait for its end or cancel it."))
         finished: list[tuple[Any, Exception | None]] = []
 
-        def finish(node, error: Exception | None) -> None:
-            finished.append((node, error))
+        def finish(result, error: Exception | None) -> None:
+            finished.append((result, error))
             if onFinished is not None:
-                onFinished(node, error)
+                onFinished(result, error)
 
-        self._job = SynthesisJob(
-            inputVolume,
-            outputVolume,
-            model,
-            device,
-            batchSize,
+        self._job = start(
             onFinished=finish,
             onProgress=onProgress or (lambda fraction, message: None),
             onLog=onLog or logging.info,
@@ -364,23 +449,23 @@ class MedSynthLogic(ScriptedLoadableModuleLogic):
         if not waitForCompletion:
             return None
         self._job.wait()
-        node, error = finished[0]
+        result, error = finished[0]
         if error is not None:
             raise error
-        return node
+        return result
 
     def cancel(self) -> None:
-        """Stop the synthesis that runs; nothing of it stays in the scene."""
+        """Stop the job that runs; nothing of it stays in the scene or on the disk."""
         if self.isRunning:
             self._job.cancel()
 
     def abort(self) -> None:
-        """Stop the synthesis that runs, without waiting for the worker's consent."""
+        """Stop the job that runs, without waiting for the worker's consent."""
         if self.isRunning:
             self._job.abort()
 
     def waitForCompletion(self) -> None:
-        """Return when the synthesis that was started has finished and its process is gone."""
+        """Return when the job that was started has finished and its process is gone."""
         if self._job is not None:
             self._job.wait()
 

@@ -12,14 +12,16 @@ import slicer
 
 # First: it makes the shared library importable where Slicer knows the folder of this module only.
 import MedSynthTrainLib  # noqa: F401 # isort: skip
+from MedSynthLib.device_box import AUTOMATIC
 from MedSynthLib.setup_section import SetupSection
 from MedSynthTrainLib import publishing, quitting, settings
 from MedSynthTrainLib.data_section import DataSection
 from MedSynthTrainLib.dataset import DataSet
+from MedSynthTrainLib.dataset_jobs import addVolumes
 from MedSynthTrainLib.publish_section import PublishSection
 from MedSynthTrainLib.recipe_section import RecipeSection
 from MedSynthTrainLib.recipe_text import parsedRecipe
-from MedSynthTrainLib.roles import rolesOf
+from MedSynthTrainLib.roles import Roles, rolesOf
 from MedSynthTrainLib.run import RunState, TrainingRun, findRuns, newFolder
 from MedSynthTrainLib.run_section import RunSection
 from slicer import vtkMRMLScalarVolumeNode
@@ -34,10 +36,10 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from medsynth_core.datasets.manifest import Case
 from medsynth_core.errors import Cancelled, MedSynthError
 from medsynth_core.training.watching import RunWatch
 
-AUTOMATIC = "auto"
 DATA = "data"
 ANSWER_HOLDS_S = 60.0
 
@@ -104,10 +106,10 @@ class MedSynthTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._root.setMRMLScene(slicer.mrmlScene)
         self.logic = MedSynthTrainLogic()
         self._run = RunSection(self.ui, self._startTraining, self._whatIsMissing, self._onRunChanged)
-        self._setup = SetupSection(self.ui, self._onInstalled, self._run.showDevices, self._run.log)
-        self._data = DataSection(self.ui, self._chosenNodes, self._onInputsChanged)
+        self._setup = SetupSection(self.ui, self._onInstalled, self._run.devices.show, self._run.log)
+        self._data = DataSection(self.ui, self._chosenNodes, self._onInputsChanged, self._run.log)
         self._recipe = RecipeSection(self.ui, self._onInputsChanged)
-        self._publish = PublishSection(self.ui, lambda: self._run.device, self._run.log)
+        self._publish = PublishSection(self.ui, lambda: self._run.devices.device, self._run.log)
         self.ui.folderButton.connect("clicked(bool)", self._askForFolder)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -211,7 +213,7 @@ class MedSynthTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return self.ui.dataStatusLabel.text
         if self._data.running:
             return _("Wait until the work on the data set is done.")
-        return self._data.dataSet.whatIsMissing()
+        return self._data.dataSet.whatIsMissing(rolesOf(self._recipe.recipe))
 
     def _onInputsChanged(self) -> None:
         """Look at data set and recipe again after one of them has changed."""
@@ -255,9 +257,9 @@ class MedSynthTrainLogic(ScriptedLoadableModuleLogic):
 
         logic = MedSynthTrainLogic()
         recipe = Path("ct-to-pet.yaml").read_text()
-        data = logic.dataSet(Path("my data"))
-        data.addPair(ctNode, petNode, logic.roles(recipe))
-        data.divide()
+        data, roles = logic.dataSet(Path("my data")), logic.roles(recipe)
+        logic.addCase(data, roles, ctNode, petNode)
+        data.divide(roles)
         package = logic.train(recipe, data, Path("my run"))
 
     Nothing here shows pop-ups. A training runs in a process of its own, whether it is waited for or not.
@@ -274,16 +276,42 @@ class MedSynthTrainLogic(ScriptedLoadableModuleLogic):
         """Return the data set in a folder, empty where there is none yet."""
         return DataSet(Path(folder))
 
-    def roles(self, recipe: str):
+    def roles(self, recipe: str) -> Roles:
         """Return which images a recipe (YAML) synthesizes from which.
 
         :raises MedSynthError: the recipe is wrong; the sentence says where.
         """
         return rolesOf(parsedRecipe(recipe))
 
+    def addCase(
+        self,
+        data: DataSet,
+        roles: Roles,
+        inputVolume: vtkMRMLScalarVolumeNode | None,
+        targetVolume: vtkMRMLScalarVolumeNode | None = None,
+        name: str = "",
+        patient: str = "",
+    ) -> Case:
+        """Write volumes of the scene as a case of a data set, each where the scene shows it, and return the case.
+
+        :param data: gets the case, which has no split yet.
+        :param roles: of a recipe.
+        :param inputVolume: volume to synthesize from; full-dose PET if the recipe simulates lower doses.
+        :param targetVolume: volume to synthesize; one of the two may be None if the recipe takes unpaired images. With
+            simulated doses the CT that attenuates, if the recipe asks for one.
+        :param name: of the case; one that says nothing of the patient if empty.
+        :param patient: whose case it is, for a patient with several.
+        :raises MedSynthError: a volume cannot be used, or the case not be written. Nothing of it stays then.
+        """
+        volumes = (inputVolume, targetVolume)[: len(roles.images)]
+        return _awaited(lambda finish: addVolumes(data, volumes, roles, name, patient, finish))[0]
+
     def runs(self, folder: str | Path | None = None) -> list[TrainingRun]:
         """Return the trainings in a folder, the newest first; in the folder of the panel if None."""
-        return [TrainingRun(place) for place in findRuns(Path(folder or settings.runsFolder()))]
+        runs = [TrainingRun(place) for place in findRuns(Path(folder or settings.runsFolder()))]
+        for run in runs:
+            run.poll()
+        return runs
 
     def start(self, recipe: str, data: DataSet, folder: str | Path, device: str = AUTOMATIC) -> TrainingRun:
         """Start a training and return it at once; it goes on when Slicer is closed.
@@ -294,8 +322,7 @@ class MedSynthTrainLogic(ScriptedLoadableModuleLogic):
         :param device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         :raises MedSynthError: recipe or data are not usable, or the process cannot be started.
         """
-        parsedRecipe(recipe)
-        missing = data.whatIsMissing()
+        missing = data.whatIsMissing(self.roles(recipe))
         if missing:
             raise MedSynthError(missing)
         return TrainingRun.start(Path(folder), recipe, data.cases, device)
@@ -356,15 +383,15 @@ class MedSynthTrainLogic(ScriptedLoadableModuleLogic):
         return publishing.exportPackage(Path(package), Path(path))
 
 
-def _awaited(start: Callable[[Callable[..., None]], Any]) -> dict[str, Any]:
-    """Start a job, wait for it, and return what it has done."""
-    finished: list[tuple[dict[str, Any] | None, Exception | None]] = []
-    job = start(lambda done, error: finished.append((done, error)))
+def _awaited(start: Callable[[Callable[..., None]], Any]) -> Any:
+    """Start a job, wait for it, and return its result."""
+    finished: list[tuple[Any, Exception | None]] = []
+    job = start(lambda result, error: finished.append((result, error)))
     job.wait()
-    done, error = finished[0]
+    result, error = finished[0]
     if error is not None:
         raise error
-    return done
+    return result
 
 
 class MedSynthTrainTest(ScriptedLoadableModuleTest):

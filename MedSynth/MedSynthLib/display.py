@@ -1,11 +1,17 @@
 """How results look: window, colors, and which volumes the slice views show."""
 
+import numpy as np
 import slicer
+from slicer.i18n import tr as _
 
 # Window and level of the units for which there is a custom: for SUV that of Slicer's PET readers.
 WINDOWS = {"SUVbw": (6.0, 3.0), "HU": (350.0, 40.0)}
 COLORS = {"SUVbw": "vtkMRMLColorTableNodeInvertedGrey", "HU": "vtkMRMLColorTableNodeGrey"}
 FOREGROUND_OPACITY = 0.5
+# Blue for less, white for the same and red for more; people who confuse red and green can tell them apart.
+LESS, SAME, MORE = (0.13, 0.40, 0.67), (1.0, 1.0, 1.0), (0.70, 0.09, 0.17)
+SHADES = 255
+DIFFERENCE_COLORS = "MedSynthDifference"
 
 
 def applyCustomaryDisplay(volumeNode, unit: str) -> None:
@@ -18,13 +24,38 @@ def applyCustomaryDisplay(volumeNode, unit: str) -> None:
     displayNode.SetAndObserveColorNodeID(COLORS[unit])
 
 
-def showOver(backgroundVolume, foregroundVolume) -> None:
-    """Show one volume half-transparent over another in all slice views, keeping the view's place."""
+def applyDifferenceDisplay(volumeNode, extreme: float) -> None:
+    """Set colors that diverge from white at 0, in a window of ``-extreme`` to ``extreme``."""
+    displayNode = volumeNode.GetDisplayNode()
+    displayNode.SetAutoWindowLevel(False)
+    displayNode.SetWindowLevel(2 * extreme, 0.0)
+    displayNode.SetAndObserveColorNodeID(_differenceColors().GetID())
+
+
+def _differenceColors():
+    """Return the scene's color node for differences, made if it is not there."""
+    node = slicer.mrmlScene.GetSingletonNode(DIFFERENCE_COLORS, "vtkMRMLColorTableNode")
+    if node is None:
+        node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLColorTableNode")
+        node.UnRegister(None)
+        node.SetSingletonTag(DIFFERENCE_COLORS)
+        node.SetName(_("MedSynth difference"))
+        node.SetTypeToUser()
+        node.SetNumberOfColors(SHADES)
+        for shade, position in enumerate(np.linspace(-1.0, 1.0, SHADES)):
+            end, share = np.array(MORE if position > 0 else LESS), abs(position)
+            node.SetColor(shade, f"{position:+.2f}", *((1 - share) * np.array(SAME) + share * end), 1.0)
+        node = slicer.mrmlScene.AddNode(node)
+    return node
+
+
+def showOver(backgroundVolume, foregroundVolume, opacity: float = FOREGROUND_OPACITY) -> None:
+    """Show one volume, half-transparent if not told otherwise, over another in all slice views, keeping their place."""
     views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     shown = any(view.GetBackgroundVolumeID() == backgroundVolume.GetID() for view in views)
     slicer.util.setSliceViewerLayers(
         background=backgroundVolume,
         foreground=foregroundVolume,
-        foregroundOpacity=FOREGROUND_OPACITY,
+        foregroundOpacity=opacity,
         fit=not shown,
     )

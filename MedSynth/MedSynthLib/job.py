@@ -3,11 +3,15 @@
 import enum
 import logging
 import math
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -35,23 +39,29 @@ class WorkerJob:
 
     Args:
         request: what the worker shall do (see ``medsynth_core.worker``).
-        onFinished: called once as ``onFinished(done, error)``: with the worker's last event, or with a
+        onFinished: called once as ``onFinished(result, error)``; one of the two is None, and the error is a
             `MedSynthError` or `Cancelled`.
         onProgress: called as ``onProgress(fraction, message)`` with a fraction in 0…1.
         onLog: called as ``onLog(message)``.
+        resultOf: makes the result of the worker's last event, which is the result if this is not given. What it raises
+            becomes the error.
         folder: the files of the job; removed after its end.
+        made: folder of what the worker makes; removed after the end of a job that has no result.
     """
 
     def __init__(
         self,
         request: dict[str, Any],
-        onFinished: Callable[[dict[str, Any] | None, Exception | None], None],
+        onFinished: Callable[[Any, Exception | None], None],
         onProgress: Callable[[float, str], None] = lambda fraction, message: None,
         onLog: Callable[[str], None] = lambda message: None,
+        resultOf: Callable[[dict[str, Any]], Any] = lambda done: done,
         folder: Path | None = None,
+        made: Path | None = None,
     ) -> None:
         self.state = State.RUNNING
         self._onFinished, self._onProgress, self._onLog = onFinished, onProgress, onLog
+        self._resultOf, self._made = resultOf, made
         self._cancelDeadline = 0.0
         self._startDeadline = time.monotonic() + START_PATIENCE_S
         self._worker = WorkerProcess(coreFolder(), folder)
@@ -108,7 +118,7 @@ class WorkerJob:
             # A worker that finishes in the moment of cancelling has still been cancelled.
             self._finish(None, Cancelled())
         elif kind == "done":
-            self._finish(event, None)
+            self._succeed(event)
         elif kind == "error":
             error = MedSynthError(event["message"], kind=event.get("kind", ""), hint=event.get("hint") or "")
             self._finish(None, error)
@@ -133,10 +143,73 @@ class WorkerJob:
             hint=_("Try again; if it happens every time, report it with Slicer's log."),
         )
 
-    def _finish(self, done: dict[str, Any] | None, error: Exception | None) -> None:
+    def _succeed(self, done: dict[str, Any]) -> None:
+        try:
+            result = self._resultOf(done)
+        except (MedSynthError, OSError, ValueError) as problem:
+            self._finish(None, problem)
+        else:
+            self._finish(result, None)
+
+    def _finish(self, result: Any, error: Exception | None) -> None:
         self._timer.stop()
         self.state = State.FINISHED
+        if error is not None and self._made is not None:
+            self._worker.removeAtEnd(self._made)
         try:
-            self._onFinished(done, error)
+            self._onFinished(result, error)
         finally:
             self._worker.close()
+
+
+class VolumeJob(WorkerJob):
+    """A job that exchanges voxels with its worker, as files in a folder of its own.
+
+    Args:
+        request: returns what the worker shall do, after writing voxels into the folder that it is given (see `handed`).
+        onFinished: as for `WorkerJob`.
+        options: the other arguments of `WorkerJob`.
+
+    Raises:
+        MedSynthError: the files could not be written, or no process be started. Nothing of the job stays then.
+    """
+
+    def __init__(
+        self,
+        request: Callable[[Path], dict[str, Any]],
+        onFinished: Callable[[Any, Exception | None], None],
+        **options: Any,
+    ) -> None:
+        try:
+            # Only this user can read a folder that mkdtemp makes.
+            folder = Path(tempfile.mkdtemp(prefix="MedSynth-", dir=slicer.app.temporaryPath))
+            with removedOnFailure(folder):
+                super().__init__(request(folder), onFinished, folder=folder, **options)
+        except OSError as problem:
+            raise MedSynthError(
+                _("The images could not be handed to the worker process: {reason}.").format(reason=problem),
+                kind="output",
+            ) from problem
+
+
+@contextmanager
+def removedOnFailure(folder: Path) -> Iterator[None]:
+    """Remove a folder if the block fails: the start of a job whose end would else remove it."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def handed(volume: Any, file: Path) -> dict[str, Any]:
+    """Write the voxels of a ``medsynth_core.volume.Volume`` for a worker; return how a request states the volume.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    np.save(file, volume.voxels)
+    return {
+        "voxels": str(file), "ijk_to_ras": volume.ijk_to_ras.tolist(),
+        "modality": volume.modality, "unit": volume.unit, "metadata": volume.metadata,
+    }  # fmt: skip

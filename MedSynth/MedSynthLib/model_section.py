@@ -13,7 +13,8 @@ class ModelSection:
     """Fills the list of models and says of the chosen one what it does and whether the input fits.
 
     Args:
-        ui: the panel's widgets: ``modelComboBox``, ``modelLabel``, ``limitsLabel`` and ``fitLabel``.
+        ui: the panel's widgets: ``modelComboBox``, ``modelLabel``, ``limitsLabel``, ``fitLabel``, ``convertButton`` and
+            ``differenceCheckBox``.
         onChosen: called with the name of a model that the user chose.
     """
 
@@ -21,7 +22,7 @@ class ModelSection:
         self._ui, self._onChosen = ui, onChosen
         self._models: dict[str, Any] = {}
         self._checked: tuple | None = None
-        self.fits = False
+        self._fit = models.Fit(())
         ui.modelComboBox.connect("currentIndexChanged(int)", self._choose)
 
     def refresh(self) -> None:
@@ -63,18 +64,27 @@ class ModelSection:
         if key == self._checked:
             return
         self._checked = key
-        reasons = self._reasons(name, inputVolume)
-        self.fits = not reasons
-        self._ui.fitLabel.text = _("✓ The volume fits the model.") if self.fits else "✗ " + " ".join(reasons)
+        self._fit = self._judged(name, inputVolume)
+        lines = ["✗ " + " ".join(self._fit.misfits) if self._fit.misfits else _("✓ The volume fits the model.")]
+        if self._fit.synthetic:
+            lines.append(_("The volume is itself synthetic: a model would guess from what a model guessed."))
+        self._ui.fitLabel.text = " ".join(lines)
+        self._ui.convertButton.visible = self._fit.convertible
+        self._ui.differenceCheckBox.visible = self._fit.comparable
 
-    def _reasons(self, name: str, inputVolume) -> list[str]:
+    @property
+    def fits(self) -> bool:
+        """Whether the input volume, when last looked at, was what the model takes."""
+        return self._checked is not None and not self._fit.misfits
+
+    def _judged(self, name: str, inputVolume) -> models.Fit:
         if not self._models:
-            return [_("No model can be read yet: press Install under Setup.")]
+            return models.Fit((_("No model can be read yet: press Install under Setup."),))
         if name not in self._models:
-            return [_("The model {name} is not in the library; choose another.").format(name=name)]
+            return models.Fit((_("The model {name} is not in the library; choose another.").format(name=name),))
         if inputVolume is None:
-            return [_("Choose an input volume.")]
-        return models.misfitsOf(inputVolume, name)
+            return models.Fit((_("Choose an input volume."),))
+        return models.fitOf(inputVolume, name)
 
     def _choose(self, index: int) -> None:
         if index >= 0:

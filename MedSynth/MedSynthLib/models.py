@@ -1,7 +1,29 @@
 """The models that can be chosen, and whether a volume fits one."""
 
+from dataclasses import dataclass
+
+from slicer.i18n import tr as _
+
 from medsynth_core.errors import MedSynthError
+from MedSynthLib import dicom_bridge as dicom
 from MedSynthLib.volume_bridge import coreVolume
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was found about a volume as the input of a model.
+
+    Attributes:
+        misfits: a sentence for each reason why it cannot be; () if it can.
+        convertible: whether it is a PET that its DICOM series may turn into the SUVbw that the model takes.
+        synthetic: whether a model made the volume.
+        comparable: whether the model gives what it takes, modality and unit, so that a difference means something.
+    """
+
+    misfits: tuple[str, ...]
+    convertible: bool = False
+    synthetic: bool = False
+    comparable: bool = False
 
 
 def availableModels() -> list:
@@ -13,11 +35,23 @@ def availableModels() -> list:
     return list_models()
 
 
-def misfitsOf(volumeNode, model: str) -> list[str]:
-    """Return a sentence for each reason why a volume node cannot be the model's input; [] if it can."""
+def fitOf(volumeNode, model: str) -> Fit:
+    """Return whether a volume node can be the input of a model of the library."""
     from medsynth_core.models.library import load_model
 
     try:
-        return load_model(model).contract.misfits(coreVolume(volumeNode))
+        contract, volume = load_model(model).contract, coreVolume(volumeNode)
     except MedSynthError as problem:
-        return [problem.message]
+        return Fit((problem.message,))
+    given, wanted = contract.output, contract.input
+    misfits = contract.misfits(volume)
+    uids = dicom.instanceUIDs(volumeNode)
+    isOtherPet = volume.modality == "PT" and wanted.unit == "SUVbw" and volume.unit != "SUVbw"
+    if isOtherPet and uids and not volume.unit and not misfits:
+        misfits = [_("Nothing says what unit the volume is in, but this model takes SUVbw; convert it first.")]
+    return Fit(
+        tuple(misfits),
+        convertible=isOtherPet and bool(uids) and dicom.fileOf(uids[0]) is not None,
+        synthetic=volume.is_synthetic,
+        comparable=(given.modality, given.unit) == (wanted.modality, wanted.unit),
+    )

@@ -39,12 +39,11 @@ class WorkerProcess:
 
     Args:
         coreFolder: folder that contains the package ``medsynth_core``.
-        folder: files exchanged with the worker, a patient's voxels among them; removed when no process of it is left,
-            since Windows keeps files that are open.
+        folder: files exchanged with the worker, a patient's voxels among them; removed when no process of it is left.
     """
 
     def __init__(self, coreFolder: Path, folder: Path | None = None) -> None:
-        self._folder = folder
+        self._removed = [folder] if folder is not None else []
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._lastWords: deque[str] = deque(maxlen=20)
         self._closing: threading.Thread | None = None
@@ -88,6 +87,10 @@ class WorkerProcess:
         self._errorReader.join(timeout=1.0)
         return "\n".join(self._lastWords)
 
+    def removeAtEnd(self, folder: Path) -> None:
+        """Remove a folder when no process of the worker is left: one that runs may write, or have its files open."""
+        self._removed.append(folder)
+
     def close(self) -> None:
         """End the worker: ask by closing its input, then kill it and its children. Returns at once."""
         if self._closing is None:
@@ -113,8 +116,8 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        for folder in self._removed:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _readEvents(self) -> None:
         for line in self._process.stdout:

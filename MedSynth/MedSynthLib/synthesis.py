@@ -1,7 +1,5 @@
 """Synthesis of a volume node: request, worker, result node."""
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +9,16 @@ import slicer
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
+from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
+from MedSynthLib.difference import differenceOf, showDifference
 from MedSynthLib.display import applyCustomaryDisplay
-from MedSynthLib.job import State, WorkerJob
+from MedSynthLib.job import VolumeJob, handed
 
 MODALITY_NAMES = {"PT": "PET", "CT": "CT", "MR": "MR"}
 
 
-class SynthesisJob:
+class SynthesisJob(VolumeJob):
     """Makes a synthetic volume from a volume node in a worker process.
 
     Args:
@@ -27,6 +27,7 @@ class SynthesisJob:
         model: name of a model in the library, or the path of a model package.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         batchSize: slices computed at once; None lets the worker choose.
+        difference: also make the volume output − input, where both are of one modality and in one unit.
         onFinished: called once as ``onFinished(outputVolume, error)``; one of the two is None.
         onProgress: called as ``onProgress(fraction, message)``.
         onLog: called as ``onLog(message)``.
@@ -42,70 +43,30 @@ class SynthesisJob:
         model: str,
         device: str,
         batchSize: int | None,
+        difference: bool,
         onFinished: Callable[[Any, Exception | None], None],
         onProgress: Callable[[float, str], None],
         onLog: Callable[[str], None],
     ) -> None:
-        voxels = bridge.voxelsOf(inputVolume)
+        volume = bridge.coreVolume(inputVolume)
         if outputVolume is inputVolume:
             raise MedSynthError(_("The output volume must be another one than the input volume."))
-        self._input, self._output, self._onFinished = inputVolume, outputVolume, onFinished
+        self._input, self._output, self._difference = inputVolume, outputVolume, difference
+        self._onLog = onLog
         self._geometry = bridge.geometryOf(inputVolume)
-        # Only this user can read a folder that mkdtemp makes.
-        self._folder = Path(tempfile.mkdtemp(prefix="MedSynth-", dir=slicer.app.temporaryPath))
-        request = {
-            "job": "synthesize",
-            "input": {
-                "voxels": str(self._folder / "input.npy"),
-                "ijk_to_ras": self._geometry.asLists(),
-                "modality": bridge.modalityOf(inputVolume),
-                "unit": bridge.unitOf(inputVolume),
-            },
-            "output": str(self._folder / "output.npy"),
-            "model": model,
-            "device": device,
-            "batch_size": batchSize,
-        }
-        try:
-            np.save(request["input"]["voxels"], voxels)
-            self._job = WorkerJob(request, self._finish, onProgress, onLog, self._folder)
-        except OSError as problem:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise MedSynthError(
-                _("The volume could not be handed to the worker process: {reason}.").format(reason=problem),
-                kind="output",
-            ) from problem
 
-    @property
-    def state(self) -> State:
-        """What the job is doing."""
-        return self._job.state
+        def request(folder: Path) -> dict[str, Any]:
+            self._given = folder / "input.npy"
+            return {
+                "job": "synthesize",
+                "input": handed(volume, self._given),
+                "output": str(folder / "output.npy"),
+                "model": model,
+                "device": device,
+                "batch_size": batchSize,
+            }
 
-    @property
-    def workerPid(self) -> int:
-        """Number of the worker process."""
-        return self._job.workerPid
-
-    def cancel(self) -> None:
-        """Ask the worker to stop; a worker that does not is killed."""
-        self._job.cancel()
-
-    def abort(self) -> None:
-        """Stop at once."""
-        self._job.abort()
-
-    def wait(self) -> None:
-        """Return when the job has finished and its worker is gone."""
-        self._job.wait()
-
-    def _finish(self, done: dict[str, Any] | None, error: Exception | None) -> None:
-        node = None
-        try:
-            if done is not None:
-                node = self._makeOutput(done)
-        except (MedSynthError, OSError, ValueError) as problem:
-            error = problem
-        self._onFinished(node, error)
+        super().__init__(request, onFinished, onProgress=onProgress, onLog=onLog, resultOf=self._makeOutput)
 
     def _makeOutput(self, done: dict[str, Any]):
         if not slicer.mrmlScene.IsNodePresent(self._input):
@@ -123,9 +84,23 @@ class SynthesisJob:
         else:
             node = bridge.addResultVolume(self._input, self._geometry, voxels, self._baseName(done))
         bridge.setUnit(node, done["unit"])
-        bridge.setProvenance(node, self._input, done["metadata"])
+        provenance.setProvenance(node, self._input, done["metadata"])
         applyCustomaryDisplay(node, done["unit"])
+        self._compare(node, done)
         return node
+
+    def _compare(self, node, done: dict[str, Any]) -> None:
+        """Make the difference if it is asked for, or there is one already, which would be that of an older result."""
+        facts = done["metadata"]
+        alike = (facts["input_modality"], facts["input_unit"]) == (done["modality"], done["unit"])
+        if alike and (self._difference or differenceOf(node) is not None):
+            showDifference(self._input, node, np.load(self._given, allow_pickle=False), done["unit"])
+        elif self._difference:
+            self._onLog(
+                _("There is no difference to show: {input} is not of the modality and unit of its result.").format(
+                    input=self._input.GetName()
+                )
+            )
 
     def _baseName(self, done: dict[str, Any]) -> str:
         modality = MODALITY_NAMES.get(done["modality"], done["modality"])

@@ -1,8 +1,6 @@
 """Between MRML volume nodes and plain arrays: voxels, geometry, modality and unit."""
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import slicer
@@ -10,8 +8,9 @@ import vtk
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
+from MedSynthLib import dicom_bridge as dicom
+from MedSynthLib import provenance
 
-MODALITY_TAG = "0008,0060"
 # What Slicer's DICOM readers state about voxels, as (code, scheme, meaning).
 QUANTITIES = {
     "HU": ("112031", "DCM", "Attenuation Coefficient"),
@@ -79,40 +78,41 @@ def voxelsOf(volumeNode) -> np.ndarray:
 
 
 def unitOf(volumeNode) -> str:
-    """Return what the voxel values are in, as MedSynth names it; "" where the node does not say."""
+    """Return what the voxel values are in, by the node or else by its DICOM series; "" where neither says.
+
+    It is named as MedSynth does; units that it does not take are named as DICOM does.
+    """
     entry = volumeNode.GetVoxelValueUnits()
-    return UNIT_OF_CODE.get(entry.GetCodeValue(), "") if entry else ""
+    # Slicer's reader of PET in SUV states the unit in an attribute as well, and older ones only there.
+    stated = entry.GetCodeValue() if entry else volumeNode.GetAttribute("DICOM.MeasurementUnitsCodeValue")
+    return UNIT_OF_CODE.get(stated, "") if stated else dicom.unitOf(volumeNode)
 
 
 def modalityOf(volumeNode) -> str:
     """Return the DICOM modality by the DICOM database or the node's quantity; "" where neither says."""
-    stated = _modalityFromDicom(volumeNode.GetAttribute("DICOM.instanceUIDs") or "")
+    stated = dicom.modalityOf(volumeNode)
     if stated:
         return stated
     entry = volumeNode.GetVoxelValueQuantity()
     return MODALITY_OF_QUANTITY.get(entry.GetCodeValue(), "") if entry else ""
 
 
-def _modalityFromDicom(instanceUIDs: str) -> str:
-    database = getattr(slicer, "dicomDatabase", None)
-    if not instanceUIDs or database is None or not database.isOpen:
-        return ""
-    return database.instanceValue(instanceUIDs.split()[0], MODALITY_TAG)
-
-
 def stateOf(volumeNode) -> tuple:
-    """Return what changes when a node's voxels, geometry, unit or modality change; () for no node."""
+    """Return what changes when a node's voxels, geometry, unit, modality or origin change; () for no node."""
     if volumeNode is None:
         return ()
     image = volumeNode.GetImageData()
     if image is None:
         return (volumeNode.GetID(),)
     matrix = geometryOf(volumeNode).asLists()
-    return volumeNode.GetID(), image.GetMTime(), str(matrix), modalityOf(volumeNode), unitOf(volumeNode)
+    said = (modalityOf(volumeNode), unitOf(volumeNode), provenance.isSynthetic(volumeNode))
+    return volumeNode.GetID(), image.GetMTime(), str(matrix), *said
 
 
 def coreVolume(volumeNode):
     """Return the node's voxels, geometry, modality and unit as a ``medsynth_core.volume.Volume``.
+
+    Its metadata have the UIDs of its DICOM study and series, and ``synthetic`` if it is, as far as that is known.
 
     Raises:
         MedSynthError: the node is not a scalar volume with an invertible geometry.
@@ -121,7 +121,8 @@ def coreVolume(volumeNode):
 
     voxels = voxelsOf(volumeNode)
     matrix = np.array(geometryOf(volumeNode).asLists())
-    return Volume(voxels, matrix, modalityOf(volumeNode), unitOf(volumeNode))
+    facts = {**dicom.seriesFacts(volumeNode), **({"synthetic": True} if provenance.isSynthetic(volumeNode) else {})}
+    return Volume(voxels, matrix, modalityOf(volumeNode), unitOf(volumeNode), facts)
 
 
 def addResultVolume(inputVolume, geometry: Geometry, voxels: np.ndarray, baseName: str):
@@ -179,21 +180,6 @@ def _codedEntry(code: "tuple[str, str, str] | None"):
     entry = slicer.vtkCodedEntry()
     entry.SetValueSchemeMeaning(*code)
     return entry
-
-
-def setProvenance(node, inputVolume, facts: dict[str, Any]) -> None:
-    """Say on the node that it is synthetic, from which volume it was made and how (``MedSynth.*``)."""
-    node.SetAttribute("MedSynth.Synthetic", "true")
-    node.SetAttribute("MedSynth.InputName", inputVolume.GetName())
-    node.SetNodeReferenceID("MedSynth.Input", inputVolume.GetID())
-    for key, value in facts.items():
-        name = "".join(part[:1].upper() + part[1:] for part in key.split("_"))
-        node.SetAttribute(f"MedSynth.{name}", value if isinstance(value, str) else json.dumps(value))
-
-
-def madeFrom(node):
-    """Return the volume node from which a synthetic volume was made; None for other volumes."""
-    return node.GetNodeReference("MedSynth.Input")
 
 
 def removeVolume(node) -> None:

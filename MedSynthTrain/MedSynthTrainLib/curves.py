@@ -4,6 +4,8 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from MedSynthTrainLib.metrics import TITLES
+
 # Any number above those of Slicer's own layouts, the same in every session.
 LAYOUT_ID = 5714
 LOSS_VIEW, VALIDATION_VIEW = "MedSynthTrainLoss", "MedSynthTrainValidation"
@@ -31,7 +33,6 @@ LAYOUT = """
  </layout></item>
 </layout>
 """
-METRICS = {"mae": "MAE", "psnr": "PSNR (dB)", "ssim": "SSIM"}
 # Colors that people who confuse red and green can tell apart (Okabe and Ito).
 COLORS = ((0.0, 0.45, 0.70), (0.84, 0.37, 0.0), (0.0, 0.62, 0.45), (0.80, 0.47, 0.65), (0.90, 0.62, 0.0))
 # What is logged beside the losses.
@@ -50,7 +51,7 @@ class Curves:
 
         Args:
             metrics: (split, name) → epoch → value.
-            metric: of the validation, to draw at the right: ``mae``, ``psnr`` or ``ssim``.
+            metric: of the validation, to draw at the right: one of `metrics.TITLES`.
         """
         train = {name: values for (split, name), values in metrics.items() if split == "train"}
         total = train.get("loss", {})
@@ -58,8 +59,11 @@ class Curves:
         parts = {name: values for name, values in train.items() if name not in NO_LOSSES and values != total}
         losses = {"loss": total, **parts} if total else parts
         self._draw(LOSS_VIEW, _("Training"), _("Loss"), losses)
-        scores, label = metrics.get(("val", metric)), METRICS[metric]
-        self._draw(VALIDATION_VIEW, _("Validation"), label, {label: scores} if scores else {})
+        label = TITLES[metric]
+        # While a part of a model learns alone, its scores have a name of their own.
+        names = {"val": label, "coarse": _("{metric}, coarse stage").format(metric=label)}
+        scores = {name: metrics[split, metric] for split, name in names.items() if metrics.get((split, metric))}
+        self._draw(VALIDATION_VIEW, _("Validation"), label, scores)
         if self.shown:
             self._assign()
 

@@ -8,15 +8,15 @@ import qt
 import slicer
 from MedSynthLib.display import showOver
 from MedSynthLib.job import State
+from MedSynthLib.wording import sentenceOf, told
 from slicer.i18n import tr as _
 
 from medsynth_core.datasets.manifest import SPLITS, Case
 from medsynth_core.errors import MedSynthError
 from MedSynthTrainLib import dataset_jobs as jobs
-from MedSynthTrainLib.dataset import DataSet
+from MedSynthTrainLib.dataset import DataSet, casesInWords
 from MedSynthTrainLib.roles import Roles
 from MedSynthTrainLib.thumbnails import SIDE, Thumbnails
-from MedSynthTrainLib.wording import sentenceOf
 
 CASE, SPLIT, STATE, INPUT, TARGET, PATIENT = range(6)
 MARKS = {"good": "✓", "doubtful": "?", "refused": "✗"}
@@ -28,12 +28,19 @@ class DataSection:
 
     Args:
         ui: the panel's widgets.
-        nodes: returns the input and the target volume node that are chosen.
+        nodes: returns the first and the second volume node that are chosen.
         onChanged: called when the data set has changed.
+        onLog: called with sentences to keep.
     """
 
-    def __init__(self, ui, nodes: Callable[[], tuple[Any, Any]], onChanged: Callable[[], None]) -> None:
-        self._ui, self._nodes, self._onChanged = ui, nodes, onChanged
+    def __init__(
+        self,
+        ui,
+        nodes: Callable[[], tuple[Any, Any]],
+        onChanged: Callable[[], None],
+        onLog: Callable[[str], None],
+    ) -> None:
+        self._ui, self._nodes, self._onChanged, self._onLog = ui, nodes, onChanged, onLog
         self._roles: Roles | None = None
         self._checks: dict[str, dict[str, Any]] = {}
         self._job: Any = None
@@ -46,19 +53,19 @@ class DataSection:
         table.verticalHeader().setDefaultSectionSize(SIDE + 4)
         table.setIconSize(qt.QSize(SIDE, SIDE))
         table.horizontalHeader().setStretchLastSection(True)
-        widths = ((CASE, 80), (SPLIT, 40), (STATE, 80), (INPUT, 56), (TARGET, 56), (PATIENT, 40))
+        widths = ((CASE, 70), (SPLIT, 40), (STATE, 88), (INPUT, 54), (TARGET, 54), (PATIENT, 40))
         for column, width in widths:
             table.setColumnWidth(column, width)
         for split in SPLITS:
             ui.moveComboBox.addItem(split, split)
         for button, slot in (
-            (ui.addPairButton, self.addPair), (ui.addFolderButton, self.addFolder),
+            (ui.addPairButton, self.addVolumes), (ui.addFolderButton, self.addFolder),
             (ui.addManifestButton, self.addManifest), (ui.checkButton, self.check),
             (ui.registerButton, self.registerSelected), (ui.removeButton, self.removeSelected),
             (ui.showButton, self.showSelected), (ui.divideButton, self.divide), (ui.cancelDataButton, self.cancel),
         ):  # fmt: skip
-            button.connect("clicked(bool)", self._told(slot))
-        ui.moveComboBox.connect("activated(int)", self._told(self.moveSelected))
+            button.connect("clicked(bool)", told(slot, self._onProblem))
+        ui.moveComboBox.connect("activated(int)", told(self.moveSelected, self._onProblem))
         table.connect("itemSelectionChanged()", self._tellSelected)
 
     def open(self, folder: Path) -> None:
@@ -88,8 +95,10 @@ class DataSection:
             return
         before, self._roles = self._roles, roles
         if roles is not None and (before is None or before.names != roles.names):
-            self._ui.inputPatternEdit.text = f"*{roles.input.name}*.nii*"
-            self._ui.targetPatternEdit.text = f"*{roles.target.name}*.nii*"
+            for edit, name in zip(self._patternEdits(), roles.names, strict=False):
+                edit.text = f"*{name}*.nii*"
+        if roles is not None:
+            self._showWhatIsNeeded(roles)
         self._checks = {}
         self.refresh()
 
@@ -102,7 +111,9 @@ class DataSection:
         """Show the data set as it is."""
         ui, cases = self._ui, self.dataSet.cases if self.dataSet else []
         names = self._roles.names if self._roles else (_("input"), _("target"))
-        ui.caseTable.setHorizontalHeaderLabels([_("Case"), _("Split"), _("State"), *names, _("Patient")])
+        first, second = (*names, "")[:2]
+        ui.caseTable.setHorizontalHeaderLabels([_("Case"), _("Split"), _("State"), first, second, _("Patient")])
+        ui.caseTable.setColumnHidden(TARGET, not second)
         selected = self.selected()
         ui.caseTable.setRowCount(len(cases))
         for row, case in enumerate(cases):
@@ -119,10 +130,13 @@ class DataSection:
             button.enabled = free
         for button in (ui.checkButton, ui.registerButton, ui.removeButton, ui.showButton, ui.divideButton):
             button.enabled = free and bool(cases)
+        ui.registerButton.enabled = ui.registerButton.enabled and len(names) == 2
         ui.moveComboBox.enabled = free and bool(cases)
         ui.cancelDataButton.visible = ui.dataProgressBar.visible = self.running
         counts = ", ".join(f"{self.dataSet.count(split)} {split}" for split in SPLITS) if self.dataSet else ""
-        ui.countLabel.text = _("{cases} cases: {counts}").format(cases=len(cases), counts=counts) if cases else ""
+        ui.countLabel.text = (
+            _("{cases}: {counts}").format(cases=casesInWords(len(cases)), counts=counts) if cases else ""
+        )
 
     def selected(self) -> list[str]:
         """Return the names of the cases that are selected."""
@@ -130,18 +144,22 @@ class DataSection:
         rows = sorted({item.row() for item in table.selectedItems()})
         return [table.item(row, CASE).text() for row in rows if table.item(row, CASE) is not None]
 
-    def addPair(self) -> None:
+    def addVolumes(self) -> None:
         """Write the chosen volumes as a new case; register it if that is wanted."""
-        inputVolume, targetVolume = self._nodes()
-        ui = self._ui
-        with slicer.util.WaitCursor():
-            case = self.dataSet.addPair(
-                inputVolume, targetVolume, self._wanted(), ui.caseNameEdit.text, ui.patientEdit.text
-            )
+        ui, roles = self._ui, self._wanted()
+        register = ui.registerCheckBox.checked and len(roles.images) == 2
+        nodes = self._nodes()[: len(roles.images)]
+
+        def finish(cases: list[Case] | None, error: Exception | None) -> None:
+            self._onVolumesAdded(cases, error, register)
+
+        self._start(
+            lambda **calls: jobs.addVolumes(
+                self.dataSet, nodes, roles, ui.caseNameEdit.text, ui.patientEdit.text, finish, **calls
+            ),
+            _("Writing the images…"),
+        )
         ui.caseNameEdit.text = ui.patientEdit.text = ""
-        self._changed(_("Added {name}.").format(name=case.name))
-        if ui.registerCheckBox.checked:
-            self._register([case.name])
 
     def addFolder(self) -> None:
         """Ask for a folder and add the cases that lie in it."""
@@ -152,13 +170,16 @@ class DataSection:
     def addFolderFrom(self, root: Path) -> None:
         """Add the cases in a folder, as the patterns or DICOM say."""
         roles, ui = self._wanted(), self._ui
-        if ui.dicomCheckBox.checked:
-            kind, patterns = "dicom", {role.name: role.modality for role in (roles.input, roles.target)}
-        else:
-            texts = (ui.inputPatternEdit.text, ui.targetPatternEdit.text)
-            kind, patterns = "folders", dict(zip(roles.names, texts, strict=True))
+        texts = [edit.text for edit in self._patternEdits()]
+        patterns = {role: text for role, text in zip(roles.names, texts, strict=False) if text or roles.paired}
+        if not patterns:
+            raise MedSynthError(_("Give a pattern for the files of one of the images at least."))
+        kind = "dicom" if ui.dicomCheckBox.checked else "folders"
+        if kind == "dicom":
+            modalities = {role.name: role.modality for role in roles.images}
+            patterns = {role: modalities[role] for role in patterns}
         self._start(
-            lambda **calls: jobs.buildPairs(root, kind, patterns, self.dataSet, self._onBuilt, **calls),
+            lambda **calls: jobs.buildPairs(root, kind, patterns, roles.paired, self.dataSet, self._onBuilt, **calls),
             _("Looking for cases…"),
         )
 
@@ -174,7 +195,7 @@ class DataSection:
     def addManifestFrom(self, path: Path) -> None:
         """Add the cases of a manifest."""
         cases = self.dataSet.addManifest(path)
-        self._changed(_("Added {count} cases.").format(count=len(cases)))
+        self._changed(_("Added {cases}.").format(cases=casesInWords(len(cases))))
 
     def check(self) -> None:
         """Check all cases."""
@@ -194,28 +215,34 @@ class DataSection:
         """Remove the selected cases from the data set."""
         names = self.selected()
         self.dataSet.remove(names)
-        self._changed(_("Removed {count} cases; images that were not written here are untouched.").format(
-            count=len(names)
+        self._changed(_("Removed {cases}; images that were not written here are untouched.").format(
+            cases=casesInWords(len(names))
         ))  # fmt: skip
 
     def showSelected(self) -> None:
-        """Load the first selected case into the scene and show the target over the input."""
+        """Load the first selected case into the scene and show its second image over the first."""
         names = self.selected()
         if not names:
             raise MedSynthError(_("Select the case to show in the table first."))
-        case, nodes = self.dataSet.case(names[0]), []
-        for role in self._wanted().names:
+        case, nodes, roles = self.dataSet.case(names[0]), [], self._wanted()
+        for role in roles.names:
+            if not roles.paired and role not in case.files:
+                continue
             try:
                 nodes.append(slicer.util.loadVolume(str(case.files[role]), {"name": f"{case.name} {role}"}))
             except (KeyError, RuntimeError):
                 raise MedSynthError(
                     _("The image '{role}' of {name} cannot be loaded.").format(role=role, name=case.name)
                 ) from None
-        showOver(*nodes)
+        if len(nodes) > 1:
+            showOver(*nodes)
+        else:
+            slicer.util.setSliceViewerLayers(background=nodes[0], fit=True)
 
     def divide(self) -> None:
         """Divide the cases by patient; those that have a split keep it."""
-        self.dataSet.divide(keep=any(case.split for case in self.dataSet.cases) and bool(self.dataSet.count("")))
+        keep = any(case.split for case in self.dataSet.cases) and bool(self.dataSet.count(""))
+        self.dataSet.divide(self._wanted(), keep=keep)
         self._changed(_("Divided by patient."))
 
     def moveSelected(self, index: int = 0) -> None:
@@ -261,17 +288,26 @@ class DataSection:
         self._ui.dataProgressBar.value = 0
         self._say(message)
         with slicer.util.WaitCursor():
-            self._job = make(onProgress=self._onProgress)
+            self._job = make(onProgress=self._onProgress, onLog=self._onLog)
         self.refresh()
 
     def _onProgress(self, fraction: float, message: str) -> None:
         self._ui.dataProgressBar.value = round(STEPS * fraction)
         self._say(message)
 
+    def _onVolumesAdded(self, cases: list[Case] | None, error: Exception | None, register: bool) -> None:
+        if self._job is None:  # closed, and the widgets may be gone
+            return
+        self._changed(_("Added {name}.").format(name=cases[0].name) if cases is not None else sentenceOf(error))
+        if cases is not None and register and not self._wanted().lackingIn(cases[0].files):
+            self._queue = [cases[0].name]
+            qt.QTimer.singleShot(0, told(self._registerNext, self._onProblem))
+
     def _onBuilt(self, cases: list[Case] | None, error: Exception | None) -> None:
         if self._job is None:  # closed, and the widgets may be gone
             return
-        self._changed(_("Added {count} cases.").format(count=len(cases)) if cases is not None else sentenceOf(error))
+        added = _("Added {cases}.").format(cases=casesInWords(len(cases))) if cases is not None else ""
+        self._changed(added or sentenceOf(error))
 
     def _onChecked(self, checks: list[dict[str, Any]] | None, error: Exception | None) -> None:
         if self._job is None:
@@ -299,7 +335,7 @@ class DataSection:
         self._checks.pop(name, None)
         self._changed(" ".join(part for part in (words, quality.get("note") or "") if part))
         if self._queue:
-            qt.QTimer.singleShot(0, self._told(self._registerNext))
+            qt.QTimer.singleShot(0, told(self._registerNext, self._onProblem))
 
     def _changed(self, message: str) -> None:
         known = {case.name for case in self.dataSet.cases}
@@ -308,17 +344,9 @@ class DataSection:
         self.refresh()
         self._onChanged()
 
-    def _told(self, slot: Callable[..., None]) -> Callable[..., None]:
-        """Return a slot that says on the panel what went wrong."""
-
-        def call(*_arguments: Any) -> None:
-            try:
-                slot()
-            except (MedSynthError, OSError) as problem:  # the latter when no process can be started
-                self._say(sentenceOf(problem))
-                self.refresh()
-
-        return call
+    def _onProblem(self, sentence: str) -> None:
+        self._say(sentence)
+        self.refresh()
 
     def _wanted(self) -> Roles:
         if self._roles is None:
@@ -332,11 +360,43 @@ class DataSection:
         if problems:
             self._say(" ".join(problems))
 
+    def _showWhatIsNeeded(self, roles: Roles) -> None:
+        """Say what is needed of a case: a pair, one of two images, or what lower doses are simulated from."""
+        ui, isPair = self._ui, len(roles.images) == 2
+        for widget in (
+            ui.targetVolumeCaption, ui.targetVolumeSelector, ui.targetPatternEdit, ui.registerCheckBox,
+            ui.deformableCheckBox,
+        ):  # fmt: skip
+            widget.visible = isPair
+        first, second = (*roles.names, "")[:2]
+        ui.inputVolumeCaption.text = f"{first}:" if roles.simulated else _("Input:")
+        ui.targetVolumeCaption.text = f"{second}:" if roles.simulated else _("Target:")
+        ui.inputVolumeSelector.toolTip = (
+            _("The full-dose image, from which lower doses are simulated.") if roles.simulated
+            else _("The image to synthesize from.")
+        )  # fmt: skip
+        ui.targetVolumeSelector.toolTip = (
+            _("The CT by which photons are attenuated, of the same patient and place.") if roles.simulated
+            else _("The image to synthesize, of the same patient and place.")
+        )  # fmt: skip
+        ui.registerCheckBox.toolTip = _("Register {second} rigidly to {first}.").format(first=first, second=second)
+        ui.addPairButton.text = _("Add pair") if roles.paired and isPair else _("Add")
+        ui.addPairButton.toolTip = (
+            _("Write what is chosen into the folder as a new case.") if roles.paired
+            else _("Write the chosen volumes into the folder as a new case. One is enough to train; validation and "
+                   "test need both.")
+        )  # fmt: skip
+        for edit in self._patternEdits():
+            edit.placeholderText = "" if roles.paired else _("none")
+
+    def _patternEdits(self) -> tuple[Any, Any]:
+        return self._ui.inputPatternEdit, self._ui.targetPatternEdit
+
     def _showThumbnails(self) -> None:
         if self._thumbnails is None or self.dataSet is None or self._roles is None:
             return
         for row, case in enumerate(self.dataSet.cases):
-            for column, role in zip((INPUT, TARGET), self._roles.names, strict=True):
+            for column, role in zip((INPUT, TARGET), self._roles.names, strict=False):
                 file = case.files.get(role)
                 picture = self._thumbnails.get(file) if file is not None else None
                 cell = self._cell(row, column)

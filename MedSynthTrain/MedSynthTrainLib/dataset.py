@@ -1,7 +1,7 @@
 """The data set of a training: its cases, and the files that are written for those from the scene."""
 
-import re
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,17 @@ from typing import Any
 import slicer
 import vtk
 from MedSynthLib import volume_bridge as bridge
+from MedSynthLib.folders import freePlace, safeName
 from slicer.i18n import tr as _
 
 from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, roles_in, shared_patients, write_manifest
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.atomic import make_folder
 from MedSynthTrainLib.roles import Role, Roles
 
 MANIFEST = "manifest.csv"
 # In folders that were made for a case: they alone are deleted with it.
 MARKER = ".medsynth-case"
-LONGEST_NAME = 60
 
 
 class DataSet:
@@ -63,33 +64,18 @@ class DataSet:
             number += 1
         return f"case-{number:03}"
 
-    def addPair(self, inputVolume, targetVolume, roles: Roles, name: str = "", patient: str = "") -> Case:
-        """Write two volume nodes as a case, each where the scene shows it (parent transforms included).
+    def addWritten(self, manifest: Path) -> list[Case]:
+        """Add the cases of a manifest as `addManifest`; their files were written for them and are deleted with them.
 
-        :param inputVolume: scalar volume to synthesize from.
-        :param targetVolume: scalar volume to synthesize.
-        :param roles: what the two shall be.
-        :param name: of the case; one that says nothing of the patient if empty.
-        :param patient: whose case it is, for a patient with several.
-        :return: the case, which has no split yet.
-        :raises MedSynthError: a node that cannot be used or is not what its role asks for, a name that is taken, or a
-            folder that cannot be written to. Nothing of the case stays then.
+        :param manifest: below the folder of the data set, as the files are; removed.
         """
-        name = name.strip() or self.newName()
-        self._checkNew([name])
-        if inputVolume is not None and inputVolume is targetVolume:
-            raise MedSynthError(_("Input and target are the same volume; choose another target."))
-        pairs = ((inputVolume, roles.input), (targetVolume, roles.target))
-        volumes = {role.name: worldVolume(node, role) for node, role in pairs}
-        folder = self._newFolder(name)
-        try:
-            files = self._write(volumes, folder)
-            case = Case(name, "", files, patient.strip())
-            self._replaceCases([*self.cases, case])
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return case
+        cases = self.addManifest(manifest)
+        for file in {file for case in cases for file in case.files.values()}:
+            if manifest.parent in file.parents:
+                (file.parent / MARKER).touch()
+        manifest.unlink()
+        _removeIfEmpty(manifest.parent)
+        return cases
 
     def addManifest(self, path: str | Path) -> list[Case]:
         """Add the cases of a manifest (CSV), with their splits where it states them; their files stay where they are.
@@ -97,7 +83,7 @@ class DataSet:
         :raises MedSynthError: the manifest cannot be used, or a case of its name is here already.
         """
         cases = self._read(Path(path))
-        self._checkNew([case.name for case in cases])
+        self.checkNew([case.name for case in cases])
         self._replaceCases([*self.cases, *cases])
         return cases
 
@@ -110,9 +96,10 @@ class DataSet:
         self._replaceCases([case for case in self.cases if case.name not in names])
         for case in gone:
             for folder in {file.parent for file in case.files.values()}:
-                ours = folder.parent == self.folder and (folder / MARKER).is_file()
+                ours = self.folder in folder.parents and (folder / MARKER).is_file()
                 if ours and not self._isTrainedWith(folder):
                     shutil.rmtree(folder, ignore_errors=True)
+                    _removeIfEmpty(folder.parent)
 
     def setSplit(self, names: list[str], split: str) -> None:
         """Put cases, and with them all cases of their patients, into ``train``, ``val`` or ``test``."""
@@ -121,14 +108,30 @@ class DataSet:
         patients = {case.patient for case in self.cases if case.name in names}
         self._replaceCases([replace(case, split=split) if case.patient in patients else case for case in self.cases])
 
-    def divide(self, shares: tuple[float, float, float] = (0.7, 0.15, 0.15), seed: int = 0, keep: bool = False) -> None:
-        """Divide the cases by patient among train, val and test.
+    def divide(
+        self,
+        roles: Roles,
+        shares: tuple[float, float, float] = (0.7, 0.15, 0.15),
+        seed: int = 0,
+        keep: bool = False,
+    ) -> None:
+        """Divide the cases by patient among train, val and test; who has a case that is no pair goes into train.
 
-        :raises MedSynthError: there are fewer patients than splits.
+        :param roles: what makes a pair.
+        :param shares: of the patients in train, val and test.
+        :param seed: of the order in which patients are drawn.
+        :param keep: leave patients in the split that they have.
+        :raises MedSynthError: there are fewer patients than splits, or none with pairs.
         """
         from medsynth_core.datasets.splitting import split_cases
 
-        self._replaceCases(split_cases(self.cases, shares, seed, keep=keep))
+        alone = {case.patient for case in self.cases if not roles.paired and roles.lackingIn(case.files)}
+        if alone and all(case.patient in alone for case in self.cases):
+            raise MedSynthError(_("No case has both images, which validation and test need; add some that have."))
+        begun = [
+            replace(case, split="train" if case.patient in alone else case.split if keep else "") for case in self.cases
+        ]
+        self._replaceCases(split_cases(begun, shares, seed, keep=True))
 
     def setFile(self, name: str, role: str, file: Path) -> None:
         """Let a case have another file for a role."""
@@ -139,15 +142,28 @@ class DataSet:
         """Return the number of cases in a split; "" for those that have none."""
         return sum(case.split == split for case in self.cases)
 
-    def whatIsMissing(self) -> str:
+    def whatIsMissing(self, roles: Roles) -> str:
         """Return in a sentence what a training still needs; "" when nothing."""
         if not self.cases:
             return _("Add cases to the data set first.")
         if self.count(""):
-            return _("{count} cases have no split; press Divide by patient.").format(count=self.count(""))
+            return _("{cases} without a split; press Divide by patient.").format(cases=casesInWords(self.count("")))
         for split in ("train", "val"):
             if not self.count(split):
                 return _("No case is in the split {split}; put one into it.").format(split=split)
+        for case in self.cases:
+            lacking = roles.lackingIn(case.files)
+            if lacking and roles.paired:
+                return _("The case {name} has no '{role}'; remove it, or choose another recipe.").format(
+                    name=case.name, role=lacking[0]
+                )
+            if lacking and case.split != "train":
+                return _("The case {name} has no '{role}', which {split} needs; move it to train.").format(
+                    name=case.name, role=lacking[0], split=case.split
+                )
+        for role in roles.names:
+            if not any(role in case.files for case in self.cases if case.split == "train"):
+                return _("No case of the split train has a '{role}'; put one into it.").format(role=role)
         return ""
 
     def folderOf(self, name: str) -> Path:
@@ -156,7 +172,31 @@ class DataSet:
         for file in case.files.values():
             if file.parent.parent == self.folder:
                 return file.parent
-        return self._newFolder(name)
+        return self.newFolder(name)
+
+    def newFolder(self, name: str) -> Path:
+        """Make a folder for the files of a new case, which is deleted with the case, and return it.
+
+        Raises:
+            MedSynthError: it cannot be made.
+        """
+        folder = freePlace(self.folder, safeName(name, "case"))
+        make_folder(folder)
+        (folder / MARKER).touch()
+        return folder
+
+    def checkNew(self, names: list[str]) -> None:
+        """Make sure that no case has one of these names yet.
+
+        Raises:
+            MedSynthError: one has.
+        """
+        known = {case.name for case in self.cases}
+        for name in names:
+            if name in known:
+                raise MedSynthError(
+                    _("The data set has a case {name} already; choose another name.").format(name=name), kind="input"
+                )
 
     def _isTrainedWith(self, folder: Path) -> bool:
         """Return whether a manifest of a run beside this data set names a file in a folder."""
@@ -165,37 +205,6 @@ class DataSet:
 
     def _read(self, path: Path) -> list[Case]:
         return read_manifest(path, roles_in(path), check_files=False, unsplit=True)
-
-    def _checkNew(self, names: list[str]) -> None:
-        known = {case.name for case in self.cases}
-        for name in names:
-            if name in known:
-                raise MedSynthError(
-                    _("The data set has a case {name} already; choose another name.").format(name=name), kind="input"
-                )
-
-    def _newFolder(self, name: str) -> Path:
-        safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:LONGEST_NAME] or "case"
-        number, folder = 1, self.folder / safe
-        while folder.exists():
-            number += 1
-            folder = self.folder / f"{safe}-{number}"
-        try:
-            folder.mkdir(parents=True)
-            (folder / MARKER).touch()
-        except OSError as problem:
-            raise MedSynthError(
-                _("The folder {folder} cannot be made: {reason}; choose another folder.").format(
-                    folder=folder, reason=problem.strerror
-                ),
-                kind="output",
-            ) from problem
-        return folder
-
-    def _write(self, volumes: dict[str, Any], folder: Path) -> dict[str, Path]:
-        from medsynth_core.io.writing import write_volume
-
-        return {role: write_volume(volume, folder / f"{role}.nii.gz") for role, volume in volumes.items()}
 
     def _replaceCases(self, cases: list[Case]) -> None:
         """Write the manifest, then take the cases: what the panel shows is what the disk has."""
@@ -219,6 +228,35 @@ class DataSet:
         if cases:
             write_manifest(cases, self.manifest)
         self.cases = cases
+
+
+def _removeIfEmpty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def casesInWords(count: int) -> str:
+    """Return a number of cases in words: ``1 case``, ``4 cases``."""
+    return _("1 case") if count == 1 else _("{count} cases").format(count=count)
+
+
+def worldVolumes(nodes: tuple[Any, ...], roles: Roles) -> dict[str, Any]:
+    """Return the volumes of nodes by their roles, as `worldVolume` does.
+
+    Args:
+        nodes: scalar volumes, in the order of the roles; one may be None if the roles are unpaired.
+        roles: what they shall be.
+
+    Raises:
+        MedSynthError: a volume is missing, or cannot be used.
+    """
+    pairs = [(node, role) for node, role in zip(nodes, roles.images, strict=True) if roles.paired or node is not None]
+    chosen = [node for node in nodes if node is not None]
+    if len(chosen) == 2 and chosen[0] is chosen[1]:
+        raise MedSynthError(_("The same volume is chosen twice; choose another one."))
+    if not pairs:
+        raise MedSynthError(_("Choose a volume as input or as target."))
+    return {role.name: worldVolume(node, role) for node, role in pairs}
 
 
 def worldVolume(node, role: Role):

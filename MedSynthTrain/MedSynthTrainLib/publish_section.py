@@ -7,18 +7,18 @@ from typing import Any
 import qt
 import slicer
 from MedSynthLib.job import State, WorkerJob
+from MedSynthLib.wording import sentenceOf, told
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
 from MedSynthTrainLib import about, publishing
-from MedSynthTrainLib.publishing import METRICS
+from MedSynthTrainLib.metrics import TITLES
 from MedSynthTrainLib.recipe_text import parsedRecipe
 from MedSynthTrainLib.run import TrainingRun
-from MedSynthTrainLib.wording import sentenceOf
 
 STEPS = 1000
 FIGURE_WIDTH = 384
-TITLES = {"mae": "MAE", "psnr": "PSNR (dB)", "ssim": "SSIM"}
+ROW_HEIGHT, MOST_ROWS = 26, 6
 
 
 class PublishSection:
@@ -46,22 +46,24 @@ class PublishSection:
             "references": ui.referencesEdit,
         }
         table = ui.scoresTable
-        table.setColumnCount(1 + len(METRICS))
-        table.setHorizontalHeaderLabels([_("Test case"), *(TITLES[name] for name in METRICS)])
+        table.setColumnCount(1 + len(TITLES))
+        table.setHorizontalHeaderLabels([_("Test case"), *TITLES.values()])
         table.verticalHeader().setVisible(False)
-        table.horizontalHeader().setDefaultSectionSize(88)
-        table.horizontalHeader().setStretchLastSection(True)
+        table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         for button, slot in (
             (ui.publishButton, self.publish), (ui.libraryButton, self.addToLibrary), (ui.exportButton, self.export),
         ):  # fmt: skip
-            button.connect("clicked(bool)", self._told(slot))
+            button.connect("clicked(bool)", told(slot, self._onProblem))
 
     def show(self, run: TrainingRun | None) -> None:
         """Show the report and the card of another run, or of the same one after its state has changed."""
         another = run is not self._run
         self._run = run
-        if another:
+        if not self.running:
             self._say("")
+        if another:
             self._fillCard()
         self._fillScores(self._storedScores())
         self._showFigure(run.testFigure if run is not None else None)
@@ -192,6 +194,7 @@ class PublishSection:
         for name, field in self._fields.items():
             if isinstance(field, qt.QLineEdit):
                 field.text = texts[name]
+                field.setCursorPosition(0)  # else a long text shows its end
             else:
                 field.plainText = texts[name]
 
@@ -216,9 +219,11 @@ class PublishSection:
         )
         table.setRowCount(len(lines))
         for row, line in enumerate(lines):
-            cells = [line["case"], *(f"{line[name]:.3f}" if line.get(name) is not None else "–" for name in METRICS)]
+            cells = [line["case"], *(f"{line[name]:.3f}" if line.get(name) is not None else "–" for name in TITLES)]
             for column, text in enumerate(cells):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
+        # One more for the header, which is no higher than a row.
+        table.setFixedHeight((min(len(lines), MOST_ROWS) + 1) * ROW_HEIGHT)
         table.visible = bool(rows)
         self._ui.reportLabel.text = (
             _("Best epoch by validation, judged on cases that training never saw:")
@@ -233,17 +238,9 @@ class PublishSection:
         if not picture.isNull():
             label.setPixmap(picture.scaledToWidth(FIGURE_WIDTH, qt.Qt.SmoothTransformation))
 
-    def _told(self, slot: Callable[[], None]) -> Callable[..., None]:
-        """Return a slot that says on the panel what went wrong."""
-
-        def call(*_clicked: Any) -> None:
-            try:
-                slot()
-            except (MedSynthError, OSError) as problem:  # the latter when no process can be started
-                self._say(sentenceOf(problem))
-                self.refresh()
-
-        return call
+    def _onProblem(self, sentence: str) -> None:
+        self._say(sentence)
+        self.refresh()
 
     def _say(self, text: str) -> None:
         self._ui.publishStatusLabel.text = text

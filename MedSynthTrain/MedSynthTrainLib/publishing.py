@@ -10,9 +10,9 @@ from MedSynthLib.job import WorkerJob
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
+from MedSynthTrainLib.metrics import TITLES
 from MedSynthTrainLib.run import TrainingRun
 
-METRICS = ("mae", "psnr", "ssim")
 Finished = Callable[[dict[str, Any] | None, Exception | None], None]
 
 
@@ -65,7 +65,7 @@ def readScores(table: Path) -> list[dict[str, Any]]:
     try:
         with table.open(newline="", encoding="utf-8") as file:
             return [
-                {"case": row["case"], **{name: float(row[name]) for name in METRICS if row.get(name)}}
+                {"case": row["case"], **{name: float(row[name]) for name in TITLES if row.get(name)}}
                 for row in csv.DictReader(file)
             ]
     except (OSError, ValueError, KeyError) as problem:
@@ -74,5 +74,5 @@ def readScores(table: Path) -> list[dict[str, Any]]:
 
 def means(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Return the mean of each metric over the cases that have it."""
-    found = {name: [row[name] for row in rows if row.get(name) is not None] for name in METRICS}
+    found = {name: [row[name] for row in rows if row.get(name) is not None] for name in TITLES}
     return {name: mean(values) for name, values in found.items() if values}

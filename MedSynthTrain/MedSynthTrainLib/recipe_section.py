@@ -27,6 +27,7 @@ class RecipeSection:
     def __init__(self, ui, onChanged: Callable[[], None]) -> None:
         self._ui, self._onChanged = ui, onChanged
         self._updating = False
+        self._presets: dict[str, int] = {}
         self.recipe: Any = None
         self.problem = ""
         self._numbers = (
@@ -58,6 +59,7 @@ class RecipeSection:
         box.clear()
         box.addItem(_("Choose a preset…"), "")
         for name, path in recipe_text.presets().items():
+            self._presets[path.read_text(encoding="utf-8")] = box.count
             box.addItem(name, str(path))
         box.blockSignals(wasBlocked)
         draft = slicer.util.settingsValue(settings.RECIPE, "")
@@ -65,7 +67,6 @@ class RecipeSection:
             self.setText(draft)
         elif box.count > 1:
             first = max(1, box.findText(FIRST_PRESET))
-            box.setCurrentIndex(first)
             self._takePreset(first)
 
     def close(self) -> None:
@@ -90,8 +91,6 @@ class RecipeSection:
         except (OSError, UnicodeDecodeError) as problem:
             reason = getattr(problem, "strerror", None) or problem
             raise MedSynthError(_("{path} cannot be read: {reason}.").format(path=path, reason=reason)) from problem
-        box = self._ui.presetComboBox
-        box.setCurrentIndex(max(0, box.findData(str(path))))
         self.setText(text)
 
     def check(self) -> None:
@@ -103,6 +102,8 @@ class RecipeSection:
         except MedSynthError as problem:
             self.recipe, self.problem = None, problem.message
         self._ui.recipeLabel.text = ("✗ " + self.problem) if self.problem else self._summary()
+        # A preset that was changed is no longer that preset.
+        self._ui.presetComboBox.setCurrentIndex(self._presets.get(self.text, 0))
         self._showNumbers()
         self._onChanged()
 

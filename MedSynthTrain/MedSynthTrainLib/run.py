@@ -2,7 +2,6 @@
 
 import enum
 import json
-import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from MedSynthLib import coreFolder
+from MedSynthLib.folders import freePlace, safeName
 from MedSynthLib.process import killProcessTree, ownProcessGroup, pythonExecutable, workerEnvironment
 from slicer.i18n import tr as _
 
@@ -49,6 +49,9 @@ ALIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 class TrainingRun:
     """Follows the training in a folder, whoever started it, from its first event on.
 
+    That a folder holds hours of events does not matter before the first `poll`: until then only its first and latest
+    events are known, which tell the state.
+
     Attributes:
         state: what it is doing, as of the last `poll`.
         name: of the model.
@@ -57,7 +60,7 @@ class TrainingRun:
         progress: 0…1.
         secondsLeft: None while not known.
         startedAt: seconds since 1970 of the last start, None before.
-        metrics: (split, name) → epoch → value.
+        metrics: (split, name) → epoch → value; the split ``coarse`` is val while a part of the model learns alone.
         preview: the last preview event, None before; its ``file`` is relative to the folder.
         memory: the last device event, None before.
         problem: a sentence about what went wrong; "" when nothing.
@@ -71,19 +74,12 @@ class TrainingRun:
         self.folder, self.onLog = Path(folder), onLog
         self._watch = RunWatch(self.folder)
         self._process: subprocess.Popen | None = None
-        self.name, self.epoch, self.epochs, self.progress = self.folder.name, 0, 0, 0.0
-        self.secondsLeft: float | None = None
-        self.startedAt: float | None = None
-        self.metrics: dict[tuple[str, str], dict[int, float]] = {}
-        self.preview: dict[str, Any] | None = None
-        self.memory: dict[str, Any] | None = None
-        self.problem = ""
-        self._ending: RunState | None = None
-        self._endedAt = 0.0
+        self._forget()
         self._ours = False
         self._stopAsked = False
         self.state = RunState.STOPPED
-        self.poll()
+        alive = self._isAlive()
+        self._takeAll(self._watch.glance(), alive)
 
     @classmethod
     def start(
@@ -103,21 +99,13 @@ class TrainingRun:
         :param onLog: called as ``onLog(message)``.
         :raises MedSynthError: the folder is in use or cannot be written to, or no process can be started.
         """
-        from medsynth_core.io.atomic import atomic_write
+        from medsynth_core.io.atomic import atomic_write, make_folder
 
         if folder.exists() and any(folder.iterdir()):
             raise MedSynthError(
                 _("The folder {folder} is not empty; give the training another name.").format(folder=folder)
             )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            raise MedSynthError(
-                _("The folder {folder} cannot be made: {reason}; choose another folder.").format(
-                    folder=folder, reason=problem.strerror
-                ),
-                kind="output",
-            ) from problem
+        make_folder(folder)
         with atomic_write(folder / RECIPE) as temporary:
             temporary.write_text(recipeText, encoding="utf-8")
         write_manifest(cases, folder / CASES)
@@ -207,17 +195,9 @@ class TrainingRun:
         # In this order: what a process says before it lets go of the folder is then among the events.
         alive = self._isAlive()
         events = self._watch.events()
-        for event in events:
-            self._take(event)
-        if not alive:
-            self._stopAsked = False
-            self._takeEnd()
-        elif self._ending is not None and self._askedAt() < self._endedAt:
-            # The process is about to leave, or another one judges the weights.
-            self.state = self._ending
-        else:
-            started = self.startedAt is not None and self._ending is None
-            self.state = RunState.STOPPING if self._stopAsked else RunState.RUNNING if started else RunState.STARTING
+        if self._watch.anew:
+            self._forget()
+        self._takeAll(events, alive)
         return events
 
     def lastWords(self) -> str:
@@ -285,6 +265,32 @@ class TrainingRun:
             return None
         return request if isinstance(request, dict) and {"recipe", "data"} <= request.keys() else None
 
+    def _forget(self) -> None:
+        """Know nothing of what the training has told."""
+        self.name, self.epoch, self.epochs, self.progress = self.folder.name, 0, 0, 0.0
+        self.secondsLeft: float | None = None
+        self.startedAt: float | None = None
+        self.metrics: dict[tuple[str, str], dict[int, float]] = {}
+        self.preview: dict[str, Any] | None = None
+        self.memory: dict[str, Any] | None = None
+        self.problem = ""
+        self._ending: RunState | None = None
+        self._endedAt = 0.0
+
+    def _takeAll(self, events: list[dict[str, Any]], alive: bool) -> None:
+        """Take in events, then say in which state a training is that has a process or not."""
+        for event in events:
+            self._take(event)
+        if not alive:
+            self._stopAsked = False
+            self._takeEnd()
+        elif self._ending is not None and self._askedAt() < self._endedAt:
+            # The process is about to leave, or another one judges the weights.
+            self.state = self._ending
+        else:
+            started = self.startedAt is not None and self._ending is None
+            self.state = RunState.STOPPING if self._stopAsked else RunState.RUNNING if started else RunState.STARTING
+
     def _take(self, event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "started":
@@ -334,13 +340,7 @@ def findRuns(folder: Path, most: int = 10) -> list[Path]:
 
 def newFolder(folder: Path, name: str) -> Path:
     """Return a folder for a new run that does not exist yet: the name with the day and the time."""
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "run"
-    base = f"{safe}-{time.strftime('%Y%m%d-%H%M%S')}"
-    number, found = 1, folder / base
-    while found.exists():
-        number += 1
-        found = folder / f"{base}-{number}"
-    return found
+    return freePlace(folder, f"{safeName(name, 'run')}-{time.strftime('%Y%m%d-%H%M%S')}")
 
 
 def _isRun(path: Path) -> bool:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import qt
-import slicer
+from MedSynthLib.device_box import DeviceBox
 from MedSynthLib.timeleft import inWords
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
 from MedSynthTrainLib import settings
-from MedSynthTrainLib.curves import METRICS, Curves
+from MedSynthTrainLib.curves import Curves
+from MedSynthTrainLib.metrics import TITLES
 from MedSynthTrainLib.run import RunState, TrainingRun, findRuns
 
 POLL_INTERVAL_MS = 500
-AUTOMATIC = "auto"
 STEPS = 1000
 PREVIEW_WIDTH = 384
 GIGABYTE = 1e9
@@ -50,20 +50,18 @@ class RunSection:
         onChanged: Callable[[], None],
     ) -> None:
         self._ui, self._start, self._whatIsMissing, self._onChanged = ui, start, whatIsMissing, onChanged
-        self._curves = Curves()
+        self._curves, self.devices = Curves(), DeviceBox(ui.deviceComboBox, settings.DEVICE)
         self.runs: list[TrainingRun] = []
         self.run: TrainingRun | None = None
-        for name, title in METRICS.items():
+        for name, title in TITLES.items():
             ui.metricComboBox.addItem(title, name)
         ui.metricComboBox.connect("currentIndexChanged(int)", lambda index: self._showCurves())
         ui.runComboBox.connect("activated(int)", self._choose)
         ui.startButton.connect("clicked(bool)", self.onStartButton)
         ui.curvesButton.connect("clicked(bool)", self._onCurvesButton)
-        ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_INTERVAL_MS)
         self._timer.connect("timeout()", self.poll)
-        self.showDevices([])
 
     def open(self, folder: Path) -> None:
         """Find the runs in a folder; one that is running is followed at once, else the newest is shown."""
@@ -73,11 +71,10 @@ class RunSection:
                 self.runs.append(TrainingRun(place))
             except (OSError, ValueError, KeyError) as problem:
                 logging.warning("MedSynth: the run in %s cannot be read: %s", place, problem)
-        for run in self.runs:
-            run.onLog = self.log
         alive = [run for run in self.runs if run.alive]
         self.show(alive[0] if alive else self.runs[0] if self.runs else None)
         for run in alive:
+            self._follow(run)
             since = time.strftime("%H:%M", time.localtime(run.startedAt)) if run.startedAt else _("a moment ago")
             self.log(_("{name} is still running since {since}.").format(name=run.folder.name, since=since))
         self._timer.start()
@@ -89,33 +86,29 @@ class RunSection:
     def show(self, run: TrainingRun | None) -> None:
         """Show a run, or with None what a new one needs."""
         self.run = run
+        if run is not None:
+            self._follow(run)
         if run is not None and run not in self.runs:
             self.runs.insert(0, run)
-            run.onLog = self.log
         self._fillRuns()
         self.refresh()
         self._showCurves()
         self._showPreview()
         self._onChanged()
 
-    @property
-    def device(self) -> str:
-        """The device that is chosen; a choice of this computer, not of the scene."""
-        return self._ui.deviceComboBox.itemData(self._ui.deviceComboBox.currentIndex)
-
     def onStartButton(self, *_clicked: Any) -> None:
         """Start a new training, stop the one that runs, or resume the one that was stopped."""
         run = self.run
         try:
             if run is None:
-                self.show(self._start(self.device))
+                self.show(self._start(self.devices.device))
                 self.log(_("Started {name}.").format(name=self.run.folder.name))
                 self._curves.show()
             elif run.alive:
                 run.stop()
                 self.log(_("Stopping {name}…").format(name=run.folder.name))
             else:
-                run.resume(self.device)
+                run.resume(self.devices.device)
                 self.log(_("Resumed {name}.").format(name=run.folder.name))
         except MedSynthError as problem:
             self._say(problem.message)
@@ -165,22 +158,18 @@ class RunSection:
         """Return the trainings that run."""
         return [run for run in self.runs if run.alive]
 
-    def showDevices(self, devices: list[dict[str, str]]) -> None:
-        """List the devices that were found, with the one that was chosen before."""
-        chosen = slicer.util.settingsValue(settings.DEVICE, AUTOMATIC)
-        box = self._ui.deviceComboBox
-        wasBlocked = box.blockSignals(True)
-        box.clear()
-        box.addItem(_("Automatic"), AUTOMATIC)
-        for device in devices:
-            box.addItem(device["name"], device["id"])
-        box.setCurrentIndex(max(0, box.findData(chosen)))
-        box.blockSignals(wasBlocked)
-
     def redraw(self) -> None:
         """Draw the curves again, in a scene that was closed and opened."""
         # Not at once: the views forget what they show after the scene has told that it is closed.
         qt.QTimer.singleShot(0, lambda: self._showCurves() if self._timer.active else None)
+
+    def _follow(self, run: TrainingRun) -> None:
+        """Take in all that a run has told; what it tells from now on is kept in the log as well."""
+        try:
+            run.poll()
+        except (OSError, ValueError, KeyError) as problem:
+            logging.warning("MedSynth: the events in %s are damaged: %s", run.folder, problem)
+        run.onLog = self.log
 
     def _action(self) -> str:
         if self.run is None:
@@ -245,9 +234,6 @@ class RunSection:
         self._ui.previewCaption.text = _("Input, synthetic and reference image of {case} after epoch {epoch}").format(
             case=run.preview["case"], epoch=run.preview["epoch"]
         )
-
-    def _onDeviceChosen(self, index: int) -> None:
-        qt.QSettings().setValue(settings.DEVICE, self.device)
 
     def log(self, message: str) -> None:
         """Keep a sentence in the log."""

@@ -35,7 +35,7 @@ def whole_body(slices: int):
     for k in range(20, slices - 20):
         voxels[k] = np.where(body, np.maximum(random.normal(1, 0.4, body.shape), 0), 0)
     for _ in range(30):
-        k, j0, i0 = random.integers(30, slices - 30), random.integers(150, 250), random.integers(120, 280)
+        k, j0, i0 = random.integers(24, slices - 24), random.integers(150, 250), random.integers(120, 280)
         voxels[k - 3 : k + 4, j0 - 3 : j0 + 4, i0 - 3 : i0 + 4] += random.uniform(3, 15)
     return Volume(voxels, np.diag([-3.0, -3.0, 3.0, 1.0]), "PT", "SUVbw")
 
@@ -49,7 +49,8 @@ def run(model: str, source: Path, target: Path) -> None:
     seconds = time.perf_counter() - started
     write_volume(result, target)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(json.dumps({"peak_gib": round(peak, 2), "synthesis_seconds": round(seconds, 1), "log": result.metadata["log"]}))
+    log = result.metadata["log"]
+    print(json.dumps({"peak_gib": round(peak, 2), "synthesis_seconds": round(seconds, 1), "log": log}))
 
 
 def cancel(model: str, source: Path) -> None:
@@ -73,9 +74,7 @@ def cancel(model: str, source: Path) -> None:
 
     moments: list[float] = []
     try:
-        synthesize(
-            read_volume(source, modality="PT", unit="SUVbw"), model, device="cpu", progress=Progress(progress)
-        )
+        synthesize(read_volume(source, modality="PT", unit="SUVbw"), model, device="cpu", progress=Progress(progress))
     except Cancelled:
         stopped = time.perf_counter() - moments[0]
         print(json.dumps({"slab_seconds": round(times[2] - times[1], 2), "cancelled_after": round(stopped, 2)}))

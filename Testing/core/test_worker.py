@@ -11,8 +11,10 @@ from threading import Thread
 import numpy as np
 import pytest
 from builders import phantom_ct, phantom_pet, tiny_recipe, write_manifest
+from dicom_builder import write_pet
 
 from medsynth_core import load_model, read_volume, synthesize, train, write_volume
+from medsynth_core.datasets.manifest import read_manifest
 
 LAST = ("done", "error", "cancelled")
 
@@ -176,24 +178,93 @@ def test_it_checks_the_cases_of_a_manifest(worker, tmp_path):
     assert "no such file" in cases[1]["problems"][0] and cases[0]["body_dice"] > 0.8
 
 
-def test_it_registers_two_volumes(worker, tmp_path):
+def test_it_registers_two_images(worker, tmp_path):
     fixed = phantom_ct((12, 40, 44))
     moving = phantom_pet(fixed)
     matrix = moving.ijk_to_ras.copy()
     matrix[:3, 3] += (5.0, -4.0, 0.0)
-    request = {"job": "register", "output": str(tmp_path / "moved.npy")}
+    request = {"job": "register", "output": str(tmp_path / "moved.nii.gz")}
     for name, volume in (("fixed", fixed), ("moving", moving.replace(ijk_to_ras=matrix))):
-        np.save(tmp_path / f"{name}.npy", volume.voxels)
-        about = {"modality": volume.modality, "unit": volume.unit, "ijk_to_ras": volume.ijk_to_ras.tolist()}
-        request[name] = {"voxels": str(tmp_path / f"{name}.npy"), **about}
+        file = write_volume(volume, tmp_path / f"{name}.nii.gz")
+        request[name] = {"file": str(file), "modality": volume.modality, "unit": volume.unit}
     worker.send(**request)
     done = worker.next(*LAST)
-    assert done["event"] == "done" and done["output"] == str(tmp_path / "moved.npy")
+    assert done["event"] == "done" and done["output"] == str(tmp_path / "moved.nii.gz")
     # RAS is LPS with the first two axes reversed.
     assert np.allclose(np.array(done["lps_matrix"])[:3, 3], (-5.0, 4.0, 0.0), atol=1.0)
     assert done["quality"]["after"]["mutual_information"] > done["quality"]["before"]["mutual_information"]
-    moved = np.load(tmp_path / "moved.npy")
-    assert moved.shape == fixed.shape and np.abs(moved - moving.voxels).mean() < 0.1
+    moved = read_volume(tmp_path / "moved.nii.gz")
+    assert moved.same_grid(fixed) and np.abs(moved.voxels - moving.voxels).mean() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"moving": {"file": "nothing.nii.gz"}}, "there is no such file"),
+        ({"moving": {}}, "does not state 'file'"),
+        ({"output": "/nowhere/moved.nii.gz"}, "does not exist"),
+        ({"output": "moved.png"}, "the name must end with"),
+    ],
+)
+def test_images_that_cannot_be_registered_are_told(worker, tmp_path, changes, words):
+    file = write_volume(phantom_ct(), tmp_path / "ct.nii.gz")
+    request = {"job": "register", "fixed": {"file": str(file)}, "moving": {"file": str(file)}}
+    worker.send(**{**request, "output": str(tmp_path / "moved.nii.gz"), **changes})
+    assert words in worker.next(*LAST)["message"]
+    assert [path.name for path in tmp_path.iterdir()] == ["ct.nii.gz"]
+
+
+def pet_request(files, volume, folder):
+    """Return a request to convert a loaded PET."""
+    np.save(folder / "pet.npy", volume.voxels)
+    given = {"voxels": str(folder / "pet.npy"), "ijk_to_ras": volume.ijk_to_ras.tolist(), "modality": "PT"}
+    return {
+        "job": "convert_to_suv", "input": given, "files": [str(file) for file in files],
+        "output": str(folder / "suv.npy"),
+    }  # fmt: skip
+
+
+def test_it_converts_a_loaded_pet_and_says_with_what(worker, tmp_path):
+    files = write_pet(tmp_path / "series")
+    stored, suv = read_volume(tmp_path / "series", unit="Bq/mL"), read_volume(tmp_path / "series", unit="SUVbw")
+    worker.send(**pet_request(files, stored, tmp_path))
+    assert "weight 70 kg" in worker.next("log")["message"]
+    done = worker.next(*LAST)
+    assert (done["event"], done["unit"], done["from_files"]) == ("done", "SUVbw", True)
+    assert done["metadata"]["suv"]["weight_kg"] == 70
+    assert np.array_equal(np.load(tmp_path / "suv.npy"), suv.voxels)
+
+    part = stored.replace(voxels=stored.voxels[1:, 2:])
+    worker.send(**pet_request(files, part, tmp_path))
+    assert worker.next(*LAST)["from_files"] is False
+    assert np.allclose(np.load(tmp_path / "suv.npy"), suv.voxels[1:, 2:], rtol=1e-5)
+
+
+def test_files_that_are_no_single_series_are_not_converted(worker, tmp_path):
+    files = write_pet(tmp_path / "series") + write_pet(tmp_path / "other", SeriesInstanceUID="1.2.3.9")
+    stored = read_volume(tmp_path / "series", unit="Bq/mL")
+    worker.send(**pet_request(files, stored, tmp_path))
+    assert "6 files are of 2 DICOM series" in worker.next(*LAST)["message"]
+    worker.send(**pet_request([tmp_path / "gone.dcm"], stored, tmp_path))
+    assert "gone.dcm cannot be read" in worker.next(*LAST)["message"]
+
+
+def test_it_writes_a_derived_series_with_the_provenance_handed_over(worker, tmp_path):
+    write_pet(tmp_path / "series")
+    suv = read_volume(tmp_path / "series", unit="SUVbw")
+    np.save(tmp_path / "pet.npy", suv.voxels)
+    given = {
+        "voxels": str(tmp_path / "pet.npy"), "ijk_to_ras": suv.ijk_to_ras.tolist(), "modality": "PT", "unit": "SUVbw",
+        "metadata": {"synthetic": True, "model": "tiny", "model_version": "1.2.0", "limits": ["No."]},
+    }  # fmt: skip
+    request = {"job": "write_dicom", "input": given, "folder": str(tmp_path / "out")}
+    worker.send(**request, reference=str(tmp_path / "series"))
+    assert worker.next(*LAST) == {"event": "done", "folder": str(tmp_path / "out"), "files": 3}
+    written = read_volume(tmp_path / "out")
+    assert written.is_synthetic and np.allclose(written.voxels, suv.voxels, rtol=1e-3, atol=1e-5)
+    assert "tiny" in written.metadata["SeriesDescription"]
+    worker.send(**request, reference=str(tmp_path / "series"))
+    assert "is not empty" in worker.next(*LAST)["message"]
 
 
 def test_it_builds_a_manifest_from_folders_and_says_what_is_missing(worker, tmp_path):
@@ -208,11 +279,72 @@ def test_it_builds_a_manifest_from_folders_and_says_what_is_missing(worker, tmp_
     for kind, roles, words in (
         ("folders", {"mr": "mr.*"}, "No folder below"),
         ("dicom", {"ct": "CT"}, "no DICOM study"),
-        ("tape", {"ct": "CT"}, "choose folders or dicom"),
+        ("tape", {"ct": "CT"}, "choose folders, dicom or volumes"),
         ("folders", ["ct"], "'roles'"),
     ):
         worker.send(**request, kind=kind, roles=roles)
         assert words in worker.next(*LAST)["message"]
+
+
+def test_folders_of_unpaired_images_may_have_one_of_them(worker, tmp_path):
+    for number, names in enumerate((("ct",), ("pet",), ("ct", "pet"))):
+        (tmp_path / "in" / f"P{number}").mkdir(parents=True)
+        for name in names:
+            (tmp_path / "in" / f"P{number}" / f"{name}.nii.gz").write_bytes(b"")
+    request = {"job": "build_pairs", "root": str(tmp_path / "in"), "output": str(tmp_path / "all.csv")}
+    worker.send(**request, kind="folders", roles={"ct": "ct.*", "pet": "pet.*"})
+    assert "has no file like" in worker.next(*LAST)["message"]
+    worker.send(**request, kind="folders", roles={"ct": "ct.*", "pet": "pet.*"}, paired=False)
+    assert worker.next(*LAST)["cases"] == 3
+    assert (tmp_path / "all.csv").read_text().splitlines() == [
+        "case,split,ct,pet",
+        "P0,,in/P0/ct.nii.gz,",
+        "P1,,,in/P1/pet.nii.gz",
+        "P2,,in/P2/ct.nii.gz,in/P2/pet.nii.gz",
+    ]
+    worker.send(**request, kind="folders", roles={"ct": "ct.*", "pet": "c*.nii.gz"}, paired=False)
+    assert "would be both 'ct' and 'pet'" in worker.next(*LAST)["message"]
+
+
+def test_volumes_that_are_handed_over_become_a_case(worker, tmp_path):
+    ct = phantom_ct()
+    roles = {}
+    for role, volume in (("ct", ct), ("pet", phantom_pet(ct))):
+        np.save(tmp_path / f"{role}.npy", volume.voxels)
+        about = {"modality": volume.modality, "unit": volume.unit, "ijk_to_ras": volume.ijk_to_ras.tolist()}
+        roles[role] = {"voxels": str(tmp_path / f"{role}.npy"), **about}
+    (tmp_path / "leg").mkdir()
+    worker.send(
+        job="build_pairs", kind="volumes", root=str(tmp_path / "leg"), case="leg", patient="A", roles=roles,
+        output=str(tmp_path / "all.csv"),
+    )  # fmt: skip
+    assert worker.next(*LAST) == {"event": "done", "manifest": str(tmp_path / "all.csv"), "cases": 1}
+    (case,) = read_manifest(tmp_path / "all.csv", ("ct", "pet"), unsplit=True)
+    assert (case.name, case.patient, case.split) == ("leg", "A", "")
+    written = read_volume(case.files["ct"])
+    assert np.array_equal(written.voxels, ct.voxels) and written.same_grid(ct)
+    assert np.array_equal(read_volume(case.files["pet"]).voxels, phantom_pet(ct).voxels)
+
+
+def test_unpaired_cases_are_checked_image_by_image(worker, tmp_path):
+    manifest = write_manifest(tmp_path, ("train", "train", "train", "train", "val", "test"))
+    for number in range(6):
+        pet = read_volume(tmp_path / f"pet{number}.nii.gz")
+        # The place of a training image says nothing where there is no pair; that of another does.
+        far = number in (2, 5)
+        matrix = pet.ijk_to_ras + (np.eye(4, k=3) * 500 if far else 0)
+        changed = pet.replace(voxels=pet.voxels * np.float32(1 + number / 10), ijk_to_ras=matrix)
+        write_volume(changed, tmp_path / f"pet{number}.nii.gz")
+    lines = manifest.read_text().splitlines()
+    lines[1], lines[2], lines[4] = "P0,train,ct0.nii.gz,", "P1,train,,ct4.nii.gz", "P3,train,,"
+    manifest.write_text("\n".join(lines) + "\n")
+    roles = {"ct": {"modality": "CT", "unit": "HU"}, "pet": {"modality": "PT", "unit": "SUVbw"}}
+    worker.send(job="check_cases", data=str(manifest), roles=roles, paired=False)
+    cases = worker.next(*LAST)["cases"]
+    assert [case["state"] for case in cases] == ["good", "refused", "good", "refused", "good", "refused"]
+    assert "Hounsfield" in cases[1]["problems"][0] and cases[3]["problems"] == ["There is no image."]
+    assert "no place in common" in cases[5]["problems"][0]
+    assert cases[4]["body_dice"] > 0.8 and cases[2]["body_dice"] is None
 
 
 def test_a_job_is_cancelled_and_the_next_one_is_not(worker, request_of, tmp_path):

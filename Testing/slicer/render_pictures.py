@@ -6,6 +6,9 @@ It runs the module on the sample case in the test application, as a user would, 
 
 With ``--cases MANIFEST.csv``, a table of real cases with the images ``ct`` and ``pet``, it also trains a small network
 with some of them and takes ``train.png``: the sections of MedSynthTrain after a training that was stopped and resumed.
+
+With ``--pet FOLDER``, a PET series in Bq/mL, and ``--dose-model NAME`` of the library it takes those of low-dose PET:
+``panel-bqml.png``, ``panel-low-dose.png``, ``views-low-dose.png`` and ``low-dose.png``.
 """
 
 from __future__ import annotations
@@ -51,6 +54,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cases", type=Path)
+    parser.add_argument("--pet", type=Path)
+    parser.add_argument("--dose-model", default="low-dose-pet")
     arguments = parser.parse_args()
     folder = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,6 +101,10 @@ def main() -> None:
         from train_pictures import renderTraining
 
         renderTraining(arguments.cases, folder)
+    if arguments.pet:
+        from dose_pictures import renderLowDose
+
+        renderLowDose(arguments.pet, arguments.dose_model, folder)
     print(f"The pictures are in {folder}.")
 
 

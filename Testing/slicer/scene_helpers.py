@@ -50,3 +50,30 @@ def processesOfGroup(group: int) -> list[int]:
         except (ProcessLookupError, FileNotFoundError):
             continue  # it ended while we looked
     return found
+
+
+def loadedFromDicom(folder: Path, name: str = "PET"):
+    """Return the series in a folder as Slicer loads it: indexed, read by its own reader, below its study."""
+    uids = slicer.dicomDatabase.addFiles(folder)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    files = [slicer.dicomDatabase.fileForInstance(uid) for uid in uids]
+    storage.SetFileName(files[0])
+    for file in files:
+        storage.AddFileName(file)
+    storage.SetSingleFile(0)
+    storage.SetUseOrientationFromFile(1)
+    assert storage.ReadData(node)
+    slicer.mrmlScene.RemoveNode(storage)
+    node.CreateDefaultDisplayNodes()
+    node.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "Patient")
+    hierarchy.CreateItem(hierarchy.CreateStudyItem(patient, "Study"), node)
+    return node
+
+
+def studyOf(node) -> int:
+    """Return the item of the subject hierarchy in which a node lies."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    return hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node))

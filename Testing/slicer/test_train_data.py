@@ -19,10 +19,15 @@ from medsynth_core.io.reading import read_volume
 
 
 @pytest.fixture
-def roles():
+def logic():
     from MedSynthTrain import MedSynthTrainLogic
 
-    return MedSynthTrainLogic().roles(recipeText())
+    return MedSynthTrainLogic()
+
+
+@pytest.fixture
+def roles(logic):
+    return logic.roles(recipeText())
 
 
 @pytest.fixture
@@ -47,12 +52,12 @@ def moved(node, matrix: np.ndarray) -> None:
     node.SetAndObserveTransformNodeID(transform.GetID())
 
 
-def test_APairBecomesFilesWhereTheSceneShowsThem(dataSet, roles):
+def test_APairBecomesFilesWhereTheSceneShowsThem(logic, dataSet, roles):
     ct, pet = phantomPair(0)
     shift = np.eye(4)
     shift[:3, 3] = (5, -7, 11)
     moved(pet, shift)
-    case = dataSet.addPair(ct, pet, roles, "leg 1", "patient A")
+    case = logic.addCase(dataSet, roles, ct, pet, "leg 1", "patient A")
     assert (case.name, case.patient, case.split) == ("leg 1", "patient A", "")
     written = read_volume(case.files["pet"])
     assert np.array_equal(written.voxels, slicer.util.arrayFromVolume(pet))
@@ -64,15 +69,15 @@ def test_APairBecomesFilesWhereTheSceneShowsThem(dataSet, roles):
     assert DataSet(dataSet.folder).cases == dataSet.cases
 
 
-def test_NamesSayNothingOfThePatientUnlessTyped(dataSet, roles):
+def test_NamesSayNothingOfThePatientUnlessTyped(logic, dataSet, roles):
     ct, pet = phantomPair(0)
     ct.SetName("Doe^Jane CT")
-    case = dataSet.addPair(ct, pet, roles)
+    case = logic.addCase(dataSet, roles, ct, pet)
     assert case.name == case.patient == "case-001"
     assert "Doe" not in "".join(str(path) for path in dataSet.folder.rglob("*")) + dataSet.manifest.read_text()
 
 
-def test_WhatIsNoPairIsRefusedAndLeavesNothing(dataSet, roles):
+def test_WhatIsNoPairIsRefusedAndLeavesNothing(logic, dataSet, roles):
     ct, pet = phantomPair(0)
     bent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode")
     grid = vtk.vtkThinPlateSplineTransform()
@@ -82,24 +87,24 @@ def test_WhatIsNoPairIsRefusedAndLeavesNothing(dataSet, roles):
     for pair, words in (
         ((pet, ct), "PET 0 is PT, but 'ct'"),
         ((None, pet), "Choose a volume"),
-        ((ct, ct), "same volume"),
+        ((ct, ct), "same volume is chosen twice"),
         ((ct, other), "harden the transform"),
     ):
         with pytest.raises(MedSynthError, match=words):
-            dataSet.addPair(*pair, roles)
-    dataSet.addPair(ct, pet, roles, "P")
+            logic.addCase(dataSet, roles, *pair)
+    logic.addCase(dataSet, roles, ct, pet, "P")
     with pytest.raises(MedSynthError, match="has a case P already"):
-        dataSet.addPair(ct, pet, roles, "P")
+        logic.addCase(dataSet, roles, ct, pet, "P")
     assert [case.name for case in dataSet.cases] == ["P"]
     assert sorted(path.name for path in dataSet.folder.iterdir()) == ["P", "manifest.csv"]
 
 
-def test_AManifestIsAddedAndItsFilesStayTheUsers(dataSet, tmp_path):
+def test_AManifestIsAddedAndItsFilesStayTheUsers(dataSet, roles, tmp_path):
     (tmp_path / "mine").mkdir()
     manifest = write_manifest(tmp_path / "mine")
     dataSet.addManifest(manifest)
     assert [case.split for case in dataSet.cases] == ["train", "train", "val", "test"]
-    assert dataSet.whatIsMissing() == ""
+    assert dataSet.whatIsMissing(roles) == ""
     with pytest.raises(MedSynthError, match="already"):
         dataSet.addManifest(manifest)
     dataSet.remove([case.name for case in dataSet.cases])
@@ -122,8 +127,8 @@ def test_FilesThatATrainingMayStillNeedStay(dataSet, roles):
     assert dataSet.cases == [] and [path.name for path in dataSet.folder.iterdir()] == ["P0"]
 
 
-def test_APatientOfTwoSplitsIsNotTakenFromAManifest(dataSet, roles, tmp_path):
-    dataSet.addPair(*phantomPair(0), roles, "mine", "P2")
+def test_APatientOfTwoSplitsIsNotTakenFromAManifest(logic, dataSet, roles, tmp_path):
+    logic.addCase(dataSet, roles, *phantomPair(0), "mine", "P2")
     dataSet.setSplit(["mine"], "train")
     (tmp_path / "theirs").mkdir()
     with pytest.raises(MedSynthError, match="patient P2 would be in the splits train and val"):
@@ -131,12 +136,12 @@ def test_APatientOfTwoSplitsIsNotTakenFromAManifest(dataSet, roles, tmp_path):
     assert len(dataSet.cases) == 1
 
 
-def test_CasesOfAPatientStayTogether(dataSet, roles):
+def test_CasesOfAPatientStayTogether(logic, dataSet, roles):
     for number in range(6):
-        dataSet.addPair(*phantomPair(number), roles, f"case {number}", f"patient {number // 2}")
+        logic.addCase(dataSet, roles, *phantomPair(number), f"case {number}", f"patient {number // 2}")
     with pytest.raises(MedSynthError, match="no split"):
         dataSet.setSplit(["case 0"], "holdout")
-    dataSet.divide()
+    dataSet.divide(roles)
     splits = {case.patient: case.split for case in dataSet.cases}
     assert sorted(splits.values()) == ["test", "train", "val"]
     dataSet.setSplit(["case 0"], "test")

@@ -61,8 +61,8 @@ def test_TheConsoleTrainsAndPublishes(tmp_path, monkeypatch):
     monkeypatch.setenv("MEDSYNTH_MODELS", str(tmp_path / "library"))
     logic, recipe = MedSynthTrainLogic(), recipeText(epochs=2)
     data = logic.dataSet(tmp_path / "data")
-    data.addPair(*phantomPair(0), logic.roles(recipe))
-    with pytest.raises(MedSynthError, match="no split"):
+    assert logic.addCase(data, logic.roles(recipe), *phantomPair(0)).name == "case-001"
+    with pytest.raises(MedSynthError, match="1 case without a split"):
         logic.start(recipe, data, tmp_path / "run")
     data.remove(["case-001"])
     addPhantoms(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections import Counter
 
@@ -13,6 +14,7 @@ import slicer
 from scene_helpers import processesOfGroup, waitUntil
 from train_helpers import SECONDS, addPhantoms, closePanel, makePanel, recipeText, stopAll
 
+from medsynth_core.training.journal import append_event
 from MedSynthTrain import tellWhatRuns
 
 MANY = 4000  # epochs: longer than any test
@@ -155,6 +157,42 @@ def test_ClosingSlicerCanStopTheTraining(panel, mainWindow):
     assert waitUntil(lambda: not processesOfGroup(pid), SECONDS)
     run.poll()
     assert run.state.value == "stopped" and run.canResume
+
+
+def writeRun(folder, epochs: int, ending: str) -> None:
+    """Write what a training of so many epochs has told, minutes of progress in each."""
+    folder.mkdir()
+    append_event(folder, "started", name="tiny", epochs=epochs)
+    with (folder / "events.jsonl").open("a") as events:
+        for epoch in range(1, epochs + 1):
+            told = [{"event": "progress", "progress": epoch / epochs, "epoch": epoch, "seconds_left": 9.0}] * 200
+            told += [{"event": "metric", "name": "loss", "split": "train", "step": epoch, "value": 1 / epoch}]
+            told += [{"event": "log", "message": "The memory ran out."}]
+            events.writelines(json.dumps({"time": float(epoch), **event}) + "\n" for event in told)
+    append_event(folder, ending, message="Bad luck.")
+
+
+def test_OfRunsThatAreNotShownOnlyTheEndIsRead(tmp_path):
+    for number, ending in enumerate(("done", "cancelled", "error")):
+        writeRun(tmp_path / f"run{number}", 20, ending)
+        os.utime(tmp_path / f"run{number}", (number, number))
+    panel = makePanel(tmp_path)
+    box = panel.ui.runComboBox
+    assert [box.itemText(row) for row in range(1, 4)] == ["run2 – failed", "run1 – stopped", "run0 – finished"]
+    shown, _, other = panel._run.runs
+    assert panel._run.run is shown and "Bad luck." in panel.ui.runStatusLabel.text
+    assert sorted(shown.metrics["train", "loss"]) == list(range(1, 21))
+    assert other.epochs == 20 and len(other.metrics["train", "loss"]) < 3
+    panel._run._choose(3)
+    assert panel._run.run is other and sorted(other.metrics["train", "loss"]) == list(range(1, 21))
+    assert panel.ui.logTextEdit.plainText == ""  # what was told long ago
+
+    # Another training has taken the folder.
+    shutil.rmtree(other.folder)
+    writeRun(other.folder, 2, "done")
+    panel._run.poll()
+    assert sorted(other.metrics["train", "loss"]) == [1, 2] and other.epochs == 2
+    closePanel(panel)
 
 
 def test_NobodyIsAskedInTests(panel):

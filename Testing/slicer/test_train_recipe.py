@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from train_helpers import closePanel, makePanel
+from train_helpers import closePanel, makePanel, recipeText
 
 from medsynth_core.training.recipe import read_recipe
 
@@ -39,6 +39,17 @@ def test_ANumberChangesItsCharactersOnly(panel):
     panel.ui.nameEdit.text = "my-model"
     panel.ui.nameEdit.editingFinished.emit()
     assert panel._recipe.recipe.name == "my-model"
+
+
+def test_APresetThatWasChangedIsNotCalledThatPresetAnyMore(panel):
+    box, text = panel.ui.presetComboBox, panel._recipe.text
+    assert box.currentText == "ct-to-pet"
+    panel.ui.epochsSpinBox.value = 77
+    assert box.currentText == "Choose a preset…"
+    panel._recipe.setText(text)
+    assert box.currentText == "ct-to-pet"
+    panel._recipe.setText(recipeText())
+    assert box.currentText == "Choose a preset…"
 
 
 def test_ANumberThatTheFieldCannotShowIsNotChangedWithAnother(panel):

@@ -43,7 +43,8 @@ def test_FromTheSceneToAModelThatMedSynthRuns(tmp_path, monkeypatch):
         ui.inputVolumeSelector.setCurrentNode(ct)
         ui.targetVolumeSelector.setCurrentNode(pet)
         ui.addPairButton.click()
-    assert "have no split" in ui.runStatusLabel.text
+        panel._data.wait()
+    assert "4 cases without a split" in ui.runStatusLabel.text
     ui.divideButton.click()
     assert ui.countLabel.text == "4 cases: 2 train, 1 val, 1 test"
     ui.checkButton.click()

@@ -12,7 +12,10 @@ from scene_helpers import waitUntil
 
 sys.path.insert(0, str(application.ROOT / "Testing" / "core"))
 
-from builders import phantom_ct, phantom_pet, tiny_recipe  # noqa: E402 - the folder must be importable first
+from builders import dose_recipe, phantom_ct, phantom_pet, tiny_recipe  # noqa: E402 - the folder must be importable first
+
+from medsynth_core.datasets.manifest import Case, write_manifest  # noqa: E402
+from medsynth_core.io.writing import write_volume  # noqa: E402
 
 SECONDS = 90.0
 
@@ -38,16 +41,34 @@ def recipeText(**changes) -> str:
     return json.dumps(tiny_recipe(**changes).model_dump(mode="json"), indent=1)
 
 
+def doseRecipeText(**changes) -> str:
+    """Return the YAML of a recipe for low-dose PET that trains in seconds."""
+    return json.dumps(dose_recipe(**changes).model_dump(mode="json"), indent=1)
+
+
+def unpairedRecipeText(**changes) -> str:
+    """Return the YAML of a CycleGAN's recipe that trains in seconds."""
+    system = {
+        "system": "cyclegan",
+        "network": {"name": "resnet9", "options": {"in_channels": 1, "out_channels": 1, "channels": 4, "blocks": 1}},
+        "discriminator": {"name": "patchgan2d", "options": {"channels": 4, "layers": 1}},
+        "loss": {"adversarial": 1.0, "cycle": 10.0},
+    }
+    return recipeText(**{**system, **changes})
+
+
 def addPhantoms(dataSet, count: int = 4) -> None:
     """Add phantoms to a data set and divide them: two for training, one each for val and test."""
-    from MedSynthTrainLib.recipe_text import parsedRecipe
-    from MedSynthTrainLib.roles import rolesOf
-
-    roles = rolesOf(parsedRecipe(recipeText()))
     for seed in range(count):
-        dataSet.addPair(*phantomPair(seed), roles, f"P{seed}")
-    for seed in range(count):
-        dataSet.setSplit([f"P{seed}"], ("train", "train", "val", "test")[seed % 4])
+        folder = dataSet.newFolder(f"P{seed}")
+        ct = phantom_ct((6, 40, 40 + 2 * seed), seed=seed)
+        files = {role: folder / f"{role}.nii.gz" for role in ("ct", "pet")}
+        for file, volume in zip(files.values(), (ct, phantom_pet(ct)), strict=True):
+            write_volume(volume, file)
+        manifest = dataSet.folder.parent / "phantom.csv"
+        write_manifest([Case(f"P{seed}", ("train", "train", "val", "test")[seed % 4], files)], manifest)
+        dataSet.addManifest(manifest)
+        manifest.unlink()
 
 
 def makePanel(folder: Path):

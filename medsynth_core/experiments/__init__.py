@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.experiments.table import ResultTable
+from medsynth_core.experiments.table import Table
 from medsynth_core.progress import Progress
 
-EXPERIMENTS = ("ct-to-pet-baseline", "ct-to-pet-systems", "ct-to-mr-systems")
+EXPERIMENTS = ("ct-to-pet-baseline", "ct-to-pet-systems", "ct-to-mr-systems", "low-dose-pet")
 
 
-def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> ResultTable:
+def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> Table:
     """Run the experiment called ``name`` and return its table, which is also written to ``output``.
 
     Raises:
@@ -23,6 +23,10 @@ def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> R
         from medsynth_core.experiments.ct_to_pet_baseline import run
 
         return run(data, output, progress)
+    if name == "low-dose-pet":
+        from medsynth_core.experiments.low_dose_pet import run as run_low_dose_pet
+
+        return run_low_dose_pet(data, output, progress)
     from medsynth_core.experiments.systems import run as run_systems
 
     return run_systems(name, data, output, progress)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,23 +18,20 @@ from medsynth_core.evaluation.mr_figure import MRCase, write_mr_figure
 from medsynth_core.experiments.judging import MR_METRICS, PET_METRICS, Judge, judge
 from medsynth_core.experiments.lookup import fit_lookup, prepared_method
 from medsynth_core.experiments.recording import record
+from medsynth_core.experiments.runs import all_trained, bundled, cost, training_log, write_environment
 from medsynth_core.experiments.table import ResultTable, Scores
 from medsynth_core.experiments.variants import recipes
 from medsynth_core.inference.choice import create_predictor
 from medsynth_core.inference.device import choose_device
 from medsynth_core.inference.synthesis import synthesize
-from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.table import write_rows
 from medsynth_core.models.library import load_model
 from medsynth_core.models.package import Model
-from medsynth_core.networks.registry import count_parameters, describe
 from medsynth_core.preparation.body import body_box
 from medsynth_core.preparation.grid import Grid
 from medsynth_core.progress import Progress
-from medsynth_core.resources import resource_folder
 from medsynth_core.training.arrays import load_pair, load_pairs
-from medsynth_core.training.recipe import Recipe, read_recipe
-from medsynth_core.training.train import train
+from medsynth_core.training.recipe import Recipe
 from medsynth_core.training.validation import answer
 from medsynth_core.volume import Volume
 
@@ -83,9 +78,7 @@ def run(experiment: str, data: Path, output: Path, progress: Progress) -> Result
     output.mkdir(parents=True, exist_ok=True)
     manifest = _usable(data, plan, output)
     wanted = recipes(experiment)
-    for index, recipe in enumerate(wanted.values()):
-        _trained(recipe, manifest, output, progress.part(0.9 * index / len(wanted), 0.9 * (index + 1) / len(wanted)))
-    models = {name: Model.open(output / name / name) for name in wanted}
+    models = all_trained(wanted, manifest, output, progress.part(0, 0.9))
     models[plan.bundled] = _bundled(plan, manifest, output, progress)
     cases = read_manifest(manifest, ("ct", plan.role, "lesion"))
     shared = next(iter(wanted.values()))
@@ -96,7 +89,8 @@ def run(experiment: str, data: Path, output: Path, progress: Progress) -> Result
     if (output / plan.bundled).is_dir():
         record(models[plan.bundled], table, output / "packages")
     _write_methods(models, results, cases, wanted, output)
-    _write_environment(experiment, shared, output)
+    budget = f"{shared.epochs} epochs of all training slices, batches of {shared.batch_size}"
+    write_environment(experiment, budget, output / shared.name, output)
     _write_figures(results, wanted, plan, output)
     return table
 
@@ -112,21 +106,11 @@ def _usable(data: Path, plan: Plan, output: Path) -> Path:
     return write_manifest(kept, output / "cases-used.csv")
 
 
-def _trained(recipe: Recipe, manifest: Path, output: Path, progress: Progress) -> Path:
-    folder = output / recipe.name
-    if not (folder / recipe.name).is_dir():
-        train(recipe, manifest, folder, resume=(folder / "checkpoint.pt").exists(), progress=progress)
-    return folder / recipe.name
-
-
 def _bundled(plan: Plan, manifest: Path, output: Path, progress: Progress) -> Model:
     """Return the model that ships: ``ct-to-pet`` as it is, ``ct-to-mr`` made again, which is done nowhere else."""
     if plan.role == "pet":
         return load_model(plan.bundled)
-    if (output / plan.bundled / plan.bundled).is_dir():
-        return Model.open(output / plan.bundled / plan.bundled)
-    recipe = read_recipe(resource_folder() / "Recipes" / f"{plan.bundled}.yaml")
-    return Model.open(_trained(recipe, manifest, output, progress))
+    return bundled(plan.bundled, manifest, output, progress)
 
 
 @dataclass(frozen=True)
@@ -169,7 +153,6 @@ def _write_methods(
     """Write what each method costs, the epoch that validation chose, and its checkerboard on its own grid."""
     rows = []
     for name, model in models.items():
-        log = _log(output / name)
         recipe = Recipe.model_validate(model.card.training.recipe)
         predictor = create_predictor(model.network(), model.card.contract, choose_device("auto"))
         found = []
@@ -177,45 +160,15 @@ def _write_methods(
             pair = load_pair(case, recipe)
             synthetic, real = answer(predictor, pair, model.card.contract)
             found.append(checkerboard(real, synthetic))
-        rows.append(
-            {
-                "method": name,
-                "parameters": count_parameters(model.network()),
-                "gflop_256": describe(recipe.network.name, **recipe.network.options).gflop,
-                "epochs": recipe.epochs,
-                "chosen_epoch": model.card.training.best_epoch,
-                "training_minutes": round(sum(float(row["seconds"]) for row in log) / 60, 1) if log else "",
-                "seconds_per_case": round(results.seconds[name], 2),
-                "checkerboard": round(float(np.nanmean(found)), 3) if np.isfinite(found).any() else "",
-                "same_budget": name in wanted,
-            }
-        )
+        seen = round(float(np.nanmean(found)), 3) if np.isfinite(found).any() else ""
+        row = cost(model, output / name, results.seconds[name], same_budget=name in wanted)
+        rows.append({**row, "checkerboard": seen})
     write_rows(rows, output / "methods.csv")
-
-
-def _log(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "metrics.csv"
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _write_environment(experiment: str, shared: Recipe, output: Path) -> None:
-    """Write command, budget, versions and hardware of the experiment."""
-    environment = json.loads((output / next(iter(recipes(experiment))) / "environment.json").read_text("utf-8"))
-    content = {
-        "command": f"medsynth reproduce {experiment} --data ../shared/data/sts/cases.csv --output DIR",
-        "budget": f"{shared.epochs} epochs of all training slices, batches of {shared.batch_size}",
-        **environment,
-    }
-    with atomic_write(output / "environment.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_figures(results: Results, wanted: dict[str, Recipe], plan: Plan, output: Path) -> None:
     shared = next(iter(wanted.values()))
-    logs = {name: _log(output / name) for name in wanted}
+    logs = {name: training_log(output / name) for name in wanted}
     write_curves(logs, output / "curves.png", choose_by=shared.choose_by, unit=shared.contract.output.unit)
     shown = results.judges
     if plan.role == "mr_t1":

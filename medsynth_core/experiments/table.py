@@ -5,12 +5,37 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from medsynth_core.evaluation.statistics import paired_wilcoxon, summarise
 from medsynth_core.io.table import write_rows
 
 Scores = dict[str, dict[str, dict[str, float]]]
+
+
+class Table(Protocol):
+    """What an experiment gives: files, and rows for people, machines and the card of a model."""
+
+    @property
+    def path(self) -> Path:
+        """File of the table."""
+
+    @property
+    def cases_path(self) -> Path:
+        """File of the single cases."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Head of the printed table."""
+
+    def text_rows(self) -> list[list[str]]:
+        """Return the printed table."""
+
+    def card_rows(self) -> list[dict[str, Any]]:
+        """Return the rows for the card of a model."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table and the cases as plain data."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +85,10 @@ class ResultTable:
             row["p"] = round(paired_wilcoxon(self.values(method, first), self.values(self.compared, first)), 4)
             rows.append(row)
         return rows
+
+    def card_rows(self) -> list[dict[str, Any]]:
+        """Return the rows for the card of a model: all."""
+        return self.rows()
 
     def text_rows(self) -> list[list[str]]:
         """Return the printed table."""

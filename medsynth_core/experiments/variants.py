@@ -17,6 +17,11 @@ def _network(name: str, channels: list[int], **options: Any) -> dict[str, Any]:
     return {"network": {"name": name, "options": {"channels": channels, **options}}}
 
 
+# 16 of the 64 channels that ML-Net and the discriminator have as published, for crops of 48² voxels.
+ML_NET = {"name": "mlnet3d", "options": {"channels": 16, "classes": 6}}
+PAIRED_ADVERSARY = {"name": "patchgan3d", "options": {"channels": 16}}
+GUIDED = {"l1": 300.0, "dose_class": 10.0}
+
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "ct-to-pet-systems": {
         "unet256": _network("unet256", WIDE),
@@ -37,6 +42,35 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
             "discriminator": {"name": "patchgan2d", "options": {"in_channels": 2, "channels": 16}},
             "loss": {"l1": 100.0, "adversarial": 1.0, "adversarial_kind": "logits"},
             "optimiser": {"learning_rate": 0.0005, "betas": [0.5, 0.999]},
+        },
+    },
+    "low-dose-pet": {
+        "unet3d": {},
+        "cgan3d": {"discriminator": PAIRED_ADVERSARY, "loss": {"l1": 300.0, "adversarial": 1.0}},
+        "mlnet3d": {"system": "cg3dsrgan", "network": ML_NET, "loss": GUIDED},
+        "cg3dgan": {
+            "system": "cg3dsrgan",
+            "network": ML_NET,
+            "discriminator": PAIRED_ADVERSARY,
+            "loss": {**GUIDED, "adversarial": 1.0},
+            "image_pool": 4,
+        },
+        "cg3dsrgan": {
+            "system": "cg3dsrgan",
+            "network": {"name": "cg3dsrgan", "options": {"channels": 16, "context_channels": 16, "classes": 6}},
+            "discriminator": PAIRED_ADVERSARY,
+            "loss": {**GUIDED, "refined_l1": 10.0, "adversarial": 1.0},
+            "image_pool": 4,
+            "coarse_epochs": 3,
+        },
+        "cyclegan3d": {
+            "system": "cyclegan",
+            "network": {"name": "resnet3d", "options": {"channels": 8, "blocks": 4}},
+            "discriminator": {"name": "patchgan3d", "options": {"in_channels": 1, "channels": 16}},
+            "loss": {"adversarial": 1.0, "cycle": 10.0, "identity": 0.5},
+            "image_pool": 50,
+            # A step takes a CPU as long as a hundred of unet3d's: six passes of convolutions 7³ wide at full size.
+            "epochs": 1,
         },
     },
 }

@@ -15,6 +15,8 @@ COLUMNS = {
     "ms_ssim": "MS-SSIM",
     "suvmax_error_size": "size of lesion SUVmax error (%)",
     "suvmean_error_size": "size of lesion SUVmean error (%)",
+    "nrmse": "NRMSE (%)",
+    "activity_ratio": "activity over the input's",
     "lesion_mae": "MAE in the lesion",
     "mae_255": "MAE in grey levels (Dong et al.)",
     "ssim_255": "SSIM of slices (Dong et al.)",
@@ -77,7 +79,7 @@ def _comparison(card: Card) -> str:
     for row in rows:
         cells = [f"{row[f'{metric}_mean']:.3f} ± {row[f'{metric}_sd']:.3f}" for metric in metrics]
         lines.append(f"| {row['method']} | {' | '.join(cells)} |")
-    return "\n".join(["Test cases, on the grid of each CT: mean ± standard deviation over cases.", "", *lines])
+    return "\n".join(["Test cases, on the grid of each input: mean ± standard deviation over cases.", "", *lines])
 
 
 def _curve(curve: tuple[tuple[float, float], ...], unit: str) -> str:

@@ -41,7 +41,8 @@ class CycleGANSystem(System):
                 f"The identity loss needs as many output channels ({given}) as input channels ({taken}); "
                 "set loss.identity to 0."
             )
-        back = {**network.options, "in_channels": given, "out_channels": taken}
+        # A network without that choice has one channel on either side.
+        back = {**network.options, **({"in_channels": given, "out_channels": taken} if taken != given else {})}
         networks = {
             "generator": generator,
             "back": create_network(network.name, **back),

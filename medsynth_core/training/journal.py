@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 EVENTS = "events.jsonl"
 METRICS = "metrics.csv"
 TENSORBOARD = "tensorboard"
+# With which the names of validation scores begin; ``coarse`` while a part of the generator learns alone.
+VALIDATED = ("val", "coarse")
 # Seconds between two events of progress.
 INTERVAL = 1.0
 
@@ -52,7 +54,8 @@ class Journal:
         for key, value in row.items():
             if key == "epoch":
                 continue
-            split, name = ("val", key[len("val_") :]) if key.startswith("val_") else ("train", key)
+            split = next((split for split in VALIDATED if key.startswith(f"{split}_")), "train")
+            name = key.removeprefix(f"{split}_")
             self.event("metric", name=name, step=step, value=value, split=split)
             if self._board is not None:
                 self._board.add_scalar(f"{name}/{split}", value, step)

@@ -34,7 +34,7 @@ def received(source: Any) -> Volume:
         matrix = np.array(required(source, "ijk_to_ras"), dtype=np.float64)
     except (OSError, ValueError, TypeError, EOFError) as error:
         raise MedSynthError(f"The volume handed to the worker cannot be read: {error}.") from error
-    return Volume(voxels, matrix, source.get("modality", ""), source.get("unit", ""))
+    return Volume(voxels, matrix, source.get("modality") or "", source.get("unit") or "", source.get("metadata") or {})
 
 
 def save(voxels: np.ndarray, path: Path) -> None:

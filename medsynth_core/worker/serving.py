@@ -13,11 +13,13 @@ from typing import Any, TextIO
 
 from medsynth_core.errors import Cancelled, MedSynthError
 from medsynth_core.progress import Progress
-from medsynth_core.worker import data_jobs, model_jobs, synthesis_jobs, training_jobs
+from medsynth_core.worker import data_jobs, dicom_jobs, model_jobs, synthesis_jobs, training_jobs
 
 JOBS: dict[str, Callable[[dict[str, Any], Progress], dict[str, Any]]] = {
     "describe": synthesis_jobs.describe,
     "synthesize": synthesis_jobs.synthesize,
+    "convert_to_suv": dicom_jobs.convert_to_suv,
+    "write_dicom": dicom_jobs.write_dicom,
     "check_cases": data_jobs.check_cases,
     "register": data_jobs.register,
     "build_pairs": data_jobs.build_pairs,

@@ -72,6 +72,9 @@ def propertiesOf(base: type) -> dict[str, property]:
         declared = meta.property(index)
         if declared.name() not in _HIDDEN_PROPERTIES:
             found[declared.name()] = _asAttribute(declared.name(), declared.isWritable())
+    if issubclass(base, QtWidgets.QProgressBar):
+        # Its getter is virtual: Qt asks the Python class for it, which must not ask Qt again.
+        found["text"] = property(lambda self: QtWidgets.QProgressBar.text(self))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from pathlib import Path
 
+import pydicom
 import slicer
 import vtk
 from PySide6 import QtCore, QtWidgets
@@ -137,15 +138,40 @@ class Application:
 
 
 class DicomDatabase:
-    """The DICOM database with the instances that a test puts into ``values``: uid → tag → value."""
+    """The DICOM database, of the files that a test indexes, and of the tags that it puts into ``values``.
+
+    ``values`` is uid → tag → value. As in ctkDICOMDatabase what is not known is an empty string, tags are read from
+    the file of an instance, and a file of which there is no file any more is still named.
+    """
 
     isOpen = True
 
     def __init__(self) -> None:
         self.values: dict[str, dict[str, str]] = {}
+        self._files: dict[str, str] = {}
+
+    def addFiles(self, folder: Path) -> list[str]:
+        """Index the DICOM files in a folder, as the module DICOM does; return their instance UIDs in order of place."""
+        found = {}
+        for path in sorted(folder.iterdir()):
+            header = pydicom.dcmread(path, stop_before_pixels=True)
+            found[str(header.SOPInstanceUID)] = (float(header.ImagePositionPatient[2]), str(path))
+        uids = sorted(found, key=lambda uid: found[uid][0])
+        self._files.update({uid: found[uid][1] for uid in uids})
+        return uids
+
+    def fileForInstance(self, uid: str) -> str:
+        return self._files.get(uid, "")
 
     def instanceValue(self, uid: str, tag: str) -> str:
-        return self.values.get(uid, {}).get(tag, "")
+        group, element = (int(part, 16) for part in tag.split(","))
+        if uid in self.values:
+            return self.values[uid].get(tag, "")
+        file = self.fileForInstance(uid)
+        if not file or not Path(file).is_file():
+            return ""
+        found = pydicom.dcmread(file, stop_before_pixels=True).get((group, element))
+        return "" if found is None or found.value is None or found.VR == "SQ" else str(found.value)
 
 
 def install(temporary: Path) -> None:

@@ -1,0 +1,65 @@
+"""Conversion of a PET volume node to SUVbw by the tags of the DICOM series that it was loaded from."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from medsynth_core.errors import MedSynthError
+from MedSynthLib import dicom_bridge as dicom
+from MedSynthLib import volume_bridge as bridge
+from MedSynthLib.display import applyCustomaryDisplay
+from MedSynthLib.job import VolumeJob, handed
+
+
+class SuvJob(VolumeJob):
+    """Makes a volume node in SUVbw beside a PET node, in a worker process; the PET node stays as it is.
+
+    Args:
+        volumeNode: scalar volume that was loaded from DICOM.
+        onFinished: called once as ``onFinished(suvVolume, error)``; one of the two is None.
+        onProgress: called as ``onProgress(fraction, message)``.
+        onLog: called as ``onLog(message)``, also with what the conversion was made with.
+
+    Raises:
+        MedSynthError: the node cannot be used, or its files are not known. Nothing has been started then.
+    """
+
+    def __init__(
+        self,
+        volumeNode,
+        onFinished: Callable[[Any, Exception | None], None],
+        onProgress: Callable[[float, str], None],
+        onLog: Callable[[str], None],
+    ) -> None:
+        volume, files = bridge.coreVolume(volumeNode), dicom.filesOf(volumeNode)
+        if volume.unit == "SUVbw":
+            raise MedSynthError(_("The volume {name} is in SUVbw already.").format(name=volumeNode.GetName()))
+        self._input, self._geometry = volumeNode, bridge.geometryOf(volumeNode)
+
+        def request(folder: Path) -> dict[str, Any]:
+            return {
+                "job": "convert_to_suv",
+                "input": handed(volume, folder / "input.npy"),
+                "files": [str(file) for file in files],
+                "output": str(folder / "output.npy"),
+            }
+
+        super().__init__(request, onFinished, onProgress=onProgress, onLog=onLog, resultOf=self._makeVolume)
+
+    def _makeVolume(self, done: dict[str, Any]):
+        if not slicer.mrmlScene.IsNodePresent(self._input):
+            raise MedSynthError(_("The volume was removed meanwhile, so the result was discarded."))
+        name = _("{name} SUVbw").format(name=self._input.GetName())
+        voxels = np.load(done["output"], allow_pickle=False)
+        node = bridge.addResultVolume(self._input, self._geometry, voxels, name)
+        # As Slicer's own reader of PET in SUV does: it is the same series in another unit.
+        node.SetAttribute(dicom.INSTANCE_UIDS, self._input.GetAttribute(dicom.INSTANCE_UIDS))
+        node.SetAttribute("MedSynth.Suv", json.dumps(done["metadata"]["suv"]))
+        bridge.setUnit(node, done["unit"])
+        applyCustomaryDisplay(node, done["unit"])
+        return node

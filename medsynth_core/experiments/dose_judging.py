@@ -1,0 +1,69 @@
+"""How what was made of low-dose PET is judged: on the whole grid of the input, by the full dose of the same counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medsynth_core.datasets.manifest import Case
+from medsynth_core.evaluation.report import evaluate
+from medsynth_core.io.reading import read_volume
+from medsynth_core.preparation.grid import resample
+from medsynth_core.training.doses import simulate_case
+from medsynth_core.training.recipe import Recipe
+from medsynth_core.volume import Volume
+
+UPTAKE = ("suvmax_error", "suvmean_error", "suvpeak_error", "tlg_error")
+DOSE_METRICS = ("psnr", "ssim", "nrmse", *(f"{name}_size" for name in UPTAKE), *UPTAKE, "activity_ratio")
+
+
+@dataclass(frozen=True, eq=False)
+class DoseCase:
+    """A case with what its full dose is and what less dose would have shown.
+
+    Attributes:
+        full: PET of the full dose (SUVbw).
+        low: PET by dose reduction factor, on the same grid.
+        lesion: the tumour on that grid.
+    """
+
+    name: str
+    full: Volume
+    low: dict[float, Volume]
+    lesion: Volume
+
+    def scores(self, made: Volume, factor: float) -> dict[str, float]:
+        """Return the metrics of what a method made of the PET of a dose reduction factor.
+
+        ``psnr`` (dB), ``ssim`` (3-D) and ``nrmse`` (percent) over all voxels with the full dose's own range, as Xue et
+        al. (2023) measure; the lesion's errors of uptake in percent (``suvmax_error`` …), and without their sign
+        (``suvmax_error_size`` …), as a mean over patients hides errors that cancel out; ``activity_ratio``, the total
+        of all voxels over that of the input; and ``dose_accuracy``, 1 if the method names the right factor and 0 if
+        another, where it names one.
+        """
+        found = evaluate(made, self.full, lesion=self.lesion, preset="pet_minmax").metrics
+        uptake = {name: found[name] for name in UPTAKE if name in found}
+        named = made.metadata.get("dose_reduction_factor")
+        return {
+            "psnr": found["psnr"],
+            "ssim": found["ssim"],
+            "nrmse": 100 * found["nrmse_minmax"],
+            **{f"{name}_size": abs(value) for name, value in uptake.items()},
+            **uptake,
+            "activity_ratio": _total(made) / _total(self.low[factor]),
+            **({} if named is None else {"dose_accuracy": float(named == factor)}),
+        }
+
+
+def dose_case(case: Case, recipe: Recipe) -> DoseCase:
+    """Simulate the doses of a recipe from the PET of a case that has the role ``lesion``.
+
+    Raises:
+        MedSynthError: a file cannot be read, or as `simulate_case`.
+    """
+    made = simulate_case(case, recipe)
+    lesion = resample(read_volume(case.files["lesion"]), made.full, order="nearest")
+    return DoseCase(case.name, made.full, made.low, lesion)
+
+
+def _total(volume: Volume) -> float:
+    return float(volume.voxels.sum(dtype=float))
