@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.losses.adversarial import Adversarial
+from medsynth_core.losses.log_mse import log_mse
 from medsynth_core.networks.contextual3d import CG3DSRGAN
 from medsynth_core.networks.registry import create_network
 from medsynth_core.systems.base import System, Tally
@@ -28,9 +29,9 @@ class CG3DSRGANSystem(System):
     """ML-Net with its dose head, Contextual-Net behind it, and a discriminator of input and image.
 
     In the recipe's ``coarse_epochs`` ML-Net learns alone, by ``l1`` (and ``mse``) and ``dose_class``. Then
-    Contextual-Net joins it, judged by ``perceptual``, ``refined_l1``, ``refined_mse`` and the discriminator, and all
-    learn together, as the publication's total loss has it. With the network ``mlnet3d`` there is nothing to refine, and
-    what is said of the refined image holds for ML-Net's own: the publication's ablation.
+    Contextual-Net joins it, judged by ``perceptual``, ``refined_l1``, ``refined_log_mse`` and the discriminator, and
+    all learn together, as the publication's total loss has it. With the network ``mlnet3d`` there is nothing to refine,
+    and what is said of the refined image holds for ML-Net's own: the publication's ablation.
 
     Raises:
         MedSynthError: the network has no head for the dose, or not a class for each dose of the recipe.
@@ -120,9 +121,9 @@ class CG3DSRGANSystem(System):
         if weights.refined_l1:
             losses["refined_l1"] = (refined - target).abs().mean()
             total = total + weights.refined_l1 * losses["refined_l1"]
-        if weights.refined_mse:
-            losses["refined_mse"] = (refined - target).square().mean()
-            total = total + weights.refined_mse * losses["refined_mse"]
+        if weights.refined_log_mse:
+            losses["refined_log_mse"] = log_mse(refined, target)
+            total = total + weights.refined_log_mse * losses["refined_log_mse"]
         if adversary is not None:
             losses["adversarial"] = self.adversarial.generator(self._opinion(adversary, image, refined))
             total = total + weights.adversarial * losses["adversarial"]

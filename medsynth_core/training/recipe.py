@@ -27,7 +27,8 @@ class Loss(_Part):
     was never trained) and ``adversarial`` compare the synthetic with the real image. ``deep_supervision`` is the weight
     of the same pixel losses for the mean of a cascade's earlier stages. ``cycle`` and ``identity`` are those of a
     CycleGAN (Zhu et al. 2017). In a CG-3DSRGAN (Xue et al. 2023) ``l1`` and ``mse`` judge the coarse image, and
-    ``refined_l1``, ``refined_mse``, ``perceptual`` and ``adversarial`` the refined one; ``dose_class`` is the weight of
+    ``refined_l1``, ``refined_log_mse``, ``perceptual`` and ``adversarial`` the refined one; the logarithm of each
+    volume's mean squared error is what PSNR measures, so that every dose counts alike. ``dose_class`` is the weight of
     the cross entropy of the dose reduction factor.
     """
 
@@ -43,7 +44,7 @@ class Loss(_Part):
     cycle: float = Field(default=0.0, ge=0)
     identity: float = Field(default=0.0, ge=0)
     refined_l1: float = Field(default=0.0, ge=0)
-    refined_mse: float = Field(default=0.0, ge=0)
+    refined_log_mse: float = Field(default=0.0, ge=0)
     dose_class: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
@@ -188,10 +189,11 @@ class Recipe(_Part):
                 "with dose, input_role and target_role are the same column and contract.dose_factors says the factors"
             )
         loss = self.loss
-        own = loss.dose_class + loss.refined_l1 + loss.refined_mse + self.coarse_epochs
+        own = loss.dose_class + loss.refined_l1 + loss.refined_log_mse + self.coarse_epochs
         if self.system != "cg3dsrgan" and own > 0:
             raise ValueError(
-                "loss.dose_class, loss.refined_l1, loss.refined_mse and coarse_epochs belong to the system cg3dsrgan"
+                "loss.dose_class, loss.refined_l1, loss.refined_log_mse and coarse_epochs belong to the system "
+                "cg3dsrgan"
             )
         if self.loss.dose_class and self.dose is None:
             raise ValueError("loss.dose_class needs to know the dose of an input: simulate it by dose")

@@ -121,6 +121,13 @@ def test_the_perceptual_loss_of_a_random_vgg_counts():
     assert found["perceptual"] > 0 and found["loss"] == pytest.approx(found["l1"] + 10 * found["perceptual"], rel=1e-4)
 
 
+def test_the_logarithm_of_the_squared_error_counts():
+    made = system(loss={"l1": 1.0, "refined_log_mse": 0.5}, coarse_epochs=0)
+    made.begin_epoch(0)
+    found = take(made)
+    assert found["loss"] == pytest.approx(found["l1"] + 0.5 * found["refined_log_mse"], rel=1e-4)
+
+
 def test_going_on_from_a_state_is_going_on():
     straight, stopped = system(**FULL), system(**FULL)
     for made in (straight, stopped):
