@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
 
+from medsynth_core.errors import MedSynthError
+
 # What the libraries of CPU and GPU say when memory runs out and they have no exception of their own for it.
 NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "ALLOC_FAILED")
+# The volume, what the network sees, its answer and the result, each in float32, with what making them needs.
+BYTES_A_VOXEL = 24
 # On a CPU larger windows gain nothing.
 CPU_BUDGET = 2 << 30
 # Part of a GPU's free memory that may be planned with: the libraries need some for themselves.
 GPU_SHARE = 0.6
+
+
+def check_memory(shape: tuple[int, ...]) -> None:
+    """Make sure that a volume can be synthesized in the main memory that is free.
+
+    Raises:
+        MedSynthError: it cannot, as far as the system tells; better so than to be ended by it half-way.
+    """
+    needed, free = math.prod(shape) * BYTES_A_VOXEL, available_memory()
+    if free is not None and needed > free:
+        size = " × ".join(str(side) for side in reversed(shape))
+        raise MedSynthError(
+            f"The volume of {size} voxels needs about {needed / 2**30:.1f} GiB of memory, but {free / 2**30:.1f} GiB "
+            "are free; close other programs, or crop the volume.",
+            kind="device",
+        )
 
 
 def slab_budget(device: torch.device) -> int:

@@ -20,6 +20,8 @@ SMALLEST_WINDOW = 64
 # Part of a window's side that neighbours share in the plane.
 SHARED = 4
 MOST_AT_ONCE = 8
+# Part of the budget that the whole result may take on the device; the windows need the rest.
+STITCHING_SHARE = 0.25
 
 
 class SlabPredictor:
@@ -115,24 +117,28 @@ class SlabPredictor:
             return tuple(slice(start, start + size) for start, size in zip(corner, sizes, strict=True))
 
         used = [corner for corner in corners if bool((source[window(corner)] != empty).any())]
-        total = torch.full(source.shape, 0.0)
+        total = torch.zeros(source.shape, device=self._stitching(source.nbytes))
         seen: list[Tensor] = []
         self.network.to(self.device)
         for first in range(0, len(used), self.batch_size):
             progress(first / len(used), f"Slab {first + 1} of {len(used)}")
             some = used[first : first + self.batch_size]
             made, logits = self._predict(torch.stack([source[window(corner)] for corner in some])[:, None])
-            for corner, answer in zip(some, made[:, 0].cpu(), strict=True):
+            for corner, answer in zip(some, made[:, 0].to(total.device), strict=True):
                 for dim, (axis, start) in enumerate(zip(axes, corner, strict=True)):
-                    answer *= torch.from_numpy(axis.weight(start)).reshape([-1 if d == dim else 1 for d in range(3)])
+                    answer *= _along(axis.weight(start), dim, total.device)
                 total[window(corner)] += answer
             if logits is not None:
                 seen.append(logits.float().softmax(dim=1).cpu())
         for dim, axis in enumerate(axes):
-            total /= torch.from_numpy(axis.total()).reshape([-1 if d == dim else 1 for d in range(3)])
+            total /= _along(axis.total(), dim, total.device)
         self.probabilities = torch.cat(seen).mean(dim=0).numpy() if seen else None
         progress(1.0, f"{len(used)} slabs done")
-        return total.numpy()
+        return total.cpu().numpy()
+
+    def _stitching(self, size: int) -> torch.device:
+        """Return where a result of ``size`` bytes is put together: on the device where it has room, else here."""
+        return self.device if size <= STITCHING_SHARE * self.budget else torch.device("cpu")
 
     def _predict(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the answer (n, 1, d, h, w) for windows, and the logits of the classes if there are any."""
@@ -162,3 +168,8 @@ class SlabPredictor:
                 "or crop the volume.",
                 kind="device",
             ) from error
+
+
+def _along(values: np.ndarray, dim: int, device: torch.device) -> Tensor:
+    """Return values of one axis of a volume (k, j, i) so that they multiply it."""
+    return torch.from_numpy(values).to(device).reshape([-1 if other == dim else 1 for other in range(3)])

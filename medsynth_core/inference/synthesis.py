@@ -12,6 +12,7 @@ from medsynth_core import __version__
 from medsynth_core.inference.choice import AnyPredictor, create_predictor
 from medsynth_core.inference.device import choose_device
 from medsynth_core.inference.dose import of_dose
+from medsynth_core.inference.memory import check_memory
 from medsynth_core.models.library import load_model
 from medsynth_core.models.package import Model
 from medsynth_core.preparation.case import Prepared, prepare
@@ -53,6 +54,7 @@ def synthesize(
     model = model if isinstance(model, Model) else load_model(model)
     contract = model.contract
     volume = contract.check(volume)
+    check_memory(volume.shape)
     progress(0.0, "Loading the model")
     log: list[str] = []
     predictor = create_predictor(model.network(), contract, choose_device(device), batch_size)
