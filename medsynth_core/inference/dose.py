@@ -16,6 +16,11 @@ from medsynth_core.progress import Progress
 ACTIVITY_TOLERANCE = 0.02
 
 
+def probabilities(predictor: AnyPredictor) -> np.ndarray | None:
+    """Return how probable each of the contract's dose factors is for what was predicted last; None if unknown."""
+    return predictor.probabilities if isinstance(predictor, SlabPredictor) else None
+
+
 def of_dose(
     contract: Contract,
     predictor: AnyPredictor,
@@ -39,9 +44,9 @@ def of_dose(
     found: dict[str, Any] = {}
     if contract.input.modality != "PT" or contract.output.modality != "PT":
         return found
-    probabilities = predictor.probabilities if isinstance(predictor, SlabPredictor) else None
-    if probabilities is not None and contract.dose_factors:
-        by_factor = dict(zip(contract.dose_factors, probabilities.tolist(), strict=True))
+    shares = probabilities(predictor)
+    if shares is not None and contract.dose_factors:
+        by_factor = dict(zip(contract.dose_factors, shares.tolist(), strict=True))
         found["dose_reduction_factor"] = max(by_factor, key=lambda factor: by_factor[factor])
         found["dose_probabilities"] = {f"{factor:g}": round(share, 4) for factor, share in by_factor.items()}
         progress.log(f"The input looks like a dose reduced by a factor of {found['dose_reduction_factor']:g}.")

@@ -11,8 +11,9 @@ import numpy as np
 from medsynth_core import __version__
 from medsynth_core.inference.choice import AnyPredictor, create_predictor
 from medsynth_core.inference.device import choose_device
-from medsynth_core.inference.dose import of_dose
+from medsynth_core.inference.dose import of_dose, probabilities
 from medsynth_core.inference.memory import check_memory
+from medsynth_core.inference.uncertainty import expected_error
 from medsynth_core.models.library import load_model
 from medsynth_core.models.package import Model
 from medsynth_core.preparation.case import Prepared, prepare
@@ -38,7 +39,8 @@ def synthesize(
             halved, and in the end the CPU takes over; both are said in ``metadata["log"]``.
         batch_size: slices at once; None chooses by the device.
         uncertainty: also fill ``uncertainty``: the root mean square error that the model had in its validation
-            cases where it gave the same value. It is no bound, and knows nothing of the patient at hand.
+            cases where it gave the same value (and, of low-dose PET, at the doses that the input may have). It is no
+            bound, and knows nothing of the patient at hand.
         progress: called as ``progress(fraction, message)``; may raise `Cancelled`.
 
     Returns:
@@ -78,7 +80,7 @@ def synthesize(
         uncertainty=None,
     )
     if uncertainty:
-        spread = _inside(np.interp(values, *np.array(model.card.error_curve).T), prepared)
+        spread = _inside(expected_error(values, model.card, probabilities(predictor)), prepared)
         result = result.replace(uncertainty=result.replace(voxels=prepared.restore(spread)))
     progress(1.0, "Done")
     return result

@@ -18,6 +18,9 @@ WEIGHTS: Literal["models/model.safetensors"] = "models/model.safetensors"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
 
+# Pairs of (synthetic value, root mean square error).
+ErrorCurve = Annotated[tuple[tuple[float, float], ...], Field(min_length=2)]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +57,8 @@ class Card(_Part):
     Attributes:
         error_curve: pairs of (synthetic value, root mean square error there in the validation cases), in the
             output's unit: what the model says of its own uncertainty.
+        dose_error_curves: the same for each of the contract's dose factors, of a model that tells doses apart; the
+            error of an input depends on its dose more than on anything else.
         metrics: by split, mean over cases, on the grid of the network.
         comparison: rows of a table that sets the model against baselines on the test cases, on their own grid:
             ``method``, and ``METRIC_mean`` and ``METRIC_sd`` of each metric.
@@ -68,16 +73,20 @@ class Card(_Part):
     contract: Contract
     network: NetworkSpec
     weights: Weights
-    error_curve: tuple[tuple[float, float], ...] = Field(min_length=2)
+    error_curve: ErrorCurve
+    dose_error_curves: tuple[ErrorCurve, ...] = ()
     training: Training
     metrics: dict[str, dict[str, float]]
     comparison: tuple[dict[str, str | float], ...] = ()
 
     @model_validator(mode="after")
     def _rising(self) -> Card:
-        values, errors = np.array(self.error_curve).T
-        if not (np.diff(values) >= 0).all() or not (errors >= 0).all() or not np.isfinite(values + errors).all():
-            raise ValueError("the values of error_curve must rise, and its errors be finite and not negative")
+        for curve in (self.error_curve, *self.dose_error_curves):
+            values, errors = np.array(curve).T
+            if not (np.diff(values) >= 0).all() or not (errors >= 0).all() or not np.isfinite(values + errors).all():
+                raise ValueError("the values of error_curve must rise, and its errors be finite and not negative")
+        if self.dose_error_curves and len(self.dose_error_curves) != len(self.contract.dose_factors):
+            raise ValueError("dose_error_curves must have one curve for each of the contract's dose_factors")
         return self
 
 

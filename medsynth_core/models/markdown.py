@@ -44,6 +44,10 @@ def card_text(metadata: Metadata) -> str:
         f"## Results\n\n{_results(card.metrics, contract.output.unit)}",
         *([f"## Against baselines\n\n{_comparison(card)}"] if card.comparison else []),
         "## Uncertainty\n\n" + _curve(card.error_curve, contract.output.unit),
+        *(
+            f"At a dose reduced by a factor of {factor:g}:\n\n" + _curve(curve, contract.output.unit)
+            for factor, curve in zip(contract.dose_factors, card.dose_error_curves, strict=False)
+        ),
         "## Training\n\n"
         f"Cases: {', '.join(f'{len(names)} {split}' for split, names in training.split.items() if names)}. "
         f"Best of {training.recipe.get('epochs', '?')} epochs by validation: {training.best_epoch}. "

@@ -15,7 +15,7 @@ import torch
 
 from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, split_of
 from medsynth_core.errors import MedSynthError
-from medsynth_core.inference.choice import create_predictor
+from medsynth_core.inference.choice import AnyPredictor, create_predictor
 from medsynth_core.inference.device import choose_device
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.table import write_rows
@@ -132,8 +132,8 @@ def _write_package(
         metrics["test"] = mean_scores(list(scores.values()))
         rows = [{"case": case, **values} for case, values in scores.items()]
         write_rows(rows, package / "docs" / "training" / "test.csv")
-    curve = error_curve(predictor, val, recipe.contract)
-    metadata = _metadata(recipe, cases, folder, package, metrics, curve)
+    curves = _error_curves(predictor, val, recipe)
+    metadata = _metadata(recipe, cases, folder, package, metrics, curves)
     _write_json(package / METADATA, metadata)
     _write_json(package / "configs" / "inference.json", INFERENCE)
     for record in RECORDS:
@@ -176,13 +176,24 @@ def _stored_network(recipe: Recipe, package: Path) -> torch.nn.Module:
     return network
 
 
+def _error_curves(predictor: AnyPredictor, val: list[Pair], recipe: Recipe) -> dict[str, Any]:
+    """Return the card's error curve and, of a network that tells doses apart, one for each of them."""
+    curves: dict[str, Any] = {"error_curve": np.round(error_curve(predictor, val, recipe.contract), 4).tolist()}
+    if recipe.dose is not None and hasattr(predictor.network, "with_class"):
+        doses = range(len(recipe.contract.dose_factors))
+        parts = [[pair for pair in val if pair.dose == dose] for dose in doses]
+        found = [error_curve(predictor, pairs, recipe.contract) for pairs in parts]
+        curves["dose_error_curves"] = [np.round(curve, 4).tolist() for curve in found]
+    return curves
+
+
 def _metadata(
     recipe: Recipe,
     cases: list[Case],
     folder: RunFolder,
     package: Path,
     metrics: dict[str, dict[str, float]],
-    curve: list[tuple[float, float]],
+    curves: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the package's metadata: MONAI's keys, and MedSynth's."""
     about, contract = recipe.about, recipe.contract
@@ -212,7 +223,7 @@ def _metadata(
             "contract": contract.model_dump(mode="json"),
             "network": recipe.network.model_dump(mode="json"),
             "weights": {"file": WEIGHTS, "sha256": sha256(package / WEIGHTS), "precision": "float16"},
-            "error_curve": np.round(curve, 4).tolist(),
+            **curves,
             "training": {
                 "recipe": recipe.model_dump(mode="json"),
                 "split": {split: [case.name for case in cases if case.split == split] for split in SPLITS},

@@ -88,7 +88,8 @@ def _is_whole(volume: Volume, series: Volume, factors: tuple[float, float]) -> b
     if volume.shape != series.shape:
         return False
     bounds = [series.voxels / np.float32(factor) for factor in factors]
-    slack = ROUNDING + PRECISION * float(np.abs(bounds[0]).max())
+    whole_numbers = volume.voxels.dtype.kind in "iu"
+    slack = (ROUNDING if whole_numbers else 0.0) + PRECISION * float(np.abs(bounds[0]).max())
     above = (volume.voxels >= np.minimum(*bounds) - slack).all()
     return bool(above and (volume.voxels <= np.maximum(*bounds) + slack).all())
 

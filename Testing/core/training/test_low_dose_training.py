@@ -127,6 +127,20 @@ def test_activity_that_is_lost_is_told(run, monkeypatch):
     )
 
 
+def test_the_uncertainty_is_that_of_the_dose(run, manifest):
+    card = load_model(run / "tiny-dose").card
+    assert len(card.dose_error_curves) == 2
+    made = simulate_case(cases(manifest, "test")[0], dose_recipe())
+    quarter, fiftieth = (
+        synthesize(made.low[factor], run / "tiny-dose", device="cpu", uncertainty=True) for factor in (4.0, 50.0)
+    )
+    body = phantom_body_pet(3).voxels > 0.3
+    spread = [result.uncertainty.voxels[body].mean() for result in (quarter, fiftieth)]
+    assert 0 < spread[0] < spread[1]
+    wrong = [np.sqrt(np.mean((r.voxels - made.full.voxels)[body] ** 2)) for r in (quarter, fiftieth)]
+    assert spread[1] == pytest.approx(wrong[1], rel=0.6)
+
+
 @pytest.mark.parametrize("stop_at", [0.15, 0.6])
 def test_a_training_that_was_stopped_in_either_stage_ends_with_the_same_weights(manifest, tmp_path, stop_at):
     recipe = dose_recipe(discriminator={"name": "patchgan3d", "options": {"channels": 4, "layers": 2}}, image_pool=2,
