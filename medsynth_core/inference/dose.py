@@ -8,9 +8,9 @@ import numpy as np
 
 from medsynth_core.inference.choice import AnyPredictor
 from medsynth_core.inference.slabs import SlabPredictor
-from medsynth_core.preparation.case import Prepared
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.progress import Progress
+from medsynth_core.volume import Volume
 
 # Share of the total activity that may be lost or won before the user is told.
 ACTIVITY_TOLERANCE = 0.02
@@ -24,21 +24,21 @@ def probabilities(predictor: AnyPredictor) -> np.ndarray | None:
 def of_dose(
     contract: Contract,
     predictor: AnyPredictor,
-    values: np.ndarray,
-    prepared: Prepared,
+    volume: Volume,
+    result: np.ndarray,
     progress: Progress,
 ) -> dict[str, Any]:
     """Return what belongs into the provenance of a full-dose PET that was made from a low-dose one; {} for others.
 
     ``dose_reduction_factor`` is the one that the network finds most probable and ``dose_probabilities`` those of all,
-    by factor; ``activity_ratio`` is the total of the synthetic PET over that of the input, in the body. A ratio
-    off by more than 2 % is logged.
+    by factor; ``activity_ratio`` is the total of the synthetic PET over that of the input. A ratio off by more than
+    2 % is logged.
 
     Args:
         contract: of the model.
         predictor: after it has run.
-        values: (k, j, i) of the result in its unit, on the grid of ``prepared``.
-        prepared: the input on the model's grid.
+        volume: the input.
+        result: (k, j, i) of the synthetic PET on the same grid, in its unit.
         progress: reports.
     """
     found: dict[str, Any] = {}
@@ -49,11 +49,12 @@ def of_dose(
         by_factor = dict(zip(contract.dose_factors, shares.tolist(), strict=True))
         found["dose_reduction_factor"] = max(by_factor, key=lambda factor: by_factor[factor])
         found["dose_probabilities"] = {f"{factor:g}": round(share, 4) for factor, share in by_factor.items()}
-        progress.log(f"The input looks like a dose reduced by a factor of {found['dose_reduction_factor']:g}.")
-    # Slice by slice, as another copy of a whole body is large.
-    inverse = contract.input.intensity.inverse
-    before = sum(float(inverse(plane).sum(dtype=np.float64)) for plane in prepared.voxels)
-    after = float(values.sum(dtype=np.float64))
+        factor = found["dose_reduction_factor"]
+        looks = "the full dose" if factor == 1 else f"a dose reduced by a factor of {factor:g}"
+        progress.log(f"The input looks like {looks}.")
+    # Of the volumes themselves, so that what preparation leaves out is seen too.
+    before = float(volume.voxels.sum(dtype=np.float64))
+    after = float(result.sum(dtype=np.float64))
     found["activity_ratio"] = round(after / before, 4)
     if abs(after / before - 1) > ACTIVITY_TOLERANCE:
         progress.log(

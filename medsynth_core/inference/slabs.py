@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.inference.memory import NO_MEMORY, slab_budget
@@ -73,10 +74,16 @@ class SlabPredictor:
         """
         progress = progress or Progress()
         source = torch.from_numpy(np.ascontiguousarray(voxels, dtype=np.float32))
-        self._plan(voxels.shape)
+        slices = len(source)
+        if slices < self.slab.slices:
+            # As in training: the network has never seen fewer.
+            source = pad(source, (0, 0, 0, 0, 0, self.slab.slices - slices), value=self.contract.empty[0])
+        self._plan(tuple(source.shape))
+        if self._side < max(source.shape[1:]):
+            progress.log(f"Slices are computed in windows of {self._side}² voxels, as a whole one needs more memory.")
         while True:
             try:
-                return self._pass(source, progress)
+                return self._pass(source, progress)[:slices]
             except (torch.OutOfMemoryError, MemoryError) as error:
                 self._make_smaller(progress, error)
             except RuntimeError as error:
@@ -125,16 +132,24 @@ class SlabPredictor:
             some = used[first : first + self.batch_size]
             made, logits = self._predict(torch.stack([source[window(corner)] for corner in some])[:, None])
             for corner, answer in zip(some, made[:, 0].to(total.device), strict=True):
-                for dim, (axis, start) in enumerate(zip(axes, corner, strict=True)):
-                    answer *= _along(axis.weight(start), dim, total.device)
-                total[window(corner)] += answer
+                total[window(corner)] += self._weighted(answer, corner, axes)
             if logits is not None:
                 seen.append(logits.float().softmax(dim=1).cpu())
+        for corner in set(corners) - set(used):
+            # Nothing in, nothing out; weighted as an answer, for its neighbours reach into it.
+            nothing = torch.full(sizes, self.contract.empty[1], device=total.device)
+            total[window(corner)] += self._weighted(nothing, corner, axes)
         for dim, axis in enumerate(axes):
             total /= _along(axis.total(), dim, total.device)
         self.probabilities = torch.cat(seen).mean(dim=0).numpy() if seen else None
         progress(1.0, f"{len(used)} slabs done")
         return total.cpu().numpy()
+
+    def _weighted(self, answer: Tensor, corner: tuple[int, ...], axes: tuple[Windows, ...]) -> Tensor:
+        """Return a window's answer (d, h, w) as much as it counts where it lies."""
+        for dim, (axis, start) in enumerate(zip(axes, corner, strict=True)):
+            answer *= _along(axis.weight(start), dim, answer.device)
+        return answer
 
     def _stitching(self, size: int) -> torch.device:
         """Return where a result of ``size`` bytes is put together: on the device where it has room, else here."""

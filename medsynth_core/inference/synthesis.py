@@ -69,13 +69,14 @@ def synthesize(
     progress(0.95, "Returning to the grid of the volume")
     values = _inside(contract.output.intensity.inverse(mapped), prepared)
     del mapped  # a whole body at 2 mm has hundreds of megabytes
+    restored = prepared.restore(values)
     result = volume.replace(
-        voxels=prepared.restore(values),
+        voxels=restored,
         modality=contract.output.modality,
         unit=contract.output.unit,
         metadata={
             **_provenance(model, volume, predictor, time.monotonic() - started, log),
-            **of_dose(contract, predictor, values, prepared, recording),
+            **of_dose(contract, predictor, volume, restored, recording),
         },
         uncertainty=None,
     )

@@ -26,4 +26,7 @@ def expected_error(values: np.ndarray, card: Card, doses: np.ndarray | None = No
 
 
 def _at(values: np.ndarray, curve: tuple[tuple[float, float], ...]) -> np.ndarray:
-    return np.interp(values, *np.array(curve).T).astype(np.float32)
+    """Return the error of a curve at values; beyond its hottest one it grows in proportion."""
+    (hottest, error) = curve[-1]
+    found = np.interp(values, *np.array(curve).T)
+    return np.where(values > hottest, error / max(hottest, 1e-6) * values, found).astype(np.float32)

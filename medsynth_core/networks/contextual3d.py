@@ -80,7 +80,7 @@ class CG3DSRGAN(nn.Module):
 
     def memory_per_voxel(self) -> int:
         """Return the bytes that a forward pass needs for each voxel, about."""
-        return max(self.coarse.memory_per_voxel(), self.refine.memory_per_voxel())
+        return self.coarse.memory_per_voxel() + self.refine.memory_per_voxel()
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the refined image for a batch of images (n, 1, d, h, w)."""

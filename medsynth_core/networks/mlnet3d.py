@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import adaptive_avg_pool3d, interpolate
 
 # Output channels of the five levels, in multiples of the first one's.
 WIDTHS = (1, 2, 4, 8, 8)
@@ -48,8 +48,9 @@ class UNet3D(nn.Module):
 
     def memory_per_voxel(self) -> int:
         """Return the bytes that a forward pass needs for each voxel, about."""
-        # At half resolution the first level's features, their skip and the decoder's are there at once.
-        return 4 * (4 + 4 * self.channels // 8)
+        # At half resolution the first level's features, their skip and the decoder's are there at once, and the
+        # libraries keep copies in a layout of their own.
+        return 4 * (8 + 9 * self.channels // 8)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the network's image for a batch of images."""
@@ -73,6 +74,8 @@ class UNet3D(nn.Module):
 class MLNet3D(UNet3D):
     """The same U-Net with a perceptron on the mean of its innermost features that tells dose reduction factors apart.
 
+    The mean is taken where the image is above 0, which in a PET is the patient.
+
     Args:
         channels: of the first level.
         classes: dose reduction factors to tell apart.
@@ -88,7 +91,11 @@ class MLNet3D(UNet3D):
     def with_class(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the image, and the logits (n, classes) of the dose reduction factor."""
         levels = self._encode(image)
-        return self._decode(image, levels), self.head(levels[-1].mean(dim=(2, 3, 4)))
+        features = levels[-1]
+        # Where the image holds something: the dose must not depend on how much air is around the patient.
+        share = adaptive_avg_pool3d((image > 0).to(features.dtype), list(features.shape[2:]))  # type: ignore[arg-type]
+        mean = (features * share).sum(dim=(2, 3, 4)) / share.sum(dim=(2, 3, 4)).clamp_min(1e-6)
+        return self._decode(image, levels), self.head(mean)
 
 
 def _resized(features: Tensor, like: Tensor) -> Tensor:

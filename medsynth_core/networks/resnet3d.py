@@ -54,7 +54,7 @@ class ResNet3D(nn.Module):
 
     def memory_per_voxel(self) -> int:
         """Return the bytes that a forward pass needs for each voxel, about."""
-        return 4 * (2 + 4 * self.channels)
+        return 4 * (4 + 8 * self.channels)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the network's image for a batch of images."""

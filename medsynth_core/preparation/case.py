@@ -35,9 +35,13 @@ class Prepared:
 
 
 def model_grid(volume: Volume, contract: Contract) -> Grid:
-    """Return the grid of the contract's spacing and orientation (LPS) that covers ``volume``."""
+    """Return the grid of the contract's spacing, in the order nearest to LPS, that covers ``volume``.
+
+    For 2-D networks its slices are transaxial, whatever the tilt of the volume.
+    """
     grid = Grid.of(volume).oriented()
-    if not grid.straight():
+    # A 3-D network takes a tilted patient as it lies: to be turned would smooth the noise that it is to recognise.
+    if contract.slab is None and not grid.straight():
         grid = grid.straightened()
     if contract.spacing is None or np.allclose(grid.spacing, contract.spacing, rtol=EXACT):
         return grid

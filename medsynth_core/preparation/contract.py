@@ -21,8 +21,11 @@ CLIPPED_SHARE = 0.05
 CLIPPED_ABOVE = -700.0
 # Voxel sizes are rounded in files.
 VOXEL_TOLERANCE = 0.01
-# Filtered backprojection at the lowest doses leaves less below zero than this share of what lies above.
-NEGATIVE_SHARE = 0.5
+# A model whose input begins at 0 would cut off what lies below; more than this share of the activity is a bias.
+NEGATIVE_SHARE = 0.02
+# SUVbw is 1 where tracer is spread evenly. What lies above the first counts as tissue, whose median is less than the
+# second in any patient; a whole voxel of the third has never been seen.
+SUV_TISSUE, SUV_MEDIAN, SUV_HIGHEST = 0.05, 20.0, 2000.0
 MODALITY_NAMES = {"CT": "CT", "PT": "PET", "MR": "MR"}
 
 
@@ -110,7 +113,10 @@ class Contract(BaseModel):
             ]
         if wanted.unit == "HU":
             return list(not_hounsfield(volume.voxels))
-        return [*(_no_activity(volume.voxels) if wanted.modality == "PT" else ()), *self._wrong_voxels(volume)]
+        return [
+            *(_no_activity(volume.voxels, wanted.unit) if wanted.modality == "PT" else ()),
+            *self._wrong_voxels(volume),
+        ]
 
     def _wrong_voxels(self, volume: Volume) -> list[str]:
         if self.voxel_limits is None:
@@ -137,16 +143,35 @@ class Contract(BaseModel):
         return volume.replace(modality=self.input.modality, unit=self.input.unit)
 
 
-def _no_activity(voxels: np.ndarray) -> list[str]:
-    """Tell activity from other numbers: some of it is there, and noise alone goes below zero."""
+def _no_activity(voxels: np.ndarray, unit: str) -> list[str]:
+    """Tell activity in ``unit`` from other numbers: some of it is there, next to nothing is below zero."""
     positive = float(voxels.sum(where=voxels > 0, dtype=np.float64))
     negative = -float(voxels.sum(where=voxels < 0, dtype=np.float64))
     if positive == 0:
         return ["The volume holds no activity: no voxel is above zero; choose a PET with counts."]
     if negative > NEGATIVE_SHARE * positive:
         return [
-            f"The negative values of the volume amount to {negative / positive:.0%} of the positive ones, which is "
-            "more than the noise of a PET; choose a PET, and check its rescale slope and intercept."
+            f"The negative values of the volume amount to {negative / positive:.1%} of the positive ones, which the "
+            "model would cut off, and so add to the activity; choose a PET whose reconstruction has none (OSEM)."
+        ]
+    return _not_suv(voxels) if unit == "SUVbw" else []
+
+
+def _not_suv(voxels: np.ndarray) -> list[str]:
+    """Tell SUVbw from activity in Bq/mL and from other numbers, which a file may call SUVbw."""
+    tissue = voxels[voxels > SUV_TISSUE]
+    highest = float(voxels.max())
+    if tissue.size < FEW * voxels.size:
+        return [
+            f"The values of the volume (up to {highest:g}) are too low for SUVbw, in which tissue has about 1; check "
+            "its unit and its rescale slope."
+        ]
+    median = float(np.median(tissue))
+    if median > SUV_MEDIAN or highest > SUV_HIGHEST:
+        return [
+            f"The values of the volume (half of those above {SUV_TISSUE:g} exceed {median:.4g}, the highest is "
+            f"{highest:.4g}) are too high for SUVbw, in which tissue has about 1; convert activity in Bq/mL first, "
+            "from its DICOM series."
         ]
     return []
 

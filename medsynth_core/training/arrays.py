@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medsynth_core import __version__
 from medsynth_core.datasets.manifest import Case
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import atomic_write
@@ -131,6 +132,9 @@ def _fingerprint(case: Case, recipe: Recipe, paired: bool) -> str:
         "roles": [role in case.files for role in (recipe.input_role, recipe.target_role)],
         "contract": _relevant(recipe.contract),
         "dose": recipe.dose and [recipe.dose.model_dump(mode="json"), recipe.seed, recipe.contract.dose_factors],
+        # The name seeds the noise of simulated doses, and another version may prepare otherwise.
+        "case": case.name,
+        "version": __version__,
         "paired": paired,
         "common_field": recipe.common_field,
     }

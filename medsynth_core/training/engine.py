@@ -54,8 +54,9 @@ class Engine:
 
     def descend(self, optimiser: torch.optim.Optimizer, network: nn.Module, clip_norm: float) -> None:
         """Take an optimiser's step along the gradients of a network, averaged over processes and clipped."""
-        self._scaler.unscale_(optimiser)
+        # Averaged first: what overflowed in one process must keep all of them from stepping.
         self._average_gradients(network)
+        self._scaler.unscale_(optimiser)
         if clip_norm:
             nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
         self._scaler.step(optimiser)

@@ -122,10 +122,10 @@ class Trainer:
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.engine.device)
 
     def _enough(self) -> bool:
-        return (
-            stands_still(self._scores(), self.recipe.stop_after)
-            or self._learning_rate() < self.recipe.optimiser.stop_below
-        )
+        settings = self.recipe.optimiser
+        drops = plateau_drops(self._scores(), settings.patience)
+        small = settings.schedule == "plateau" and settings.learning_rate * settings.factor**drops < settings.stop_below
+        return small or stands_still(self._scores(), self.recipe.stop_after)
 
     def _train_epoch(self, progress: Progress, started: float) -> None:
         self.system.begin_epoch(self.epoch)

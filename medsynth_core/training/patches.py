@@ -67,7 +67,8 @@ class Patches(Dataset[Item]):
             return [0]
         first, last = int(used[0]), int(used[-1]) + 1
         step = max(self._depth // 2, 1)
-        return list(range(first, max(last - self._depth, first) + 1, step))
+        final = max(last - self._depth, first)
+        return [*range(first, final, step), final]
 
     def _tiles(self, pair: Pair) -> int:
         """Return how many patches beside each other cover the plane."""
@@ -76,7 +77,8 @@ class Patches(Dataset[Item]):
 
     def _corner(self, volume: Tensor, start: int, random: np.random.Generator) -> tuple[int, int, int]:
         depth, rows, columns = volume.shape
-        k = start + int(random.integers(-(self._depth // 4), self._depth // 4 + 1))
+        reach = self._depth // 4
+        k = start + int(random.integers(-reach, reach + 1))
         return (
             int(np.clip(k, 0, max(depth - self._depth, 0))),
             int(random.integers(max(rows - self._side, 0) + 1)),

@@ -11,6 +11,9 @@ from medsynth_core.inference.choice import AnyPredictor
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.training.arrays import Pair
 
+# Between which shares of the body's voxels, from the coldest to the hottest, an error is averaged.
+ERROR_SHARES = (0, 1 / 8, 2 / 8, 3 / 8, 4 / 8, 5 / 8, 6 / 8, 7 / 8, 0.95, 0.98, 0.992, 0.997, 0.999, 1)
+
 
 def answer(predictor: AnyPredictor, pair: Pair, contract: Contract) -> tuple[np.ndarray, np.ndarray]:
     """Return the synthetic and the real voxels (k, j, i) of a case in the output's unit, air outside the body."""
@@ -49,7 +52,8 @@ def validate(predictor: AnyPredictor, pairs: list[Pair], contract: Contract) -> 
 def error_curve(predictor: AnyPredictor, pairs: list[Pair], contract: Contract) -> list[tuple[float, float]]:
     """Return how wrong the network is where it says a value: pairs of (synthetic value, RMS error) in the unit.
 
-    The values are means of eight equally populated groups of body voxels. It is what a model can honestly say of
+    The values are means of groups of body voxels: eight equally populated ones, the last of which is divided again and
+    again towards the hottest voxels, which are few and where most is wrong. It is what a model can honestly say of
     its uncertainty: the spread of real values around a synthetic one, in patients like those it was validated on.
     """
     synthetic, squared = [], []
@@ -58,7 +62,9 @@ def error_curve(predictor: AnyPredictor, pairs: list[Pair], contract: Contract) 
         synthetic.append(predicted[pair.body])
         squared.append((predicted - real)[pair.body] ** 2)
     values, errors = np.concatenate(synthetic), np.concatenate(squared)
-    groups = np.array_split(np.argsort(values, kind="stable"), 8)
+    order = np.argsort(values, kind="stable")
+    edges = sorted({int(share * order.size) for share in ERROR_SHARES})
+    groups = [order[first:last] for first, last in zip(edges[:-1], edges[1:], strict=True)]
     points = [(float(values[group].mean()), float(np.sqrt(errors[group].mean()))) for group in groups if group.size]
     rising = [point for index, point in enumerate(points) if index == 0 or point[0] > points[index - 1][0]]
     # A network that says the same everywhere is equally wrong at every value.

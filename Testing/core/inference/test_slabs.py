@@ -47,11 +47,27 @@ def test_windows_cover_an_axis_and_count_nowhere_in_their_halo(length, size, ove
         assert start + size >= length or not weight[len(weight) - halo :].any()
 
 
-@pytest.mark.parametrize("depth", [9, 16, 30, 53])
+@pytest.mark.parametrize("depth", [32, 41, 53])
 def test_where_slabs_see_enough_there_are_no_seams(depth):
     network, voxels = refine(), noise(depth, 24, 20)
     made = SlabPredictor(network, contract(32, 14), CPU)(voxels)
     assert np.abs(made - whole(network, voxels)).max() < 1e-4
+
+
+@pytest.mark.parametrize("depth", [1, 9, 31])
+def test_a_volume_thinner_than_a_slab_is_filled_with_nothing_as_in_training(depth):
+    network, voxels = refine(), noise(depth, 24, 20)
+    filled = np.concatenate([voxels, np.zeros((32 - depth, 24, 20), dtype=np.float32)])
+    made = SlabPredictor(network, contract(32, 14), CPU)(voxels)
+    assert made.shape == voxels.shape and np.abs(made - whole(network, filled)[:depth]).max() < 1e-4
+
+
+def test_where_nothing_goes_in_what_is_called_empty_comes_out():
+    side = {**SIDE, "intensity": {"kind": "curve", "points": [[0, -1], [20, 1]]}}
+    made = SlabPredictor(refine(), Contract(input=side, output=side, slab={"slices": 8, "overlap": 4}), CPU)(
+        np.full((40, 16, 16), -1, dtype=np.float32)
+    )
+    assert (made == -1).all()
 
 
 def test_windows_in_the_plane_leave_no_seams_either():
@@ -107,7 +123,7 @@ def test_the_dose_is_that_of_all_slabs():
 
 
 def test_the_mirror_image_is_averaged_where_the_contract_says_so():
-    network, voxels = refine(), noise(12, 16, 16)
+    network, voxels = refine(), noise(16, 16, 16)
     both = SlabPredictor(network, contract(flip_average=True), CPU)(voxels)
     mirrored = np.ascontiguousarray(voxels[..., ::-1])
     expected = (whole(network, voxels) + whole(network, mirrored)[..., ::-1]) / 2

@@ -185,7 +185,9 @@ def test_a_recipe_that_contradicts_itself_is_refused(changes, words):
         (lambda pet: pet.replace(modality="CT", unit="HU"), "is CT, but this model takes PET"),
         (lambda pet: pet.replace(unit="Bq/mL"), "is in Bq/mL, but this model takes SUVbw"),
         (lambda pet: pet.replace(voxels=0 * pet.voxels), "holds no activity"),
-        (lambda pet: pet.replace(voxels=pet.voxels - 1), "negative values.*more than the noise"),
+        (lambda pet: pet.replace(voxels=pet.voxels - 0.1), "negative values.*would cut off"),
+        (lambda pet: pet.replace(voxels=5400 * pet.voxels, unit=""), "too high for SUVbw.*convert activity in Bq/mL"),
+        (lambda pet: pet.replace(voxels=0.004 * pet.voxels), "too low for SUVbw"),
         (
             lambda pet: pet.replace(ijk_to_ras=pet.ijk_to_ras @ np.diag([3, 3, 1, 1])),
             "12.00 × 12.00 × 3.00 mm.*2 to 6 mm",
