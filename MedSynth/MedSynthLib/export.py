@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
@@ -15,7 +16,7 @@ from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
 from MedSynthLib.job import VolumeJob, handed, removedOnFailure
 
-TEXTS, VALUES = ("model", "model_version", "weights_sha256"), ("limits", "source")
+TEXTS, VALUES = ("model", "model_version", "weights_sha256", "input_modality"), ("limits", "source")
 SERIES = "series"
 
 
@@ -53,6 +54,7 @@ class ExportJob(VolumeJob):
         volume = bridge.coreVolume(volumeNode)
         facts = {key: provenance.textOf(volumeNode, key) for key in TEXTS}
         facts |= {key: found for key in VALUES if (found := provenance.valueOf(volumeNode, key))}
+        facts["source"] = {**facts.get("source", {}), **_sourceSeries(volumeNode)}
         volume = volume.replace(metadata={**volume.metadata, **facts})
         check_free(folder)
         make_folder(folder.parent)
@@ -106,6 +108,15 @@ def whyNot(volumeNode, reference: Path | None = None) -> str:
 def _source(volumeNode) -> Path | None:
     """Return a file of the series that a node was made from."""
     return next((file for uid in provenance.sourceUIDs(volumeNode)[:1] if (file := dicom.fileOf(uid))), None)
+
+
+def _sourceSeries(volumeNode) -> dict[str, str]:
+    """Return the UIDs of study and series that a node was, on whatever way, made from; {} where they are not known."""
+    uid = next(iter(provenance.sourceUIDs(volumeNode)), "")
+    if not uid or dicom.fileOf(uid) is None:
+        return {}
+    tags = {"StudyInstanceUID": dicom.STUDY_UID, "SeriesInstanceUID": dicom.SERIES_UID}
+    return {keyword: slicer.dicomDatabase.instanceValue(uid, tag).strip() for keyword, tag in tags.items()}
 
 
 def _notWritten(folder: Path, problem: OSError) -> MedSynthError:

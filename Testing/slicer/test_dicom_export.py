@@ -78,6 +78,16 @@ def test_WhatASecondModelMadeIsExportedToo(result, tmp_path):
     assertSameSuv(read_volume(folder).voxels, slicer.util.arrayFromVolume(second))
 
 
+def test_AnotherSeriesOfTheStudyIsNoSource(result, tmp_path):
+    writePhantomPet(tmp_path / "other", SeriesInstanceUID="1.2.3.77")
+    header = dcmread(next(MedSynthLogic().exportDicom(result, tmp_path / "out", tmp_path / "other").iterdir()))
+    assert "SourceImageSequence" not in header and header.DecayCorrection == "NONE"
+    related = {one.SeriesInstanceUID: one.PurposeOfReferenceCodeSequence[0] for one in header.RelatedSeriesSequence}
+    source = dcmread(next((tmp_path / "series").iterdir())).SeriesInstanceUID
+    assert related["1.2.3.77"].CodeMeaning == "Same Anatomy"
+    assert related[source].CodeMeaning == "Source series for image processing operation"
+
+
 def test_WhatCannotBeExportedIsRefusedInASentence(result, suv, tmp_path):
     logic = MedSynthLogic()
     with pytest.raises(MedSynthError, match="Only what MedSynth has synthesized"):

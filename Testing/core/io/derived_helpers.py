@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_builder import item, write_series
+from dicom_builder import enhanced, injection, item, stored_pixels, write_series
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
+from pydicom.valuerep import DA, TM
 
 from medsynth_core.volume import LPS_TO_RAS, Volume
 
@@ -35,6 +38,7 @@ PATIENT = {
     "Manufacturer": "Scanner Works",
     "ManufacturerModelName": "Ring 3",
 }
+FLUORINE = item(CodeValue="77004003", CodingSchemeDesignator="SCT", CodeMeaning="^18^Fluorine")
 # What dciodvfy says of every object here. Debian's is of 2022 and does not know Synthetic Data, which is newer; and
 # of PET it takes for a rule what the standard notes: that value 2 of the image type will be PRIMARY.
 KNOWN_FINDINGS = (
@@ -56,9 +60,7 @@ def pet_reference(folder: Path, **tags: Any) -> Path:
         RadiopharmaceuticalStartTime="093000",
         RadionuclideTotalDose="370000000",
         RadionuclideHalfLife="6586.2",
-        RadionuclideCodeSequence=[
-            item(CodeValue="77004003", CodingSchemeDesignator="SCT", CodeMeaning="^18^Fluorine"),
-        ],
+        RadionuclideCodeSequence=[FLUORINE],
     )
     own = {
         "CorrectedImage": ["ATTN", "DECY", "SCAT"],
@@ -75,6 +77,49 @@ def pet_reference(folder: Path, **tags: Any) -> Path:
     chosen = {"SeriesInstanceUID": "1.2.3.41", **PATIENT, **own, **tags}
     write_series(folder, modality="PT", per_slice=per_slice, **chosen)
     return folder
+
+
+def enhanced_pet_reference(folder: Path, **tags: Any) -> Path:
+    """Write an enhanced PET in Bq/mL, an hour after the injection and on two beds half an hour apart.
+
+    It was corrected for decay to 11:00; None removes a tag.
+    """
+    stated = {
+        "SeriesInstanceUID": "1.2.3.42",
+        **PATIENT,
+        "Units": None,
+        "DecayCorrected": "YES",
+        "DecayCorrectionDateTime": "20250101110000",
+        "AttenuationCorrected": "YES",
+        "ScatterCorrected": "YES",
+        "RandomsCorrected": "NO",
+        "SeriesDate": "20250101",
+        "SeriesTime": "143000",
+        **injection(RadionuclideTotalDose=368.08, RadionuclideCodeSequence=[FLUORINE]),
+    }
+    dataset = enhanced(stored_pixels(3), [(-10, -20, height) for height in (0, 3, 6)], "PT", **{**stated, **tags})
+    (shared,) = dataset.SharedFunctionalGroupsSequence
+    unit = item(CodeValue="Bq/ml", CodingSchemeDesignator="UCUM", CodeMeaning="Bq/ml")
+    mapping = item(MeasurementUnitsCodeSequence=[unit], RealWorldValueSlope=2.5, RealWorldValueIntercept=0.0)
+    shared.RealWorldValueMappingSequence = [mapping]
+    beds = ("20250101110000", "20250101110000", "20250101113000")
+    for group, began in zip(dataset.PerFrameFunctionalGroupsSequence, beds, strict=True):
+        group.FrameContentSequence = [item(FrameAcquisitionDateTime=began, FrameAcquisitionDuration=300000.0)]
+    folder.mkdir(parents=True)
+    dataset.save_as(folder / "enhanced.dcm", enforce_file_format=True)
+    return folder
+
+
+def series_start(header: FileDataset) -> datetime:
+    """Return the time that the Frame Reference Time of a slice counts from."""
+    return datetime.combine(DA(header.SeriesDate), TM(header.SeriesTime))
+
+
+def decay_event(header: FileDataset) -> datetime:
+    """Return the time that the values of a classic slice are corrected to, by PS3.3 C.8.9.1.1.5."""
+    (tracer,) = header.RadiopharmaceuticalInformationSequence
+    waited = math.log(header.DecayFactor) * tracer.RadionuclideHalfLife / math.log(2)
+    return series_start(header) + timedelta(seconds=header.FrameReferenceTime / 1000 - waited)
 
 
 def synthetic(

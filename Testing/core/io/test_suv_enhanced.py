@@ -34,6 +34,7 @@ def enhanced_pet(*mappings: Dataset, positions: Any = HEIGHTS, **tags: Any) -> F
         "AttenuationCorrected": "YES",
         "SeriesDate": "20250101",
         "SeriesTime": "143000",
+        "AcquisitionDateTime": "20250101110000",
         "RadiopharmaceuticalInformationSequence": [item(**{**INJECTION, "RadionuclideTotalDose": 368.08})],
     }
     dataset = enhanced(stored_pixels(len(positions)), positions, "PT", **{**stated, **tags})

@@ -27,6 +27,10 @@ def header(injected: dict[str, Any] | None = None, **tags: Any) -> Dataset:
     return made
 
 
+def injected_at(moment: str) -> dict[str, Any]:
+    return {"RadiopharmaceuticalStartDateTime": moment, "RadiopharmaceuticalStartTime": moment[8:]}
+
+
 def convert(*slices: Dataset, unit: str = "SUVbw") -> Conversion:
     return pet_conversion(slices, VOXEL_ML, "the series X", unit)
 
@@ -90,12 +94,72 @@ def test_a_refusal_names_the_tag(injected, tags, tag):
 
 
 def test_times_that_contradict_each_other_are_refused():
-    after = {"RadiopharmaceuticalStartDateTime": "20250101110230"}
+    after = injected_at("20250101110230")
     assert "the injection is 150 s later than the scan (Radiopharmaceutical Start DateTime (0018,1078); Series" in (
+        refusal(header(after))
+    )
+    after = {"RadiopharmaceuticalStartDateTime": None, "RadiopharmaceuticalStartTime": "110020"}
+    assert "the injection is 20 s later than the scan (Radiopharmaceutical Start Time (0018,1072)" in (
         refusal(header(after))
     )
     shifted = {"RadiopharmaceuticalStartDateTime": "20241231100000"}
     assert "between injection and scan lie 25.0 hours" in refusal(header(shifted))
+
+
+def test_the_two_tags_of_the_injection_must_not_contradict_each_other():
+    says = {"RadiopharmaceuticalStartDateTime": "20250101101500", "RadiopharmaceuticalStartTime": "100000"}
+    assert "was given at 10:15:00, and Radiopharmaceutical Start Time (0018,1072) at 10:00:00" in refusal(header(says))
+    rounded = {"RadiopharmaceuticalStartDateTime": "20250101100000", "RadiopharmaceuticalStartTime": "100030"}
+    assert factor(rounded) == pytest.approx(FACTOR)
+
+
+@pytest.mark.parametrize(("code", "half_life"), [("C-168A4", 282276.0), ("C-114A5", 360806.4), ("C-127A2", 45723.6)])
+def test_a_time_without_a_date_leaves_the_day_of_a_long_lived_tracer_open(code, half_life):
+    tracer = {"RadionuclideHalfLife": half_life, "RadionuclideCodeSequence": [item(CodeValue=code)]}
+    undated = {**tracer, "RadiopharmaceuticalStartDateTime": None, "RadiopharmaceuticalStartTime": "100000"}
+    message = refusal(header(undated))
+    assert "the injection may have been days before; enter Radiopharmaceutical Start DateTime (0018,1078)" in message
+    days = {**tracer, "RadiopharmaceuticalStartDateTime": "20241228110000", "RadiopharmaceuticalStartTime": None}
+    assert factor(days) == pytest.approx(70000 / (368.08e6 * 2 ** (-4 * 86400 / half_life)))
+
+
+def test_a_long_wait_is_doubted():
+    assert used(header(injected_at("20250101030000")))["warnings"] == [
+        "Between injection and scan lie 8.0 hours (Radiopharmaceutical Start DateTime (0018,1078); Series Time "
+        "(0008,0031)), more than 4 half-lives."
+    ]
+    assert used(header(injected_at("20250101040000")))["warnings"] == []
+
+
+def test_a_series_time_of_midnight_is_no_start_of_the_scan():
+    blanked = header({"RadiopharmaceuticalStartDateTime": None}, SeriesTime="000000")
+    assert "Series Time (0008,0031) is 660 minutes before the first acquisition, and Acquisition" in refusal(blanked)
+    unknown = header(SeriesTime="000000", FrameReferenceTime=None)
+    assert "and nothing else says when the scan began; correct it" in refusal(unknown)
+
+
+def test_a_series_may_begin_long_before_its_slices_where_the_frames_count_from_it():
+    late = {"SeriesTime": "110000", "AcquisitionTime": "140000", "FrameReferenceTime": 3 * 3600_000 + 149605}
+    counted = header(injected_at("20250101100000"), **late)
+    assert convert(counted).factors == pytest.approx([FACTOR]) and used(counted)["warnings"] == []
+
+
+def test_a_late_bed_whose_frames_count_from_itself_is_doubted():
+    (warning,) = used(header(AcquisitionTime="113000"))["warnings"]
+    assert warning.startswith("Series Time (0008,0031) is 30 minutes before the first acquisition; Acquisition Time")
+
+
+@pytest.mark.parametrize(
+    ("dose", "weight", "words"),
+    [
+        (368080, 70, "make 0.00526 MBq per kg, which nobody is given"),
+        (9.95, 70, "make 0.142 MBq per kg"),
+        (368.08e6, 0.07, "make 5.26e+03 MBq per kg"),
+    ],
+)
+def test_a_dose_that_nobody_is_given_is_refused(dose, weight, words):
+    message = refusal(header({"RadionuclideTotalDose": dose}, PatientWeight=weight))
+    assert words in message and "enter the dose in Bq and the weight in kg" in message
 
 
 def test_two_injections_are_refused():
@@ -196,7 +260,7 @@ def test_activity_is_what_is_stored():
 )
 def test_a_missing_half_life_follows_from_the_nuclide(code, half_life):
     coded = {"RadionuclideHalfLife": None, "RadionuclideCodeSequence": [item(CodeValue=code)]}
-    coded["RadiopharmaceuticalStartDateTime"] = "20250101105900"
+    coded |= injected_at("20250101105900")
     told = used(header(coded))
     assert told["half_life_s"] == half_life and "is missing: taken as" in told["warnings"][0]
     assert told["factor"] == pytest.approx(70000 / (368.08e6 * 2 ** (-60 / half_life)))
@@ -205,6 +269,12 @@ def test_a_missing_half_life_follows_from_the_nuclide(code, half_life):
 def test_a_half_life_of_another_nuclide_is_doubted():
     coded = {"RadionuclideHalfLife": 4057.74, "RadionuclideCodeSequence": [item(CodeValue="C-111A1")]}
     assert "but F-18 has 6586.2 s" in used(header(coded))["warnings"][0]
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(109.77, "C-111A1"), (109.77, "other"), (67.7, "C-131A3")])
+def test_a_half_life_in_minutes_is_refused(minutes, code):
+    stated = {"RadionuclideHalfLife": minutes, "RadionuclideCodeSequence": [item(CodeValue=code)]}
+    assert f"is {minutes:g} s, which" in refusal(header(stated)) and "in minutes" in refusal(header(stated))
 
 
 def test_the_series_time_counts_unless_an_acquisition_began_before_it():
@@ -254,7 +324,11 @@ def test_values_that_are_not_corrected_are_corrected_slice_by_slice():
 def test_time_zones_are_heeded():
     utc = {"RadiopharmaceuticalStartDateTime": "20250101090000.000+0000"}
     assert factor(utc, TimezoneOffsetFromUTC="+0100") == pytest.approx(FACTOR)
-    assert factor({"RadiopharmaceuticalStartDateTime": "20250101100000+0530"}) == pytest.approx(FACTOR)
+    alone = header({"RadiopharmaceuticalStartDateTime": "20250101100000+0530"})
+    assert convert(alone).factors == pytest.approx([FACTOR])
+    other = {"RadiopharmaceuticalStartDateTime": "20250101090000+0000"}
+    assert "was given at 09:00:00, and" in refusal(header(other))
+    assert "states a time zone, but not Timezone Offset From UTC (0008,0201)" in used(alone)["warnings"][0]
 
 
 def test_a_date_without_a_time_is_no_injection_time():

@@ -22,10 +22,12 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import check_free, whole_folder
 from medsynth_core.io.dicom.derived_common import common_tags, references
 from medsynth_core.io.dicom.derived_ct_mr import ct_series, mr_series
+from medsynth_core.io.dicom.derived_decay import Decay, decay_of
 from medsynth_core.io.dicom.derived_items import item, numbers
 from medsynth_core.io.dicom.derived_pet import pet_image, pet_series
 from medsynth_core.io.dicom.derived_pixels import StoredSlice, stored_slices
 from medsynth_core.io.dicom.derived_reference import Reference, read_reference
+from medsynth_core.io.dicom.derived_window import window
 from medsynth_core.volume import LPS_TO_RAS, Volume
 
 _CLASSES = {
@@ -81,7 +83,8 @@ def write_dicom(
         warnings.simplefilter("ignore")  # odd values that the reference already had
         found = read_reference(Path(reference), volume)
         slices = stored_slices(volume)
-        series = _series_tags(volume, found, series_description)
+        decay = decay_of(found)
+        series = _series_tags(volume, found, decay, series_description)
         series.update(
             item(
                 PixelSpacing=numbers(spacing[1::-1]),
@@ -93,7 +96,7 @@ def write_dicom(
         along = np.linalg.det(direction) > 0
         with whole_folder(target) as folder:
             for number, k in enumerate(range(len(slices))[:: 1 if along else -1], start=1):
-                made = _slice_tags(volume, found, k, number)
+                made = _slice_tags(volume, found, decay, k, number)
                 made.update(series)
                 made.update(_pixels(slices[k], volume.modality))
                 _save(made, folder / f"{number:04d}.dcm")
@@ -114,24 +117,25 @@ def _check_unit(volume: Volume) -> None:
         )
 
 
-def _series_tags(volume: Volume, reference: Reference, description: str) -> Dataset:
+def _series_tags(volume: Volume, reference: Reference, decay: Decay, description: str) -> Dataset:
     made = common_tags(volume, reference, description)
     made.SOPClassUID, made.ImageType = _CLASSES[volume.modality], _IMAGE_TYPES[volume.modality]
+    made.update(window(volume, reference))
     if volume.modality == "PT":
-        made.update(pet_series(reference.header, volume.shape[0]))
+        made.update(pet_series(reference, volume.shape[0], decay))
     else:
         made.update((ct_series if volume.modality == "CT" else mr_series)(reference.header))
     made.remove_private_tags()  # in sequences of the reference
     return made
 
 
-def _slice_tags(volume: Volume, reference: Reference, k: int, number: int) -> Dataset:
+def _slice_tags(volume: Volume, reference: Reference, decay: Decay, k: int, number: int) -> Dataset:
     crossed = reference.crossed_by(volume, k)
     made = references(crossed, reference)
     made.InstanceNumber = number
     made.ImagePositionPatient = numbers((LPS_TO_RAS @ volume.ijk_to_ras @ [0, 0, k, 1])[:3])
     if volume.modality == "PT":
-        made.update(pet_image(reference.headers[crossed[len(crossed) // 2].file], number))
+        made.update(pet_image(reference, crossed[len(crossed) // 2], decay, number))
     return made
 
 

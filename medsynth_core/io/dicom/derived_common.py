@@ -42,7 +42,7 @@ def common_tags(volume: Volume, reference: Reference, description: str) -> Datas
         reference: whose patient, study and frame of reference it has.
         description: what the series description says behind the mark; ``""`` for modality and model.
     """
-    header, now = reference.header, datetime.now()
+    header, (now, zone) = reference.header, _now(reference.header)
     made = item(
         Modality=volume.modality,
         SeriesInstanceUID=generate_uid(prefix=None),
@@ -64,10 +64,21 @@ def common_tags(volume: Volume, reference: Reference, description: str) -> Datas
     made.add_new(SYNTHETIC_DATA, "CS", "YES")
     carry_or_empty(header, made, _MUST_BE_THERE)
     carry(header, made, _CARRIED)
+    made.update(zone)
     if len(str(made.StudyID or "")) > 16:
         made.StudyID = str(made.StudyID)[:16]  # the longest that is valid; it identifies nothing
-    made.update(_equipment(volume, header))
+    made.update(_equipment(volume, header, now))
     return made
+
+
+def _now(header: Dataset) -> tuple[datetime, Dataset]:
+    """Return the time, in the zone that all times of the reference are in if it states one, and what states that."""
+    zone = Dataset()
+    carry(header, zone, ["TimezoneOffsetFromUTC"])
+    try:
+        return datetime.now(datetime.strptime(str(zone.get("TimezoneOffsetFromUTC")), "%z").tzinfo), zone
+    except ValueError:
+        return datetime.now(), Dataset()
 
 
 def references(frames: list[Frame], reference: Reference) -> Dataset:
@@ -126,7 +137,7 @@ def _related_series(volume: Volume, reference: Reference) -> list[Dataset]:
     ]
 
 
-def _equipment(volume: Volume, header: Dataset) -> Dataset:
+def _equipment(volume: Volume, header: Dataset, now: datetime) -> Dataset:
     """Return what made the pixels (MedSynth) and what else contributed (the scanner)."""
     ours = {
         "Manufacturer": "MedSynth",
@@ -137,7 +148,7 @@ def _equipment(volume: Volume, header: Dataset) -> Dataset:
     carry(header, scanner, ["Manufacturer", "ManufacturerModelName", "SoftwareVersions"])
     synthesizer = item(
         PurposeOfReferenceCodeSequence=code(SYNTHESIZING_EQUIPMENT),
-        ContributionDateTime=f"{datetime.now():%Y%m%d%H%M%S}",
+        ContributionDateTime=f"{now:%Y%m%d%H%M%S}",
         ContributionDescription=text(f"{MARK}: {_what(volume)}", 1024),
         **ours,
     )

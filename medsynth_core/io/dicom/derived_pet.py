@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from datetime import datetime
+
 from pydicom.dataset import Dataset
 
-from medsynth_core.io.dicom.derived_items import carry, carry_or_empty, code, item, value
+from medsynth_core.errors import MedSynthError
+from medsynth_core.io.dicom.derived_decay import Decay
+from medsynth_core.io.dicom.derived_items import carry_or_empty, code, item, numbers, value
+from medsynth_core.io.dicom.derived_reference import Reference
+from medsynth_core.io.dicom.frames import Frame
+from medsynth_core.io.suv.radionuclide import LEAST_BQ
+from medsynth_core.io.suv.tags import text
+from medsynth_core.io.suv.times import date_time
 
+_ACQUISITION = ("AcquisitionDate", "AcquisitionTime")
 _RECUMBENT = ("102538003", "SCT", "recumbent")
 _HEADS = {"HF": ("102540008", "SCT", "headfirst"), "FF": ("102541007", "SCT", "feet-first")}
 _SIDES = {
@@ -14,27 +25,45 @@ _SIDES = {
     "DR": ("102535000", "SCT", "right lateral decubitus"),
     "DL": ("102536004", "SCT", "left lateral decubitus"),
 }
+# What enhanced PET states one by one, as terms of Corrected Image.
+_CORRECTIONS = {
+    "DecayCorrected": "DECY",
+    "AttenuationCorrected": "ATTN",
+    "ScatterCorrected": "SCAT",
+    "DeadTimeCorrected": "DTIM",
+    "GantryMotionCorrected": "MOTN",
+    "PatientMotionCorrected": "PMOT",
+    "CountLossNormalizationCorrected": "CLIM",
+    "RandomsCorrected": "RAN",
+    "NonUniformRadialSamplingCorrected": "RADL",
+    "SensitivityCalibrated": "DCAL",
+    "DetectorNormalizationCorrection": "NORM",
+}
 
 
-def pet_series(reference: Dataset, slices: int) -> Dataset:
-    """Return what all slices of a synthetic PET share, with what is known of the tracer from ``reference``.
+def pet_series(reference: Reference, slices: int, decay: Decay) -> Dataset:
+    """Return what all slices of a synthetic PET share.
 
-    SUV is stored as such (``GML``, ``BW``) and not turned back into Bq/mL: then no reader has to divide by dose
-    and weight again, or correct for decay once more, and a PET that was made of a CT, of which nobody knows a
-    dose, is read like any other.
+    Tracer and corrections are those of the reference if the PET was made from that. SUV is stored as such (``GML``,
+    ``BW``) and not turned back into Bq/mL: then no reader has to divide by dose and weight again, or correct for
+    decay once more, and a PET that was made of a CT, of which nobody knows a dose, is read like any other.
     """
+    header, source = reference.header, reference.frames[0].tags if reference.is_source_pet else Dataset()
     made = item(
         Units="GML",
         SUVType="BW",
         CountsSource="EMISSION",
-        SeriesType=["WHOLE BODY" if "WHOLE BODY" in (value(reference, "SeriesType") or []) else "STATIC", "IMAGE"],
+        SeriesType=["WHOLE BODY" if "WHOLE BODY" in (value(source, "SeriesType") or []) else "STATIC", "IMAGE"],
         NumberOfSlices=slices,
-        # Which moment the values are corrected to is as in the reference; of a CT's synthetic PET nothing decayed.
-        DecayCorrection=value(reference, "DecayCorrection") or "NONE",
+        DecayCorrection=decay.correction,
+        CorrectedImage=_corrections(reference, decay),
+        RadiopharmaceuticalInformationSequence=_tracers(source),
     )
-    carry_or_empty(reference, made, ["CorrectedImage", "CollimatorType", "RadiopharmaceuticalInformationSequence"])
-    carry_or_empty(reference, made, ["PatientOrientationCodeSequence", "PatientGantryRelationshipCodeSequence"])
-    position = str(value(reference, "PatientPosition") or "")
+    if decay.series is not None:
+        made.SeriesDate, made.SeriesTime = _date_and_time(decay.series)
+    carry_or_empty(header if reference.is_source_pet else Dataset(), made, ["CollimatorType"])
+    carry_or_empty(header, made, ["PatientOrientationCodeSequence", "PatientGantryRelationshipCodeSequence"])
+    position = str(value(header, "PatientPosition") or "")
     if not made.PatientOrientationCodeSequence and position[:2] in _HEADS and position[2:] in _SIDES:
         # PET states the patient's position in codes, CT and MR in letters (HFS).
         lying = item(PatientOrientationModifierCodeSequence=code(_SIDES[position[2:]]))
@@ -44,12 +73,48 @@ def pet_series(reference: Dataset, slices: int) -> Dataset:
     return made
 
 
-def pet_image(reference: Dataset, number: int) -> Dataset:
-    """Return what belongs to slice ``number`` (from 1) alone: the times of the reference's slice at its place."""
-    made = item(ImageIndex=number, FrameReferenceTime="0")
-    carry_or_empty(reference, made, ["AcquisitionDate", "AcquisitionTime", "ActualFrameDuration"])
-    carry(reference, made, ["FrameReferenceTime"])
-    if value(reference, "DecayCorrection") not in (None, "NONE"):
-        made.DecayFactor = "1"
-        carry(reference, made, ["DecayFactor"])
+def pet_image(reference: Reference, frame: Frame, decay: Decay, number: int) -> Dataset:
+    """Return what belongs to slice ``number`` (from 1) alone: the times of ``frame`` of the reference, at its place."""
+    made = item(ImageIndex=number)
+    source = frame.tags if reference.is_source else Dataset()
+    carry_or_empty(source, made, [*_ACQUISITION, "ActualFrameDuration"])
+    if not made.AcquisitionTime:
+        made.update(_acquired(source))
+    made.update(decay.of(frame))
     return made
+
+
+def _corrections(reference: Reference, decay: Decay) -> list[str]:
+    if not reference.is_source_pet:
+        return []
+    stated = value(reference.frames[0].tags, "CorrectedImage") or []
+    made = [stated] if isinstance(stated, str) else list(stated)
+    made = made or [term for keyword, term in _CORRECTIONS.items() if value(reference.header, keyword) == "YES"]
+    if decay.correction == "NONE":
+        return [term for term in made if term != "DECY"]
+    return made if "DECY" in made else [*made, "DECY"]
+
+
+def _tracers(source: Dataset) -> list[Dataset]:
+    """Return what was injected, with the dose in Bq; enhanced PET states it in MBq."""
+    made = [deepcopy(tracer) for tracer in value(source, "RadiopharmaceuticalInformationSequence") or []]
+    for tracer in made:
+        dose = value(tracer, "RadionuclideTotalDose")
+        if dose is not None and 0 < dose < LEAST_BQ:
+            tracer.RadionuclideTotalDose = numbers([dose * 1e6])[0]
+        if value(tracer, "RadionuclideCodeSequence") is None:
+            tracer.RadionuclideCodeSequence = []  # must be there
+    return made
+
+
+def _acquired(tags: Dataset) -> Dataset:
+    """Return the time of acquisition of a slice that states it with the date in one, as frames of enhanced PET do."""
+    try:
+        moment = date_time(text(tags, "AcquisitionDateTime"), "AcquisitionDateTime", tags)
+    except MedSynthError:
+        moment = None
+    return Dataset() if moment is None else item(**dict(zip(_ACQUISITION, _date_and_time(moment), strict=True)))
+
+
+def _date_and_time(moment: datetime) -> tuple[str, str]:
+    return f"{moment:%Y%m%d}", f"{moment:%H%M%S.%f}"

@@ -45,6 +45,11 @@ class Reference:
         """The header of the first slice, for what all slices share."""
         return self.headers[self.frames[0].file]
 
+    @property
+    def is_source_pet(self) -> bool:
+        """Whether the volume was made from it and it is a PET, so that what it says of the tracer is true of both."""
+        return self.is_source and self.series.modality == "PT"
+
     def crossed_by(self, volume: Volume, k: int) -> list[Frame]:
         """Return the slices that slice ``k`` of ``volume`` lies in, or the nearest one where it lies beyond them."""
         rows, columns = volume.shape[1:]
@@ -69,8 +74,7 @@ def read_reference(path: Path, volume: Volume) -> Reference:
         numbers = {series_number(_header(path_of(one.headers[0]))) for one in found}
     except OSError as error:
         raise MedSynthError(f"The reference {path} cannot be read: {error.strerror or error}.") from error
-    is_source = _source(volume, "SeriesInstanceUID") in ("", series.uid)
-    reference = Reference(series, frames, matrix, headers, is_source, numbers)
+    reference = Reference(series, frames, matrix, headers, _is_source(series, volume), numbers)
     _check_study(reference)
     _check_place(reference, volume)
     return reference
@@ -82,9 +86,23 @@ def source_series(volume: Volume) -> tuple[str, str]:
 
 
 def _source(volume: Volume, keyword: str) -> str:
-    """Return what the metadata of a result say of its input, or those of a volume read from DICOM of itself."""
-    facts: Any = volume.metadata.get("source", volume.metadata)
-    return str(facts.get(keyword) or "") if isinstance(facts, dict) else ""
+    """Return what the metadata of a result say of its first input, or those of a volume read from DICOM of itself."""
+    return str(_history(volume)[-1].get(keyword) or "")
+
+
+def _history(volume: Volume) -> list[dict[str, Any]]:
+    """Return the metadata of a volume, of what it was made from, and so on."""
+    found = [volume.metadata]
+    while isinstance(found[-1].get("source"), dict):
+        found.append(found[-1]["source"])
+    return found
+
+
+def _is_source(series: Series, volume: Volume) -> bool:
+    """Tell whether a volume was made from a series; where nothing says from which, from the one that is given."""
+    uid = _source(volume, "SeriesInstanceUID")
+    inputs = [facts["input_modality"] for facts in _history(volume) if facts.get("input_modality")]
+    return uid == series.uid if uid else inputs[-1:] in ([], [series.modality])
 
 
 def _series(found: list[Series], path: Path, volume: Volume) -> Series:

@@ -38,12 +38,13 @@ _TAGS: list[str | tuple[int, int]] = [
     "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PatientID", "PatientName",
 ]  # fmt: skip
-# What an SUV depends on.
+# What an SUV depends on, and what a PET that is derived from it states of decay.
 _PET_TAGS: list[str | tuple[int, int]] = [
     "Units", "SUVType", "CorrectedImage", "AttenuationCorrected", "DecayCorrection", "DecayCorrected",
     "DecayCorrectionDateTime", "SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime",
-    "TimezoneOffsetFromUTC", "ActualFrameDuration", "FrameReferenceTime", "DoseCalibrationFactor", "SeriesType",
-    "RadiopharmaceuticalInformationSequence", "PatientWeight", "PatientSize", "PatientSex", *PRIVATE_TAGS,
+    "TimezoneOffsetFromUTC", "ActualFrameDuration", "FrameReferenceTime", "DecayFactor", "DoseCalibrationFactor",
+    "SeriesType", "RadiopharmaceuticalInformationSequence", "PatientWeight", "PatientSize", "PatientSex",
+    *PRIVATE_TAGS,
 ]  # fmt: skip
 _READ_TAGS = [*(Tag(tag) for tag in _TAGS + _PET_TAGS), *MARK_TAGS]
 

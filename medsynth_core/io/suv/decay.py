@@ -21,7 +21,11 @@ from medsynth_core.io.suv.times import acquisition_times, date_time, injection_t
 
 _CORRECTED = {"YES": "START", "NO": "NONE"}  # Decay Corrected of enhanced PET
 _LONGEST = 10  # half-lives between injection and scan; after more, hardly a thousandth would be left
+_MANY = 4  # half-lives that are seldom waited for
 _SAME_MOMENT_S = 60
+# How long before the first acquisition a series' time needs a reason: the slices may be those of a late bed, whose
+# frames count from itself; but no scan takes as long as the latter.
+_DOUBTFUL_S, _IMPOSSIBLE_S = 15 * 60, 2 * 3600
 
 
 def decay_correction(slices: Sequence[Dataset], notes: Notes) -> str:
@@ -56,16 +60,17 @@ def remaining(slices: Sequence[Dataset], notes: Notes) -> list[float]:
     correction = decay_correction(slices, notes)
     if correction == "ADMIN":
         return [1.0] * len(slices)
-    rate = math.log(2) / half_life_s(slices, notes)
+    half_life = half_life_s(slices, notes)
+    rate = math.log(2) / half_life
     if correction == "START":
         moments, notes.used["reference_time"] = reference_times(slices, rate, notes)
         means = [1.0] * len(slices)
     else:
         moments, notes.used["reference_time"] = acquisition_times(slices), named("AcquisitionTime")
         means = [math.exp(-rate * mean_delay(frame_duration_s(dataset), rate)) for dataset in slices]
-    injected, notes.used["injection_time"] = injection_time(slices, min(moments))
+    injected, notes.used["injection_time"] = injection_time(slices, min(moments), half_life, notes)
     delays = [(moment - injected).total_seconds() for moment in moments]
-    _refuse_contradiction(delays, rate, notes)
+    _doubt_delays(delays, half_life, notes)
     notes.span("injection_to_reference_s", delays)
     return [mean * math.exp(-rate * delay) for mean, delay in zip(means, delays, strict=True)]
 
@@ -91,6 +96,7 @@ def reference_times(slices: Sequence[Dataset], rate: float, notes: Notes) -> tup
     acquired = acquisition_times(slices)
     series = series_time(slices)
     if series is not None and series <= min(acquired):
+        _doubt_series_time(series, slices, acquired, rate, notes)
         return [series] * len(slices), named("SeriesTime")
     scan = date_time(GE_SCAN_TIME.text(slices[0]), str(GE_SCAN_TIME), slices[0])
     if scan is not None:
@@ -99,9 +105,7 @@ def reference_times(slices: Sequence[Dataset], rate: float, notes: Notes) -> tup
     if min(offsets) == 0:
         notes.warnings.append(f"{named('FrameReferenceTime')} counts from 0: the first acquisition's time was taken.")
         return [min(acquired)] * len(slices), named("AcquisitionTime")
-    delays = [mean_delay(frame_duration_s(dataset), rate) for dataset in slices]
-    timings = zip(acquired, delays, offsets, strict=True)
-    moments = [began + timedelta(seconds=delay - offset) for began, delay, offset in timings]
+    moments = _by_frames(slices, acquired, offsets, rate)
     apart = (max(moments) - min(moments)).total_seconds()
     if apart > _SAME_MOMENT_S:
         raise MedSynthError(
@@ -109,6 +113,43 @@ def reference_times(slices: Sequence[Dataset], rate: float, notes: Notes) -> tup
             f"that are {apart:.0f} s apart, so it is not clear when it began; correct {named('SeriesTime')} to it"
         )
     return moments, f"{named('AcquisitionTime')} less {named('FrameReferenceTime')}"
+
+
+def _by_frames(
+    slices: Sequence[Dataset], acquired: list[datetime], offsets: list[float], rate: float
+) -> list[datetime]:
+    delays = [mean_delay(frame_duration_s(dataset), rate) for dataset in slices]
+    timings = zip(acquired, delays, offsets, strict=True)
+    return [began + timedelta(seconds=delay - offset) for began, delay, offset in timings]
+
+
+def _doubt_series_time(
+    series: datetime, slices: Sequence[Dataset], acquired: list[datetime], rate: float, notes: Notes
+) -> None:
+    """Refuse a series' time long before its first acquisition, unless the frames count from it; doubt a shorter one.
+
+    Programs that remove what identifies a patient write midnight, or the study's time.
+    """
+    before = (min(acquired) - series).total_seconds()
+    if before <= _DOUBTFUL_S:
+        return
+    offsets = [number(dataset, "FrameReferenceTime") for dataset in slices]
+    durations = [number(dataset, "ActualFrameDuration") for dataset in slices]
+    known = [offset / 1000 for offset in offsets if offset]
+    if len(known) == len(slices) and all(durations):
+        moments = _by_frames(slices, acquired, known, rate)
+        apart = max(abs((moment - series).total_seconds()) for moment in moments)
+        if apart <= _SAME_MOMENT_S:
+            return
+        others = f"{named('AcquisitionTime')} less {named('FrameReferenceTime')} is {apart / 60:.1f} minutes off"
+    else:
+        others = "nothing else says when the scan began"
+    if before > _IMPOSSIBLE_S:
+        raise MedSynthError(
+            f"{named('SeriesTime')} is {before / 60:.0f} minutes before the first acquisition, and {others}; correct "
+            "it to the start of the scan"
+        )
+    notes.warnings.append(f"{named('SeriesTime')} is {before / 60:.0f} minutes before the first acquisition; {others}.")
 
 
 def mean_delay(duration: float, rate: float) -> float:
@@ -147,14 +188,15 @@ def _frame_reference_s(dataset: Dataset) -> float:
     return (number(dataset, "FrameReferenceTime") or 0) / 1000
 
 
-def _refuse_contradiction(delays: list[float], rate: float, notes: Notes) -> None:
+def _doubt_delays(delays: list[float], half_life: float, notes: Notes) -> None:
+    """Refuse times that contradict each other, and doubt a long time between injection and scan."""
     where = f"({notes.used['injection_time']}; {notes.used['reference_time']})"
     if min(delays) < 0:
         raise MedSynthError(
             f"the injection is {-min(delays):.0f} s later than the scan {where}; correct the time that is wrong"
         )
-    if max(delays) * rate > _LONGEST * math.log(2):
-        raise MedSynthError(
-            f"between injection and scan lie {max(delays) / 3600:.1f} hours {where}, more than {_LONGEST} "
-            "half-lives; correct the time or date that is wrong"
-        )
+    waited = f"between injection and scan lie {max(delays) / 3600:.1f} hours {where}"
+    if max(delays) > _LONGEST * half_life:
+        raise MedSynthError(f"{waited}, more than {_LONGEST} half-lives; correct the time or date that is wrong")
+    if max(delays) > _MANY * half_life:
+        notes.warnings.append(f"B{waited[1:]}, more than {_MANY} half-lives.")

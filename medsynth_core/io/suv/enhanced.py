@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 
 from pydicom.dataset import Dataset
 
@@ -39,7 +40,8 @@ def classic_tags(header: Dataset, groups: list[Dataset]) -> Dataset:
     tags = Dataset()
     for element in header:
         if element.keyword not in _GROUPS:
-            tags[element.tag] = element
+            # A copy: the frames' own values below must not reach the header, nor each other.
+            tags[element.tag] = copy(element)
     for sequence in _CLASSIC:
         for group in groups:
             tags.update(_first(group, sequence))

@@ -11,7 +11,7 @@ from medsynth_core.io.suv.notes import Notes
 from medsynth_core.io.suv.tags import agreed_number, missing, named, text
 
 # A dose below is stated in MBq: patients get 1e7 to 1e9 Bq, or 1e1 to 1e3 MBq.
-_LEAST_BQ = 1e4
+LEAST_BQ = 1e4
 # Half-lives in seconds (ENSDF; F-18 and Ga-68 as scanners state them) by the codes of DICOM's context group 4020.
 _HALF_LIVES = {
     ("C-105A1", "40565003"): ("C-11", 1221.8),
@@ -24,7 +24,10 @@ _HALF_LIVES = {
     ("C-168A4", "63360001"): ("Zr-89", 282276.0),
     ("C-114A5", "40937006"): ("I-124", 360806.4),
 }
+_NUCLIDES = dict(_HALF_LIVES.values())
 _SAME_NUCLIDE = 0.02
+# What a person is given, in Bq per kg: from Zr-89 in a total-body scanner to Rb-82.
+_DOSES_BQ_KG = (2e5, 6e7)
 
 
 def injections(slices: Sequence[Dataset]) -> list[Dataset]:
@@ -47,18 +50,28 @@ def injections(slices: Sequence[Dataset]) -> list[Dataset]:
     return found
 
 
-def dose_bq(slices: Sequence[Dataset], notes: Notes) -> float:
+def dose_bq(slices: Sequence[Dataset], weight: float, notes: Notes) -> float:
     """Return the injected activity in Bq at the time of injection; below 1e4 the tag holds MBq.
 
+    Args:
+        slices: headers.
+        weight: the patient's, in kg.
+        notes: receives what was taken.
+
     Raises:
-        MedSynthError: it is missing, or differs between slices.
+        MedSynthError: it is missing, differs between slices, or is no dose for a patient of such a weight.
     """
     stated = agreed_number(injections(slices), "RadionuclideTotalDose")
     if stated is None or stated < 0:
         raise missing("RadionuclideTotalDose", "enter the injected activity in Bq")
-    dose = stated * 1e6 if stated < _LEAST_BQ else stated
+    dose = stated * 1e6 if stated < LEAST_BQ else stated
     if dose != stated:
         notes.warnings.append(f"{named('RadionuclideTotalDose')} is {stated:g}: taken as MBq.")
+    if not _DOSES_BQ_KG[0] <= dose / weight <= _DOSES_BQ_KG[1]:
+        raise MedSynthError(
+            f"{named('RadionuclideTotalDose')} {stated:g} and {named('PatientWeight')} {weight:g} kg make "
+            f"{dose / weight / 1e6:.3g} MBq per kg, which nobody is given; enter the dose in Bq and the weight in kg"
+        )
     notes.used["dose_bq"] = dose
     return dose
 
@@ -67,7 +80,7 @@ def half_life_s(slices: Sequence[Dataset], notes: Notes) -> float:
     """Return the half-life in seconds, as stated, or else of the nuclide that the code names.
 
     Raises:
-        MedSynthError: neither is there, or it differs between slices.
+        MedSynthError: neither is there, it differs between slices, or it is that of a nuclide in minutes.
     """
     isotopes = injections(slices)
     stated = agreed_number(isotopes, "RadionuclideHalfLife")
@@ -75,12 +88,21 @@ def half_life_s(slices: Sequence[Dataset], notes: Notes) -> float:
     if (stated is None and known is None) or (stated is not None and stated < 0):
         raise missing("RadionuclideHalfLife", "enter the half-life in seconds, or the nuclide's code")
     half_life = stated or known or 0.0
+    in_minutes = next((name for name, seconds in _NUCLIDES.items() if _same(60 * half_life, seconds)), None)
+    if in_minutes and not any(_same(half_life, seconds) for seconds in _NUCLIDES.values()):
+        raise MedSynthError(
+            f"{named('RadionuclideHalfLife')} is {stated:g} s, which {in_minutes} has in minutes; correct it to seconds"
+        )
     if stated is None:
         notes.warnings.append(f"{named('RadionuclideHalfLife')} is missing: taken as {known:g} s of {nuclide}.")
-    elif known is not None and abs(stated / known - 1) > _SAME_NUCLIDE:
+    elif known is not None and not _same(stated, known):
         notes.warnings.append(f"{named('RadionuclideHalfLife')} is {stated:g} s, but {nuclide} has {known:g} s.")
     notes.used["half_life_s"] = half_life
     return half_life
+
+
+def _same(one: float, other: float) -> bool:
+    return abs(one / other - 1) <= _SAME_NUCLIDE
 
 
 def _nuclide(isotope: Dataset) -> tuple[str, float | None]:

@@ -9,10 +9,16 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, DT, TM
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.suv.notes import Notes
 from medsynth_core.io.suv.radionuclide import injections
 from medsynth_core.io.suv.tags import agreed, missing, named, text
 
 _LEAST_DIGITS = 10  # of a date with a time: year, month, day, hour
+# Nobody is scanned half a day before the injection, so a time that much later was that of the day before.
+_HALF_A_DAY = timedelta(hours=12)
+# With a longer half-life patients are scanned days after the injection, and a time of day does not say which day.
+_LONGEST_WITHOUT_DATE_S = 6 * 3600
+_SAME_MOMENT_S = 60
 
 
 def acquisition_times(slices: Sequence[Dataset]) -> list[datetime]:
@@ -47,24 +53,53 @@ def series_time(slices: Sequence[Dataset]) -> datetime | None:
     return _joined(date, time, "SeriesTime") if date and time else None
 
 
-def injection_time(slices: Sequence[Dataset], scan: datetime) -> tuple[datetime, str]:
+def injection_time(slices: Sequence[Dataset], scan: datetime, half_life: float, notes: Notes) -> tuple[datetime, str]:
     """Return when the tracer was given, and the tag that says so.
 
-    A time without a date is the last one before the ``scan``, which may have been before midnight.
+    A time without a date is that of the day of the ``scan``, or of the day before where that was before midnight.
+
+    Args:
+        slices: headers.
+        scan: the time that the values are for.
+        half_life: in seconds.
+        notes: receives doubts.
 
     Raises:
-        MedSynthError: it is missing or no time.
+        MedSynthError: it is missing or no time, the two tags for it contradict each other, or a time without a date
+            leaves the day open.
     """
     isotopes = injections(slices)
     stated = agreed(isotopes, "RadiopharmaceuticalStartDateTime")
+    time = agreed(isotopes, "RadiopharmaceuticalStartTime")
     full = date_time(stated, "RadiopharmaceuticalStartDateTime", slices[0])
     if full is not None:
+        if stated[-5:-4] in ("+", "-") and not text(slices[0], "TimezoneOffsetFromUTC"):
+            notes.warnings.append(
+                f"{named('RadiopharmaceuticalStartDateTime')} states a time zone, but not "
+                f"{named('TimezoneOffsetFromUTC')}: taken as the scanner's."
+            )
+        if time:
+            _refuse_other_time(full, time)
         return full, named("RadiopharmaceuticalStartDateTime")
-    time = agreed(isotopes, "RadiopharmaceuticalStartTime")
     if not time:
         raise missing("RadiopharmaceuticalStartDateTime", "enter when the tracer was injected")
+    if half_life > _LONGEST_WITHOUT_DATE_S:
+        raise MedSynthError(
+            f"{named('RadiopharmaceuticalStartTime')} states no date, and with a half-life of {half_life / 3600:.1f} "
+            f"hours the injection may have been days before; enter {named('RadiopharmaceuticalStartDateTime')}"
+        )
     found = _joined(f"{scan:%Y%m%d}", time, "RadiopharmaceuticalStartTime")
-    return found - timedelta(days=found > scan), named("RadiopharmaceuticalStartTime")
+    return found - timedelta(days=found - scan > _HALF_A_DAY), named("RadiopharmaceuticalStartTime")
+
+
+def _refuse_other_time(full: datetime, time: str) -> None:
+    other = _joined(f"{full:%Y%m%d}", time, "RadiopharmaceuticalStartTime")
+    apart = abs((full - other).total_seconds())
+    if min(apart, 86400 - apart) > _SAME_MOMENT_S:
+        raise MedSynthError(
+            f"{named('RadiopharmaceuticalStartDateTime')} says that the tracer was given at {full:%H:%M:%S}, and "
+            f"{named('RadiopharmaceuticalStartTime')} at {other:%H:%M:%S}; correct the one that is wrong"
+        )
 
 
 def date_time(content: str, name: str, dataset: Dataset) -> datetime | None:

@@ -45,7 +45,8 @@ def suv_factors(slices: Sequence[Dataset], voxel_ml: float, unit: str, notes: No
     if direct:
         return [factor * to_unit for factor in direct]
     activity = activity_factors(slices, voxel_ml, notes)
-    per_dose = weight_kg(slices, notes) * 1000 / dose_bq(slices, notes) * to_unit
+    weight = weight_kg(slices, notes)
+    per_dose = weight * 1000 / dose_bq(slices, weight, notes) * to_unit
     left = remaining(slices, notes)
     return [factor * per_dose / part for factor, part in zip(activity, left, strict=True)]
 
