@@ -61,7 +61,8 @@ def networks(as_json: AsJson = False) -> None:
 
 def reproduce(
     experiment: Annotated[
-        str, typer.Argument(help="ct-to-pet-baseline, ct-to-pet-systems, ct-to-mr-systems or low-dose-pet.")
+        str,
+        typer.Argument(help="ct-to-pet-baseline, ct-to-pet-systems, ct-to-mr-systems, low-dose-pet or whole-body-pet."),
     ],
     data: Annotated[Path, typer.Option(help="Manifest of the data of the experiment.")],
     output: Annotated[Path, typer.Option(help="Folder for tables and runs.")],

@@ -8,7 +8,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.experiments.table import Table
 from medsynth_core.progress import Progress
 
-EXPERIMENTS = ("ct-to-pet-baseline", "ct-to-pet-systems", "ct-to-mr-systems", "low-dose-pet")
+EXPERIMENTS = ("ct-to-pet-baseline", "ct-to-pet-systems", "ct-to-mr-systems", "low-dose-pet", "whole-body-pet")
 
 
 def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> Table:
@@ -27,6 +27,10 @@ def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> T
         from medsynth_core.experiments.low_dose_pet import run as run_low_dose_pet
 
         return run_low_dose_pet(data, output, progress)
+    if name == "whole-body-pet":
+        from medsynth_core.experiments.whole_body_pet import run as run_whole_body_pet
+
+        return run_whole_body_pet(data, output, progress)
     from medsynth_core.experiments.systems import run as run_systems
 
     return run_systems(name, data, output, progress)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from skimage.restoration import denoise_nl_means
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.pixel import psnr
+from medsynth_core.io.table import write_rows
 from medsynth_core.preparation.grid import Grid
 from medsynth_core.volume import Volume
 
@@ -63,6 +67,10 @@ NON_LOCAL_MEANS = tuple(
     NonLocalMeans(0.02 * 2**step, patch, distance) for patch in (3, 5) for distance in (1, 2, 3) for step in range(9)
 )
 
+FILTERS: dict[str, tuple[Filter, ...]] = {"gaussian": GAUSSIANS, "non-local means": NON_LOCAL_MEANS}
+# By kind and dose reduction factor.
+Chosen = dict[str, dict[float, Filter]]
+
 
 def best(candidates: Sequence[Filter], pairs: Sequence[tuple[Volume, Volume]]) -> Filter:
     """Return the filter with the highest mean PSNR, the range being that of each reference.
@@ -77,3 +85,38 @@ def best(candidates: Sequence[Filter], pairs: Sequence[tuple[Volume, Volume]]) -
 def mean_psnr(method: Callable[[Volume], Volume], pairs: Sequence[tuple[Volume, Volume]]) -> float:
     """Return the mean PSNR in dB of a method over pairs of a noisy volume and its reference."""
     return float(np.mean([psnr(real.voxels, method(low).voxels, float(np.ptp(real.voxels))) for low, real in pairs]))
+
+
+def write_filters(chosen: Chosen, path: Path) -> None:
+    """Write the filter of each kind and dose reduction factor as CSV."""
+    rows = [
+        {"kind": kind, "drf": factor, "name": name, "value": value}
+        for kind, by_factor in chosen.items()
+        for factor, one in by_factor.items()
+        for name, value in asdict(one).items()
+    ]
+    write_rows(rows, path)
+
+
+def read_filters(path: Path) -> Chosen:
+    """Return what `write_filters` wrote.
+
+    Raises:
+        MedSynthError: there is no such file.
+    """
+    if not path.is_file():
+        raise MedSynthError(f"There is no {path}; run the experiment low-dose-pet with the same output folder first.")
+    settings: dict[str, dict[float, dict[str, float]]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            of_factor = settings.setdefault(row["kind"], {}).setdefault(float(row["drf"]), {})
+            of_factor[row["name"]] = float(row["value"])
+    return {
+        kind: {factor: _filter(values) for factor, values in by_factor.items()} for kind, by_factor in settings.items()
+    }
+
+
+def _filter(values: dict[str, float]) -> Filter:
+    if "sigma" in values:
+        return Gaussian(values["sigma"])
+    return NonLocalMeans(values["cutoff"], int(values["patch"]), int(values["distance"]))

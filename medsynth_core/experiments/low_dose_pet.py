@@ -12,7 +12,7 @@ from medsynth_core.datasets.manifest import Case, read_manifest, split_of
 from medsynth_core.evaluation.dose_figures import write_dose_comparison, write_dose_curves
 from medsynth_core.experiments.dose_judging import DoseCase, dose_case
 from medsynth_core.experiments.dose_table import DoseTable
-from medsynth_core.experiments.filters import GAUSSIANS, NON_LOCAL_MEANS, Filter, best
+from medsynth_core.experiments.filters import FILTERS, Chosen, best, write_filters
 from medsynth_core.experiments.recording import record
 from medsynth_core.experiments.runs import all_trained, bundled, cost, write_environment
 from medsynth_core.experiments.table import Scores
@@ -26,7 +26,6 @@ from medsynth_core.volume import Volume
 
 EXPERIMENT = BUNDLED = "low-dose-pet"
 IDENTITY = "identity"
-FILTERS: dict[str, tuple[Filter, ...]] = {"gaussian": GAUSSIANS, "non-local means": NON_LOCAL_MEANS}
 COMPARED = (IDENTITY, "cg3dsrgan")
 # What the publication's ablation calls the variants, and where it is done: at the lowest dose.
 ABLATION = {"unet3d": "baseline", "mlnet3d": "baseline + CG", "cg3dgan": "CG-3DGAN", "cg3dsrgan": "CG-3DSRGAN"}
@@ -54,7 +53,8 @@ def run(data: Path, output: Path, progress: Progress) -> DoseTable:
     Args:
         data: manifest with the columns ``pet``, ``ct`` and ``lesion``.
         output: folder for the runs, ``results.csv``, ``cases.csv``, ``wilcoxon.csv``, ``ablation.csv``, ``methods.csv``
-            (settings, parameters, times, epochs), ``environment.json``, ``comparison.png`` and ``doses.png``;
+            (settings, parameters, times, epochs), ``filters.csv``, ``environment.json``, ``comparison.png`` and
+            ``doses.png``;
             ``packages`` has the package of the model that ships with the table in its card.
         progress: reports.
     """
@@ -65,8 +65,9 @@ def run(data: Path, output: Path, progress: Progress) -> DoseTable:
     models = all_trained(wanted, data, output, progress.part(0, 0.7))
     models[BUNDLED] = bundled(BUNDLED, data, output, progress.part(0.7, 0.9))
     filters = chosen_filters(split_of(cases, "val"), shared, progress.part(0.9, 0.93))
+    write_filters(filters, output / "filters.csv")
     test = [dose_case(case, shared) for case in split_of(cases, "test")]
-    results = _judged(models, filters, test, progress.part(0.93, 1))
+    results = judged(models, filters, test, progress.part(0.93, 1))
     table = DoseTable(results.scores, COMPARED, output)
     table.write()
     write_rows(_ablation(table), output / "ablation.csv")
@@ -79,10 +80,10 @@ def run(data: Path, output: Path, progress: Progress) -> DoseTable:
     return table
 
 
-def chosen_filters(cases: list[Case], recipe: Recipe, progress: Progress) -> dict[str, dict[float, Filter]]:
+def chosen_filters(cases: list[Case], recipe: Recipe, progress: Progress) -> Chosen:
     """Return, by kind and dose reduction factor, the filters that are best on ``cases``."""
     simulated = [dose_case(case, recipe) for case in cases]
-    chosen: dict[str, dict[float, Filter]] = {}
+    chosen: Chosen = {}
     for index, (kind, candidates) in enumerate(FILTERS.items()):
         progress(index / len(FILTERS), f"Choosing {kind}")
         chosen[kind] = {
@@ -92,7 +93,8 @@ def chosen_filters(cases: list[Case], recipe: Recipe, progress: Progress) -> dic
     return chosen
 
 
-def _methods(models: dict[str, Model], filters: dict[str, dict[float, Filter]], factor: float) -> dict[str, Method]:
+def methods_of(models: dict[str, Model], filters: Chosen, factor: float) -> dict[str, Method]:
+    """Return what is made of a PET of a dose reduction factor, by the name of the method."""
     return {
         IDENTITY: lambda low: low,
         **{kind: by_factor[factor] for kind, by_factor in filters.items()},
@@ -100,14 +102,13 @@ def _methods(models: dict[str, Model], filters: dict[str, dict[float, Filter]], 
     }
 
 
-def _judged(
-    models: dict[str, Model], filters: dict[str, dict[float, Filter]], test: list[DoseCase], progress: Progress
-) -> Results:
+def judged(models: dict[str, Model], filters: Chosen, test: list[DoseCase], progress: Progress) -> Results:
+    """Score every method on every case at every dose reduction factor."""
     factors = list(test[0].low)
     scores: dict[float, Scores] = {}
     spent: dict[str, float] = {}
     for index, factor in enumerate(factors):
-        methods = _methods(models, filters, factor)
+        methods = methods_of(models, filters, factor)
         scores[factor] = {name: {} for name in methods}
         for number, case in enumerate(test):
             progress((index + number / len(test)) / len(factors), f"Scoring {case.name}, DRF {factor:g}")
@@ -127,7 +128,7 @@ def _ablation(table: DoseTable) -> list[dict[str, object]]:
 
 def _write_methods(
     models: dict[str, Model],
-    filters: dict[str, dict[float, Filter]],
+    filters: Chosen,
     results: Results,
     wanted: dict[str, Recipe],
     output: Path,
@@ -148,13 +149,11 @@ def _write_methods(
     write_rows(rows, output / "methods.csv")
 
 
-def _write_picture(
-    models: dict[str, Model], filters: dict[str, dict[float, Filter]], test: list[DoseCase], output: Path
-) -> None:
+def _write_picture(models: dict[str, Model], filters: Chosen, test: list[DoseCase], output: Path) -> None:
     """Draw the patient whose tumour is hottest, which shows best what a method makes of tumours, at the lowest dose."""
     case = max(test, key=lambda one: float(one.full.voxels[one.lesion.voxels != 0].max()))
     factor = max(case.low)
-    methods = _methods(models, filters, factor)
+    methods = methods_of(models, filters, factor)
     made = [{name: methods[name](case.low[factor]) for name in row if name in methods} for row in DRAWN]
     titles = {IDENTITY: f"Low dose, DRF {factor:g}"}
     rows = [{titles.get(name, name): volume for name, volume in row.items()} for row in made]

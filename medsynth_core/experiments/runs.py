@@ -7,25 +7,37 @@ import json
 from pathlib import Path
 from typing import Any
 
+from medsynth_core.datasets.manifest import SPLITS
+from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.models.package import Model
 from medsynth_core.networks.registry import count_parameters, describe
 from medsynth_core.progress import Progress
 from medsynth_core.resources import resource_folder
 from medsynth_core.training.recipe import Recipe, read_recipe
-from medsynth_core.training.train import train
+from medsynth_core.training.train import read_cases, train
 
 
 def trained(recipe: Recipe, manifest: Path, output: Path, progress: Progress) -> Model:
     """Return the model of a recipe, trained in a folder of its name in ``output`` unless it is there.
 
     Raises:
-        MedSynthError: as `train`; another process trains there, say.
+        MedSynthError: as `train`; another process trains there, say. Or what is there was trained by another recipe
+            or with other cases.
     """
     folder = output / recipe.name
-    if not _package(output, recipe.name).is_dir():
+    package = folder / recipe.name
+    if not package.is_dir():
         train(recipe, manifest, folder, resume=(folder / "checkpoint.pt").exists(), progress=progress)
-    return Model.open(_package(output, recipe.name))
+    model = Model.open(package)
+    cases = read_cases(manifest, recipe)
+    split = {name: [case.name for case in cases if case.split == name] for name in SPLITS}
+    if (Recipe.model_validate(model.card.training.recipe), model.card.training.split) != (recipe, split):
+        raise MedSynthError(
+            f"The model in {package} was trained by another recipe or with other cases than this experiment asks for; "
+            f"remove {folder}, or take another output folder."
+        )
+    return model
 
 
 def all_trained(wanted: dict[str, Recipe], manifest: Path, output: Path, progress: Progress) -> dict[str, Model]:
@@ -43,8 +55,6 @@ def bundled(name: str, manifest: Path, output: Path, progress: Progress) -> Mode
     Raises:
         MedSynthError: as `trained`.
     """
-    if _package(output, name).is_dir():
-        return Model.open(_package(output, name))
     return trained(read_recipe(resource_folder() / "Recipes" / f"{name}.yaml"), manifest, output, progress)
 
 
@@ -91,7 +101,3 @@ def write_environment(experiment: str, budget: str, run: Path, output: Path) -> 
     }
     with atomic_write(output / "environment.json") as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _package(output: Path, name: str) -> Path:
-    return output / name / name

@@ -74,13 +74,13 @@ class ResultTable:
         return [case.get(metric, math.nan) for case in self.scores[method].values()]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row a method: ``METRIC_mean``, ``METRIC_sd`` (ddof 1), and ``p`` of the first metric."""
+        """Return a row a method: ``METRIC_mean``, ``METRIC_sd`` ("" for one case), ``p`` of the first metric."""
         rows = []
         for method in self.scores:
             row: dict[str, Any] = {"method": method}
             for metric in self.metrics:
                 summary = summarise(self.values(method, metric))
-                row[f"{metric}_mean"], row[f"{metric}_sd"] = round(summary.mean, 4), round(summary.sd, 4)
+                row[f"{metric}_mean"], row[f"{metric}_sd"] = round(summary.mean, 4), _rounded(summary.sd)
             first = self.metrics[0]
             row["p"] = round(paired_wilcoxon(self.values(method, first), self.values(self.compared, first)), 4)
             rows.append(row)
@@ -95,7 +95,7 @@ class ResultTable:
         return [
             [
                 row["method"],
-                *(f"{row[f'{metric}_mean']:.3f} ± {row[f'{metric}_sd']:.3f}" for metric in self.metrics),
+                *(_shown(row[f"{metric}_mean"], row[f"{metric}_sd"]) for metric in self.metrics),
                 "" if row["method"] == self.compared else f"{row['p']:.3f}",
             ]
             for row in self.rows()
@@ -133,3 +133,11 @@ class ResultTable:
         ]
         write_rows(self.rows(), self.path)
         write_rows(cases, self.cases_path)
+
+
+def _rounded(sd: float) -> float | str:
+    return round(sd, 4) if math.isfinite(sd) else ""
+
+
+def _shown(mean: float, sd: float | str) -> str:
+    return f"{mean:.3f}" if sd == "" else f"{mean:.3f} ± {sd:.3f}"

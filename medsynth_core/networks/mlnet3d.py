@@ -86,7 +86,9 @@ class MLNet3D(UNet3D):
         super().__init__(channels, residual)
         innermost = channels * WIDTHS[-1]
         self.classes = classes
-        self.head = nn.Sequential(nn.Linear(innermost, innermost // 2), nn.ReLU(), nn.Linear(innermost // 2, classes))
+        self.head = nn.Sequential(
+            nn.Linear(innermost, innermost // 2), nn.LeakyReLU(0.2), nn.Linear(innermost // 2, classes)
+        )
 
     def with_class(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the image, and the logits (n, classes) of the dose reduction factor."""

@@ -6,8 +6,9 @@ import numpy as np
 
 # Between air (-1000 HU) and fat (-100 HU), above clothes and foam.
 BODY_THRESHOLD_HU = -400.0
-# SUVbw after smoothing (mm, full width at half maximum) above which a PET shows tissue.
-PET_THRESHOLD_SUV, PET_SMOOTHING = 0.05, 10.0
+# SUVbw after smoothing (mm, full width at half maximum) above which a PET shows tissue, and which a part must reach
+# somewhere: lung and fat reach the latter. Smoothed by less, noise in the air of a hundredth of the dose reaches both.
+PET_THRESHOLD_SUV, PET_SEED_SUV, PET_SMOOTHING = 0.1, 0.2, 20.0
 # Parts smaller than this share of the largest one are table, blanket or noise.
 SMALLEST_PART = 0.1
 # Values up to 1/30 of the brightest are told apart by their difference, those above by their ratio: a body is brighter
@@ -38,13 +39,15 @@ def activity_mask(suv: np.ndarray, spacing: np.ndarray, margin: float) -> np.nda
         margin: mm that are added around.
 
     Returns:
-        Boolean array of the same shape. Even lung and fat have several times the uptake that counts here, and noise
-        alone, once smoothed, has less of it.
+        Boolean array of the same shape: smoothed uptake above half of that of lung and fat, where it is connected
+        to some that reaches theirs. Specks of noise in the air do not, streaks that touch the patient may.
     """
     from scipy import ndimage
+    from skimage.filters import apply_hysteresis_threshold
 
     sigma = PET_SMOOTHING / (2.355 * spacing[::-1])
-    seen = ndimage.gaussian_filter(np.asarray(suv, dtype=np.float32), sigma, truncate=3.0) > PET_THRESHOLD_SUV
+    smooth = ndimage.gaussian_filter(np.asarray(suv, dtype=np.float32), sigma, truncate=3.0)
+    seen = apply_hysteresis_threshold(smooth, PET_THRESHOLD_SUV, PET_SEED_SUV)
     # Boxes one axis after the other, because a ball of some voxels takes minutes.
     for axis, reach in enumerate(np.ceil(margin / spacing[::-1]).astype(int)):
         seen = ndimage.maximum_filter1d(seen, 2 * reach + 1, axis=axis)

@@ -19,8 +19,8 @@ class Patches(Dataset[Item]):
     """Patches as thick as the contract's slab and as wide as the recipe's crop, mirrored at random.
 
     An epoch has as many of a case as cover its body with slabs that share half of their slices; each is moved by
-    chance, up to half a slab along the body and anywhere in the plane. Cases smaller than a patch are padded. Nothing
-    is interpolated, which would change the noise that is to be learnt.
+    chance, up to half a slab along the body and anywhere in the plane. Cases smaller than a patch lie anywhere in it,
+    as patients do in a field of view. Nothing is interpolated, which would change the noise that is to be learnt.
 
     Args:
         pairs: the training cases.
@@ -79,16 +79,16 @@ class Patches(Dataset[Item]):
         depth, rows, columns = volume.shape
         reach = self._depth // 4
         k = start + int(random.integers(-reach, reach + 1))
-        return (
-            int(np.clip(k, 0, max(depth - self._depth, 0))),
-            int(random.integers(max(rows - self._side, 0) + 1)),
-            int(random.integers(max(columns - self._side, 0) + 1)),
-        )
+        # Before the volume where it is smaller than the patch.
+        plane = [
+            int(random.integers(min(room, 0), max(room, 0) + 1)) for room in (rows - self._side, columns - self._side)
+        ]
+        return int(np.clip(k, 0, max(depth - self._depth, 0))), plane[0], plane[1]
 
     def _cut(self, volume: Tensor, corner: tuple[int, int, int], empty: float) -> Tensor:
-        k, j, i = corner
-        patch = volume[k : k + self._depth, j : j + self._side, i : i + self._side]
-        lacking = [size - have for size, have in zip((self._depth, self._side, self._side), patch.shape, strict=True)]
-        if any(lacking):
-            patch = pad(patch, (0, lacking[2], 0, lacking[1], 0, lacking[0]), value=empty)
-        return patch[None]
+        margins: list[int] = []
+        for axis, (first, size) in enumerate(zip(corner, (self._depth, self._side, self._side), strict=True)):
+            start, stop = max(first, 0), min(first + size, volume.shape[axis])
+            volume = volume.narrow(axis, start, stop - start)
+            margins = [start - first, first + size - stop, *margins]
+        return pad(volume, margins, value=empty)[None]

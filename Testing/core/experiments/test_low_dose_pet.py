@@ -10,9 +10,9 @@ from builders import phantom_body_pet
 
 from medsynth_core import MedSynthError, Progress, load_model, train, write_volume
 from medsynth_core.datasets.manifest import read_manifest, split_of
-from medsynth_core.experiments import low_dose_pet, run_experiment
+from medsynth_core.experiments import low_dose_pet, run_experiment, runs, whole_body_pet
 from medsynth_core.experiments.dose_judging import DOSE_METRICS, dose_case
-from medsynth_core.experiments.filters import GAUSSIANS, mean_psnr
+from medsynth_core.experiments.filters import GAUSSIANS, mean_psnr, read_filters
 from medsynth_core.experiments.variants import recipes
 from medsynth_core.simulation.settings import DoseSettings
 from medsynth_core.systems.registry import create_system
@@ -73,6 +73,7 @@ def made(tmp_path_factory):
     before = (output / "low-dose-pet" / "checkpoint.pt").stat().st_mtime_ns
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(low_dose_pet, "recipes", lambda experiment: wanted)
+        patch.setattr(runs, "read_recipe", lambda path: tiny(read_recipe(path)))
         table = run_experiment("low-dose-pet", manifest, output, Progress())
     assert (output / "low-dose-pet" / "checkpoint.pt").stat().st_mtime_ns == before, "it was trained again"
     return manifest, output, table, wanted
@@ -157,6 +158,46 @@ def test_ablation_costs_and_figures_are_written(made):
         assert (output / figure).stat().st_size > 20_000
     recorded = load_model(output / "packages" / "low-dose-pet")
     assert "DRF 50, gaussian" in [row["method"] for row in recorded.card.comparison]
+
+
+def test_a_model_of_another_recipe_or_split_is_not_taken_for_it(made, tmp_path, monkeypatch):
+    manifest, output, _, wanted = made
+    recipe = wanted["unet3d"]
+    monkeypatch.setattr(low_dose_pet, "recipes", lambda experiment: {"unet3d": recipe.model_copy(update={"seed": 9})})
+    with pytest.raises(MedSynthError, match="unet3d was trained by another recipe or with other cases"):
+        run_experiment("low-dose-pet", manifest, output, Progress())
+    monkeypatch.setattr(low_dose_pet, "recipes", lambda experiment: {"unet3d": recipe})
+    moved = manifest.with_name("moved.csv")
+    moved.write_text(manifest.read_text().replace("P3,test", "P3,train"))
+    with pytest.raises(MedSynthError, match="or with other cases"):
+        run_experiment("low-dose-pet", moved, output, Progress())
+
+
+def test_filters_are_kept(made):
+    manifest, output, _, wanted = made
+    val = split_of(read_manifest(manifest, ("pet", "ct", "lesion")), "val")
+    assert read_filters(output / "filters.csv") == low_dose_pet.chosen_filters(val, wanted["unet3d"], Progress())
+    with pytest.raises(MedSynthError, match="run the experiment low-dose-pet with the same output folder first"):
+        read_filters(output / "none.csv")
+
+
+def test_a_whole_body_is_judged_by_what_was_trained_on_crops(made, monkeypatch):
+    manifest, output, _, wanted = made
+    monkeypatch.setattr(whole_body_pet, "recipes", lambda experiment: wanted)
+    whole = manifest.with_name("whole-body.csv")
+    whole.write_text("case,pet,lesion\nP3,pet3.nii.gz,lesion3.nii.gz\n")
+    table = run_experiment("whole-body-pet", whole, output, Progress())
+    rows = read(table.path)
+    assert len(rows) == 2 * (3 + len(wanted) + 1) and {row["psnr_sd"] for row in rows} == {""}
+    assert (output / "whole-body" / "comparison.png").stat().st_size > 20_000
+    assert "±" not in "".join(table.text_rows()[0])
+    # Twice the counts of the crops, and no attenuation.
+    crops, body = (np.sqrt(np.mean([case["nrmse"] ** 2 for case in scores[50.0]["identity"].values()]))
+                   for scores in (made[2].scores, table.scores))  # fmt: skip
+    assert body < crops
+    with pytest.raises(MedSynthError, match="There is no model in .*; run the experiment low-dose-pet"):
+        monkeypatch.setattr(whole_body_pet, "recipes", lambda experiment: {"other": wanted["unet3d"]})
+        run_experiment("whole-body-pet", whole, output, Progress())
 
 
 def test_a_run_that_another_process_trains_is_refused(tmp_path, monkeypatch):

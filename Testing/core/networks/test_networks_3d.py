@@ -30,6 +30,25 @@ def test_the_head_looks_at_the_same_features_and_changes_no_image():
     assert torch.equal(made, network("mlnet3d", channels=4, classes=5)(image)) and logits.shape == (3, 5)
 
 
+def noisy(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images of the same brightness with little and with much noise, by turns, and which is which."""
+    dose = torch.arange(count) % 2
+    spread = torch.where(dose == 0, 0.1, 0.3).view(-1, 1, 1, 1, 1)
+    return (1 + spread * torch.randn(count, 1, 8, 16, 16)).clamp_min(0), dose
+
+
+def test_the_head_learns_to_tell_noise_apart():
+    net = network("mlnet3d", channels=4, classes=2).train()
+    optimiser = torch.optim.Adam(net.parameters(), lr=0.003)
+    for _ in range(40):
+        image, dose = noisy(8)
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(net.with_class(image)[1], dose).backward()
+        optimiser.step()
+    image, dose = noisy(16)
+    assert torch.equal(net.with_class(image)[1].argmax(dim=1), dose)
+
+
 def test_the_whole_is_contextual_net_behind_ml_net():
     whole, image = network("cg3dsrgan", channels=4, context_channels=4), torch.randn(1, 1, 16, 16, 16)
     assert torch.equal(whole(image), whole.refine(whole.coarse(image)))
