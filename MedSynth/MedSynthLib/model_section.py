@@ -66,6 +66,8 @@ class ModelSection:
         self._checked = key
         self._fit = self._judged(name, inputVolume)
         lines = ["✗ " + " ".join(self._fit.misfits) if self._fit.misfits else _("✓ The volume fits the model.")]
+        if self._fit.assumption:
+            lines.append(self._fit.assumption)
         if self._fit.synthetic:
             lines.append(_("The volume is itself synthetic: a model would guess from what a model guessed."))
         self._ui.fitLabel.text = " ".join(lines)

@@ -16,12 +16,14 @@ class Fit:
     Attributes:
         misfits: a sentence for each reason why it cannot be; () if it can.
         convertible: whether it is a PET that its DICOM series may turn into the SUVbw that the model takes.
+        assumption: what is taken for granted of a volume that fits but states no unit; "" if it does.
         synthetic: whether a model made the volume.
         comparable: whether the model gives what it takes, modality and unit, so that a difference means something.
     """
 
     misfits: tuple[str, ...]
     convertible: bool = False
+    assumption: str = ""
     synthetic: bool = False
     comparable: bool = False
 
@@ -52,6 +54,7 @@ def fitOf(volumeNode, model: str) -> Fit:
     return Fit(
         tuple(misfits),
         convertible=isOtherPet and bool(uids) and dicom.fileOf(uids[0]) is not None,
+        assumption="" if misfits else contract.assumption(volume),
         synthetic=volume.is_synthetic,
         comparable=(given.modality, given.unit) == (wanted.modality, wanted.unit),
     )

@@ -7,7 +7,7 @@ from MedSynthLib import dicom_bridge as dicom
 
 PREFIX = "MedSynth."
 SYNTHETIC, SOURCE_UIDS = "MedSynth.Synthetic", "MedSynth.SourceInstanceUIDs"
-INPUT = "MedSynth.Input"
+INPUT, SUV_REFUSED = "MedSynth.Input", "MedSynth.SuvRefused"
 
 
 def setProvenance(node, inputVolume, facts: dict[str, Any]) -> None:
@@ -40,6 +40,19 @@ def valueOf(node, key: str) -> Any:
     """Return a fact of a node that is no text (a number, a list, an object); None where it has none."""
     text = textOf(node, key)
     return json.loads(text) if text else None
+
+
+def rememberRefusal(node, error: Exception | None) -> None:
+    """Keep on a node why its values could not become SUVbw by its tags; forget it after they have."""
+    if error is None:
+        node.RemoveAttribute(SUV_REFUSED)
+    elif getattr(error, "kind", "") == "input":  # not that memory ran out, say
+        node.SetAttribute(SUV_REFUSED, str(error))
+
+
+def suvRefusal(node) -> str:
+    """Return why the values of a node could not become SUVbw; "" where nobody has tried, or they could."""
+    return node.GetAttribute(SUV_REFUSED) or ""
 
 
 def isSynthetic(node) -> bool:

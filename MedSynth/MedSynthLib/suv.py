@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
 from MedSynthLib import dicom_bridge as dicom
+from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
 from MedSynthLib.display import applyCustomaryDisplay
 from MedSynthLib.job import VolumeJob, handed
@@ -18,6 +19,8 @@ from MedSynthLib.job import VolumeJob, handed
 
 class SuvJob(VolumeJob):
     """Makes a volume node in SUVbw beside a PET node, in a worker process; the PET node stays as it is.
+
+    Where its tags do not allow it, the node keeps the sentence why, which models that need SUVbw repeat.
 
     Args:
         volumeNode: scalar volume that was loaded from DICOM.
@@ -49,7 +52,11 @@ class SuvJob(VolumeJob):
                 "output": str(folder / "output.npy"),
             }
 
-        super().__init__(request, onFinished, onProgress=onProgress, onLog=onLog, resultOf=self._makeVolume)
+        def finish(suvVolume, error: Exception | None) -> None:
+            provenance.rememberRefusal(volumeNode, error)
+            onFinished(suvVolume, error)
+
+        super().__init__(request, finish, onProgress=onProgress, onLog=onLog, resultOf=self._makeVolume)
 
     def _makeVolume(self, done: dict[str, Any]):
         if not slicer.mrmlScene.IsNodePresent(self._input):

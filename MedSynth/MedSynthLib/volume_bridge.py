@@ -98,21 +98,23 @@ def modalityOf(volumeNode) -> str:
 
 
 def stateOf(volumeNode) -> tuple:
-    """Return what changes when a node's voxels, geometry, unit, modality or origin change; () for no node."""
+    """Return what changes when a node's voxels, geometry or what is known of them change; () for no node."""
     if volumeNode is None:
         return ()
     image = volumeNode.GetImageData()
     if image is None:
         return (volumeNode.GetID(),)
     matrix = geometryOf(volumeNode).asLists()
-    said = (modalityOf(volumeNode), unitOf(volumeNode), provenance.isSynthetic(volumeNode))
-    return volumeNode.GetID(), image.GetMTime(), str(matrix), *said
+    said = (modalityOf(volumeNode), unitOf(volumeNode))
+    known = (provenance.isSynthetic(volumeNode), provenance.suvRefusal(volumeNode))
+    return volumeNode.GetID(), image.GetMTime(), str(matrix), *said, *known
 
 
 def coreVolume(volumeNode):
     """Return the node's voxels, geometry, modality and unit as a ``medsynth_core.volume.Volume``.
 
-    Its metadata have the UIDs of its DICOM study and series, and ``synthetic`` if it is, as far as that is known.
+    Its metadata have the UIDs of its DICOM study and series, ``synthetic`` if it is, and ``suv_refused`` if its tags
+    allow no SUV, as far as that is known.
 
     Raises:
         MedSynthError: the node is not a scalar volume with an invertible geometry.
@@ -121,7 +123,8 @@ def coreVolume(volumeNode):
 
     voxels = voxelsOf(volumeNode)
     matrix = np.array(geometryOf(volumeNode).asLists())
-    facts = {**dicom.seriesFacts(volumeNode), **({"synthetic": True} if provenance.isSynthetic(volumeNode) else {})}
+    known = {"synthetic": provenance.isSynthetic(volumeNode), "suv_refused": provenance.suvRefusal(volumeNode)}
+    facts = {**dicom.seriesFacts(volumeNode), **{key: value for key, value in known.items() if value}}
     return Volume(voxels, matrix, modalityOf(volumeNode), unitOf(volumeNode), facts)
 
 

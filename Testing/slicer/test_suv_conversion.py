@@ -187,6 +187,58 @@ def test_ThePanelSaysWhichTagIsMissing(library, folder, panel):
     assert volumeNames() == ["PET"] and panel.ui.convertButton.enabled
 
 
+def test_AfterARefusalTheModelSaysWhatIsMissing(library, folder, panel):
+    writePhantomPet(folder, PatientWeight=None)
+    node = loadedFromDicom(folder)
+    panel.logic.getParameterNode().model = MODEL
+    panel.initializeParameterNode()
+    assert "(0010,1030)" not in panel.ui.fitLabel.text
+    panel.ui.convertButton.click()
+    assert waitUntil(lambda: not panel.logic.isRunning, 60)
+    text = panel.ui.fitLabel.text
+    assert text.startswith("✗ The volume is in Bq/mL, but this model takes SUVbw, and the values of the series ")
+    assert "Patient's Weight (0010,1030) is missing" in text and not panel.ui.applyButton.enabled
+    with pytest.raises(MedSynthError, match=r"takes SUVbw, and the values .* Patient's Weight \(0010,1030\)"):
+        MedSynthLogic().synthesize(node, model=MODEL)
+
+
+def test_WhatWasRefusedOnceAndIsMendedIsForgotten(folder):
+    writePhantomPet(folder, PatientWeight=None)
+    node = loadedFromDicom(folder)
+    with pytest.raises(MedSynthError):
+        MedSynthLogic().convertToSuv(node)
+    assert "(0010,1030)" in bridge.coreVolume(node).metadata["suv_refused"]
+    for uid in node.GetAttribute("DICOM.instanceUIDs").split():
+        mend(slicer.dicomDatabase.fileForInstance(uid))
+    MedSynthLogic().convertToSuv(node)
+    assert "suv_refused" not in bridge.coreVolume(node).metadata
+
+
+def mend(file) -> None:
+    """Enter the patient's weight, as a DICOM editor does."""
+    import pydicom
+
+    dataset = pydicom.dcmread(file)
+    dataset.PatientWeight = 70
+    dataset.save_as(file)
+
+
+def test_AVolumeWithoutAUnitIsSaidToBeTakenForSuv(library, pet, panel):
+    node = slicer.util.addVolumeFromArray(slicer.util.arrayFromVolume(pet) * np.float32(FACTOR), matrixOf(pet), "NIfTI")
+    panel.logic.getParameterNode().model = MODEL
+    panel.initializeParameterNode()
+    panel.ui.inputVolumeSelector.setCurrentNode(node)
+    sentence = "The volume states no unit, so its values are taken for SUVbw of a PET"
+    assert panel.ui.fitLabel.text.startswith(f"✓ The volume fits the model. {sentence}")
+    panel.ui.applyButton.click()
+    assert waitUntil(lambda: not panel.logic.isRunning, 60)
+    assert sentence in panel.ui.logTextEdit.plainText
+    assert panel.ui.outputVolumeSelector.currentNode().GetAttribute("MedSynth.InputUnitStated") == "false"
+    bridge.setUnit(node, "SUVbw")
+    panel.ui.inputVolumeSelector.setCurrentNode(node)
+    assert panel.ui.fitLabel.text == "✓ The volume fits the model."
+
+
 def test_UnitsAreTakenFromTheNodeBeforeDicom(pet, folder, tmp_path):
     assert bridge.unitOf(pet) == "Bq/mL"
     pet.SetAttribute("DICOM.MeasurementUnitsCodeValue", "{SUVbw}g/ml")  # Slicer's reader of PET in SUV

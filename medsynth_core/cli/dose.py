@@ -39,6 +39,9 @@ def simulate_dose(
         pet = read_volume(input, modality="PT", unit=unit)
         if "suv_refused" in pet.metadata:
             progress.log(pet.metadata["suv_refused"])
+        stated = bool(pet.unit)
+        if not stated:
+            progress.log(f"{input} states no unit, so its values are taken for SUVbw; state theirs with --unit.")
         # The unit changes no voxel: noise is relative to the image.
         pet = pet.replace(unit=pet.unit or "SUVbw")
         body = read_volume(ct, modality="CT", unit="HU") if ct is not None else None
@@ -57,7 +60,8 @@ def simulate_dose(
         (low,) = simulation.low.values()
         for volume, path in zip((low, simulation.full), written, strict=False):
             write_volume(volume, path)
-            write_sidecar(volume, path)
+            # What is beside the file counts as stated from now on.
+            write_sidecar(volume.replace(metadata={**volume.metadata, "input_unit_stated": stated}), path)
     if as_json:
         print_json({"output": str(output), "modality": low.modality, "unit": low.unit, "provenance": low.metadata})
         return

@@ -19,23 +19,25 @@ def synthesize(
     uncertainty: Annotated[
         Path | None, typer.Option(help="Image file for the error expected at each voxel's value.")
     ] = None,
+    unit: Annotated[
+        str, typer.Option(help="HU, SUVbw or Bq/mL, where INPUT does not say it; what the model takes by default.")
+    ] = "",
     report: Annotated[Path | None, typer.Option(help="Folder for provenance (JSON) and a figure (PNG).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a synthetic volume on the grid of INPUT and write it, with its provenance beside it."""
+    from medsynth_core.inference.reading import read_input
     from medsynth_core.inference.report import write_report
     from medsynth_core.inference.synthesis import synthesize as run
     from medsynth_core.io.atomic import make_folder
-    from medsynth_core.io.reading import read_volume
     from medsynth_core.io.sidecar import write_sidecar
     from medsynth_core.io.writing import check_output, write_volume
     from medsynth_core.models.library import load_model
 
     loaded = load_model(model)
-    wanted = loaded.contract.input
     with progress_bar(as_json) as progress:
         progress(0.0, "Reading the volume")
-        volume = read_volume(input, modality=wanted.modality, unit=wanted.unit)
+        volume = read_input(input, loaded.contract, unit)
         written = [path for path in (output, uncertainty) if path is not None]
         check_distinct([input, *written])
         for path in written:

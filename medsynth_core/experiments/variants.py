@@ -17,8 +17,9 @@ def _network(name: str, channels: list[int], **options: Any) -> dict[str, Any]:
     return {"network": {"name": name, "options": {"channels": channels, **options}}}
 
 
-# 16 of the 64 channels that ML-Net and the discriminator have as published, for crops of 48² voxels.
-ML_NET = {"name": "mlnet3d", "options": {"channels": 16, "classes": 6}}
+# 16 of the 64 channels that ML-Net and the discriminator have as published, for crops of 48² voxels; residual, without
+# which so few epochs teach neither the image nor the dose.
+ML_NET: dict[str, Any] = {"name": "mlnet3d", "options": {"channels": 16, "classes": 6, "residual": True}}
 PAIRED_ADVERSARY = {"name": "patchgan3d", "options": {"channels": 16}}
 GUIDED = {"l1": 300.0, "dose_class": 10.0}
 
@@ -57,7 +58,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "cg3dsrgan": {
             "system": "cg3dsrgan",
-            "network": {"name": "cg3dsrgan", "options": {"channels": 16, "context_channels": 16, "classes": 6}},
+            "network": {"name": "cg3dsrgan", "options": {**ML_NET["options"], "context_channels": 16}},
             "discriminator": PAIRED_ADVERSARY,
             "loss": {**GUIDED, "refined_l1": 10.0, "adversarial": 1.0},
             "image_pool": 4,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medsynth_core.inference.reading import read_input
 from medsynth_core.inference.synthesis import synthesize
-from medsynth_core.io.reading import read_volume
 from medsynth_core.io.writing import write_volume
 from medsynth_core.models.package import Model
 
@@ -14,9 +14,8 @@ def run_bundle(bundle_root: str, input_file: str, output_file: str, device: str 
     """Synthesize a file with the package in ``bundle_root`` and return the path of the result.
 
     Raises:
-        MedSynthError: as `medsynth_core.synthesize`, `read_volume` and `write_volume`.
+        MedSynthError: as `medsynth_core.synthesize`, `read_input` and `write_volume`.
     """
     model = Model.open(bundle_root)
-    wanted = model.contract.input
-    volume = read_volume(input_file, modality=wanted.modality, unit=wanted.unit)
+    volume = read_input(input_file, model.contract)
     return write_volume(synthesize(volume, model, device=device), output_file)

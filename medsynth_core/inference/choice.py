@@ -27,3 +27,11 @@ def create_predictor(
     if dims == 2 and contract.slab is not None:
         raise MedSynthError("A 2-D network goes through slices and has no slab; remove contract.slab.", kind="model")
     return (SlabPredictor if dims == 3 else Predictor)(network, contract, device, batch_size)
+
+
+def window_side(predictor: AnyPredictor) -> int | None:
+    """Return the side (voxels) of the windows in which slices were computed last; None where they were whole.
+
+    Where a network looks farther than its windows reach, its answer depends on them a little.
+    """
+    return predictor.window_side if isinstance(predictor, SlabPredictor) else None

@@ -61,6 +61,8 @@ class SlabPredictor:
         self.budget = budget or slab_budget(device)
         self.probabilities: np.ndarray | None = None
         """Of each class that the network tells apart, after a call; None if it tells none."""
+        self.window_side: int | None = None
+        """Side (voxels) of the windows in the plane, after a call; None where slabs reached over the whole plane."""
         self._wanted = batch_size
         self.batch_size = batch_size or 1
         self._side = 0
@@ -83,7 +85,9 @@ class SlabPredictor:
             progress.log(f"Slices are computed in windows of {self._side}² voxels, as a whole one needs more memory.")
         while True:
             try:
-                return self._pass(source, progress)[:slices]
+                made = self._pass(source, progress)[:slices]
+                self.window_side = self._side if self._side < max(source.shape[1:]) else None
+                return made
             except (torch.OutOfMemoryError, MemoryError) as error:
                 self._make_smaller(progress, error)
             except RuntimeError as error:

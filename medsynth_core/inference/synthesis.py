@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from medsynth_core import __version__
-from medsynth_core.inference.choice import AnyPredictor, create_predictor
+from medsynth_core.inference.choice import AnyPredictor, create_predictor, window_side
 from medsynth_core.inference.device import choose_device
 from medsynth_core.inference.dose import of_dose, probabilities
 from medsynth_core.inference.memory import check_memory
@@ -33,7 +33,8 @@ def synthesize(
     """Return the synthetic volume of ``model`` for ``volume``.
 
     Args:
-        volume: what the model's contract asks for; an unstated modality or unit is judged by the values.
+        volume: what the model's contract asks for; an unstated modality or unit is judged by the values, and what they
+            are taken for is said in ``metadata["log"]`` and under ``input_unit_stated``.
         model: name in the library, folder of a package, or a loaded model.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``. When its memory runs out the batch is
             halved, and in the end the CPU takes over; both are said in ``metadata["log"]``.
@@ -55,14 +56,17 @@ def synthesize(
     started = time.monotonic()
     model = model if isinstance(model, Model) else load_model(model)
     contract = model.contract
+    stated, assumption = bool(volume.unit), contract.assumption(volume)
     volume = contract.check(volume)
-    check_memory(volume.shape)
-    progress(0.0, "Loading the model")
+    check_memory(volume, contract)
     log: list[str] = []
+    recording = _recording(progress.part(0.05, 0.95), log)
+    if assumption:
+        recording.log(assumption)
+    progress(0.0, "Loading the model")
     predictor = create_predictor(model.network(), contract, choose_device(device), batch_size)
     progress(0.03, "Preparing the volume")
     prepared = prepare(volume, contract)
-    recording = _recording(progress.part(0.05, 0.95), log)
     if volume.is_synthetic:
         recording.log("The input is itself synthetic, so the errors of its model are part of the result.")
     mapped = predictor(prepared.voxels, recording)
@@ -76,6 +80,7 @@ def synthesize(
         unit=contract.output.unit,
         metadata={
             **_provenance(model, volume, predictor, time.monotonic() - started, log),
+            "input_unit_stated": stated,
             **of_dose(contract, predictor, volume, restored, recording),
         },
         uncertainty=None,
@@ -122,6 +127,7 @@ def _provenance(
         "source": volume.metadata,
         "device": str(predictor.device),
         "batch_size": predictor.batch_size,
+        "window_side": window_side(predictor),
         "seconds": round(seconds, 2),
         "log": log,
     }

@@ -43,11 +43,14 @@ def activity_mask(suv: np.ndarray, spacing: np.ndarray, margin: float) -> np.nda
         to some that reaches theirs. Specks of noise in the air do not, streaks that touch the patient may.
     """
     from scipy import ndimage
-    from skimage.filters import apply_hysteresis_threshold
 
     sigma = PET_SMOOTHING / (2.355 * spacing[::-1])
     smooth = ndimage.gaussian_filter(np.asarray(suv, dtype=np.float32), sigma, truncate=3.0)
-    seen = apply_hysteresis_threshold(smooth, PET_THRESHOLD_SUV, PET_SEED_SUV)
+    # scikit-image's hysteresis threshold needs several times the memory, and this runs on whole bodies.
+    parts, count = ndimage.label(smooth > PET_THRESHOLD_SUV)
+    reached = np.zeros(count + 1, dtype=bool)
+    reached[parts[smooth > PET_SEED_SUV]] = True
+    seen = reached[parts]
     # Boxes one axis after the other, because a ball of some voxels takes minutes.
     for axis, reach in enumerate(np.ceil(margin / spacing[::-1]).astype(int)):
         seen = ndimage.maximum_filter1d(seen, 2 * reach + 1, axis=axis)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -26,6 +26,7 @@ NEGATIVE_SHARE = 0.02
 # SUVbw is 1 where tracer is spread evenly. What lies above the first counts as tissue, whose median is less than the
 # second in any patient; a whole voxel of the third has never been seen.
 SUV_TISSUE, SUV_MEDIAN, SUV_HIGHEST = 0.05, 20.0, 2000.0
+DIMENSIONLESS = "1"
 MODALITY_NAMES = {"CT": "CT", "PT": "PET", "MR": "MR"}
 
 
@@ -107,10 +108,11 @@ class Contract(BaseModel):
                 f"{MODALITY_NAMES[wanted.modality]}; choose another volume or model."
             ]
         if volume.unit and volume.unit != wanted.unit:
-            return [
-                f"The volume is in {volume.unit}, but this model takes {wanted.unit}; convert it first or "
-                "choose another model."
-            ]
+            refusal = _why_no_suv(volume) if wanted.unit.startswith("SUV") else ""
+            told = f"The volume is in {volume.unit}, but this model takes {wanted.unit}"
+            if refusal:
+                return [f"{told}, and {refusal[:1].lower()}{refusal[1:]}"]
+            return [f"{told}; convert it first or choose another model."]
         if wanted.unit == "HU":
             return list(not_hounsfield(volume.voxels))
         return [
@@ -131,6 +133,20 @@ class Contract(BaseModel):
             "resample the volume, or choose another model."
         ]
 
+    def assumption(self, volume: Volume) -> str:
+        """Return a sentence on what is taken for granted of a ``volume`` that fits but states no unit; "" if it does.
+
+        A model that takes a dimensionless image takes nothing for granted.
+        """
+        wanted = self.input
+        if volume.unit or wanted.unit == DIMENSIONLESS:
+            return ""
+        return (
+            f"The volume states no unit, so its values are taken for {wanted.unit} of a "
+            f"{MODALITY_NAMES[wanted.modality]}, which this model takes and nothing in them contradicts; if they are "
+            "anything else, the result is wrong."
+        )
+
     def check(self, volume: Volume) -> Volume:
         """Return ``volume`` with the modality and unit of the model's input.
 
@@ -141,6 +157,16 @@ class Contract(BaseModel):
         if reasons:
             raise MedSynthError(reasons[0])
         return volume.replace(modality=self.input.modality, unit=self.input.unit)
+
+
+def _why_no_suv(volume: Volume) -> str:
+    """Return why a PET, or the one that it was made from, could not be read in SUV; "" where nothing says so."""
+    facts: Any = volume.metadata
+    while isinstance(facts, dict):
+        if "suv_refused" in facts:
+            return str(facts["suv_refused"])
+        facts = facts.get("source")
+    return ""
 
 
 def _no_activity(voxels: np.ndarray, unit: str) -> list[str]:

@@ -66,6 +66,14 @@ def test_a_unit_can_be_stated(medsynth, folder):
     assert low.unit == "Bq/mL" and low.metadata["simulation"]["reconstruction"] == "fbp"
 
 
+def test_a_unit_that_is_taken_for_granted_is_told(medsynth, folder, capsys):
+    for more, stated in ((), False), (("--unit", "SUVbw"), True):
+        assert medsynth("pet.nii.gz", "low.nii.gz", "--factor", 4, "--method", "image-space", *more) == 0
+        told = " ".join(capsys.readouterr().err.split())
+        assert ("states no unit, so its values are taken for SUVbw" in told) is not stated
+        assert read_volume(folder / "low.nii.gz").metadata["input_unit_stated"] is stated
+
+
 def test_why_a_pet_is_not_in_suv_is_told(medsynth, folder, capsys):
     write_pet(folder / "dicom", PatientWeight=None)
     assert medsynth("dicom", "low.nii.gz", "--factor", 4, "--method", "image-space") == 0

@@ -185,14 +185,3 @@ def test_the_predictor_is_that_of_the_contract():
         create_predictor(create_network("unet-ctmr", channels=[4, 8]), contract(), CPU)
     with pytest.raises(MedSynthError, match="batch size is 0"):
         create_predictor(refine(), contract(), CPU, 0)
-
-
-def test_a_volume_larger_than_the_memory_is_refused_before_it_is_begun(monkeypatch):
-    from medsynth_core.inference import memory
-
-    free = memory.available_memory()
-    assert free is None or free > 1 << 20
-    memory.check_memory((10, 10, 10))
-    monkeypatch.setattr(memory, "available_memory", lambda: 2 << 30)
-    with pytest.raises(MedSynthError, match=r"400 × 400 × 1000 voxels needs about 3\.6 GiB of memory, but 2\.0 GiB"):
-        memory.check_memory((1000, 400, 400))

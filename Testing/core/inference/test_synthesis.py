@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from builders import axial_matrix, phantom_ct, tiny_recipe, write_manifest
 
-from medsynth_core import Cancelled, MedSynthError, load_model, read_volume, synthesize, train
+from medsynth_core import Cancelled, MedSynthError, Progress, load_model, read_volume, synthesize, train
+from medsynth_core.inference import memory
 from medsynth_core.preparation.body import body_mask
 from medsynth_core.preparation.grid import Grid, move
 
@@ -130,6 +131,28 @@ def test_provenance_says_what_made_it_and_can_be_written_as_json(model):
     assert told["limits"] == ["It knows phantoms only."]
     assert (told["input_modality"], told["input_unit"]) == ("CT", "HU")
     assert told["source"] == {"series": "1.2.3"} and told["device"] == "cpu" and told["batch_size"] == 2
+
+
+def test_a_unit_that_the_volume_does_not_state_is_told(model):
+    said: list[str] = []
+    silent = phantom_ct().replace(unit="")
+    told = synthesize(silent, model, device="cpu", progress=Progress(log=said.append)).metadata
+    sentence = "states no unit, so its values are taken for HU of a CT"
+    assert told["input_unit"] == "HU" and told["input_unit_stated"] is False
+    assert sentence in told["log"][0] and sentence in said[0] and told["log"][0].endswith("the result is wrong.")
+
+
+def test_of_a_unit_that_the_volume_states_nothing_is_said(model, axial):
+    assert axial.metadata["input_unit_stated"] is True and axial.metadata["log"] == []
+
+
+def test_a_grid_of_the_model_that_does_not_fit_into_the_memory_is_refused(model, monkeypatch):
+    coarse = phantom_ct((12, 40, 44), axial_matrix((20.0, 20.0, 30.0)))
+    # Enough for the volume and its result, and not for 100 times as many voxels on the grid of the model.
+    monkeypatch.setattr(memory, "available_memory", lambda: 1000 * coarse.voxels.size)
+    with pytest.raises(MedSynthError, match="44 × 40 × 12 voxels, which are 440 × 400 × 120 on the model's grid") as no:
+        synthesize(coarse, model, device="cpu")
+    assert no.value.kind == "device" and "\n" not in no.value.message
 
 
 def test_progress_rises_to_one(model):
