@@ -174,7 +174,7 @@ def test_ARealWholeBodyPetGoesTheWholeWay(tmp_path):
         slicer.util.arrayFromVolume(suv), slicer.util.arrayFromVolume(pet) * factor, rtol=1e-4, atol=1e-3
     )
     part = _slices(suv, 100, 116)
-    result = logic.synthesize(part, model=MODEL, device="cpu")
+    result = logic.synthesize(part, model="low-dose-pet", device="cpu")
     folder = logic.exportDicom(result, tmp_path / "out")
     assert read_volume(folder).same_grid(bridge.coreVolume(part), tolerance=1e-2)
     assertSameSuv(read_volume(folder).voxels, slicer.util.arrayFromVolume(result))

@@ -33,6 +33,14 @@ class Prepared:
         """Return voxels of `grid` on the `source` grid (float32); ``fill`` is the value outside."""
         return move(voxels.astype(np.float32, copy=False), self.grid, self.source, fill=fill)
 
+    def narrowed(self) -> Prepared:
+        """Return the part of the plane in which the patient is, over all slices, without a copy."""
+        (i, j, _), (columns, rows, _) = body_box(self.body, np.zeros(3))
+        part = (slice(None), slice(j, j + rows), slice(i, i + columns))
+        slices = self.grid.shape[0]
+        grid = self.grid.part(np.array([i, j, 0]), np.array([columns, rows, slices]))
+        return Prepared(self.voxels[part], self.body[part], grid, self.source)
+
 
 def model_grid(volume: Volume, contract: Contract) -> Grid:
     """Return the grid of the contract's spacing, in the order nearest to LPS, that covers ``volume``.

@@ -42,6 +42,12 @@ def tall_pet():
     return pet.replace(voxels=(pet.voxels * noise).astype(np.float32))
 
 
+def wide_pet():
+    """Return a PET whose patient is wider than the smallest window; air would be left out."""
+    pet = tall_pet()
+    return pet.replace(voxels=np.tile(pet.voxels, (1, 3, 3)))
+
+
 def turned(axis: int, degrees: float) -> np.ndarray:
     matrix = np.eye(4)
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -122,7 +128,7 @@ def test_the_activity_does_not_depend_on_the_air_around(whole):
 
 
 def test_slices_that_were_computed_in_windows_are_told_in_the_provenance(whole, monkeypatch):
-    wide = in_air(tall_pet(), (0, 20, 20), (0, 20, 20))
+    wide = wide_pet()
     at_once = synthesize(wide, whole, device="cpu")
     assert at_once.metadata["window_side"] is None and not any("windows" in line for line in at_once.metadata["log"])
     monkeypatch.setattr(slabs, "slab_budget", lambda device: 1)
@@ -144,4 +150,12 @@ def test_windows_that_memory_made_smaller_half_way_are_told_too(whole, monkeypat
         return original(self, image)
 
     monkeypatch.setattr(CG3DSRGAN, "with_class", greedy)
-    assert synthesize(in_air(tall_pet(), (0, 20, 20), (0, 20, 20)), whole, device="cpu").metadata["window_side"] == 64
+    assert synthesize(wide_pet(), whole, device="cpu").metadata["window_side"] == 64
+
+
+def test_how_much_air_is_around_makes_no_difference(whole):
+    """Contextual-Net and ML-Net with its head see the patient's own part of the plane."""
+    little, much = (synthesize(in_air(tall_pet(), (0, n, n + 3), (0, n, n)), whole, device="cpu") for n in (9, 60))
+    assert np.array_equal(little.voxels[:, 9:-9, 12:-9], much.voxels[:, 60:-60, 63:-60]) and little.voxels.max() > 0.5
+    assert little.metadata["dose_probabilities"] == much.metadata["dose_probabilities"]
+    assert np.isclose(little.voxels.sum(), much.voxels.sum(), rtol=1e-6)
