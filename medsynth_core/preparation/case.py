@@ -33,13 +33,18 @@ class Prepared:
         """Return voxels of `grid` on the `source` grid (float32); ``fill`` is the value outside."""
         return move(voxels.astype(np.float32, copy=False), self.grid, self.source, fill=fill)
 
-    def narrowed(self) -> Prepared:
-        """Return the part of the plane in which the patient is, over all slices, without a copy."""
+    def narrowed(self, least: int) -> Prepared:
+        """Return the part of the plane in which the patient is, over all slices.
+
+        Args:
+            least: rows and columns that it has at least; beyond the field there is nothing (0).
+        """
         (i, j, _), (columns, rows, _) = body_box(self.body, np.zeros(3))
-        part = (slice(None), slice(j, j + rows), slice(i, i + columns))
         slices = self.grid.shape[0]
-        grid = self.grid.part(np.array([i, j, 0]), np.array([columns, rows, slices]))
-        return Prepared(self.voxels[part], self.body[part], grid, self.source)
+        size = np.array([max(columns, least), max(rows, least), slices])
+        first = np.array([i - (size[0] - columns) // 2, j - (size[1] - rows) // 2, 0])
+        grid = self.grid.part(first, size)
+        return Prepared(move(self.voxels, self.grid, grid), move(self.body, self.grid, grid), grid, self.source)
 
 
 def model_grid(volume: Volume, contract: Contract) -> Grid:

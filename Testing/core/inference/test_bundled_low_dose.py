@@ -93,5 +93,6 @@ def test_air_around_the_patient_does_no_harm(model, doses, made, factor):
     result = synthesize(wide, model, device="cpu")
     inner = result.voxels[:, margin:-margin, margin:-margin]
     with_air, without = (np.sqrt(np.mean((one - doses.full.voxels) ** 2)) for one in (inner, made[factor].voxels))
-    assert with_air < 1.06 * without and steps_off(result, factor) <= 1
+    assert with_air < 1.06 * without
+    assert result.metadata["dose_reduction_factor"] == made[factor].metadata["dose_reduction_factor"]
     assert result.voxels.sum(dtype=float) == pytest.approx(low.voxels.sum(dtype=float), rel=0.02)
