@@ -35,6 +35,28 @@ def test_the_table_is_the_one_in_the_models_package():
         assert shown in README, row["method"]
 
 
+def test_the_low_dose_tables_are_those_in_the_models_package():
+    rows = list(csv.DictReader((ROOT / "Resources" / "Models" / "low-dose-pet" / "docs" / "results.csv").open()))
+    methods = ("identity", "gaussian", "non-local means", "low-dose-pet")
+    for method in methods:
+        for metric in ("psnr", "suvmean_error_size", "suvmax_error_size"):
+            found = [
+                (float(row[f"{metric}_mean"]), float(row[f"{metric}_sd"])) for row in rows if row["method"] == method
+            ]
+            assert len(found) == 5 and " | ".join(f"{mean:.1f} ± {sd:.1f}" for mean, sd in found) in README
+
+
+def test_the_low_dose_model_beats_every_filter_and_keeps_lesions_better_than_a_gaussian():
+    rows = csv.DictReader((ROOT / "Resources" / "Models" / "low-dose-pet" / "docs" / "results.csv").open())
+    found = {(row["method"], float(row["drf"])): row for row in rows}
+    for factor in (4.0, 10.0, 20.0, 50.0, 100.0):
+        psnr = {method: float(row["psnr_mean"]) for (method, drf), row in found.items() if drf == factor}
+        assert psnr["low-dose-pet"] > max(psnr["identity"], psnr["gaussian"], psnr["non-local means"])
+        error = {name: float(found[name, factor]["suvmean_error_size_mean"]) for name in ("gaussian", "low-dose-pet")}
+        assert error["low-dose-pet"] < error["gaussian"]
+        assert abs(float(found["low-dose-pet", factor]["activity_ratio_mean"]) - 1) < 0.02
+
+
 def test_pictures_and_files_that_it_names_exist():
     named = re.findall(r"\]\((Resources/[^)]+)\)|`((?:Resources|Testing|MedSynth)/[\w./-]+)`", README)
     paths = [first or second for first, second in named]
