@@ -8,7 +8,7 @@ import pytest
 from builders import TINY_NETWORK, phantom_ct, phantom_pet, tiny_recipe, write_manifest
 
 from medsynth_core import Progress, train, write_volume
-from medsynth_core.experiments import systems
+from medsynth_core.experiments import runs, systems
 from medsynth_core.experiments.variants import COMPACT_STAGES, recipes
 from medsynth_core.networks.registry import describe
 from medsynth_core.training.recipe import read_recipe
@@ -69,6 +69,7 @@ def test_ct_to_mr_leaves_out_training_pairs_that_are_known_to_be_wrong(manifest,
     monkeypatch.setattr(systems, "recipes", lambda experiment: wanted)
     plan = systems.Plan("unet", "unet", systems.MR_METRICS, "mr_t1")
     monkeypatch.setitem(systems.PLANS, "ct-to-mr-systems", plan)
+    monkeypatch.setattr(runs, "read_recipe", lambda path: wanted["unet"])
     output = tmp_path / "out"
     table = systems.run("ct-to-mr-systems", manifest, output, Progress())
     assert "BAD" not in {row["case"] for row in read(output / "unet" / "split.csv")}
