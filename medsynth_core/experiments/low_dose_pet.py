@@ -26,7 +26,7 @@ from medsynth_core.volume import Volume
 
 EXPERIMENT = BUNDLED = "low-dose-pet"
 IDENTITY = "identity"
-COMPARED = (IDENTITY, "cg3dsrgan")
+COMPARED = (IDENTITY, "cg3dsrgan", BUNDLED)
 # What the publication's ablation calls the variants, and where it is done: at the lowest dose.
 ABLATION = {"unet3d": "baseline", "mlnet3d": "baseline + CG", "cg3dgan": "CG-3DGAN", "cg3dsrgan": "CG-3DSRGAN"}
 ABLATED = ("psnr", "ssim", "nrmse")
@@ -54,8 +54,7 @@ def run(data: Path, output: Path, progress: Progress) -> DoseTable:
         data: manifest with the columns ``pet``, ``ct`` and ``lesion``.
         output: folder for the runs, ``results.csv``, ``cases.csv``, ``wilcoxon.csv``, ``ablation.csv``, ``methods.csv``
             (settings, parameters, times, epochs), ``filters.csv``, ``environment.json``, ``comparison.png`` and
-            ``doses.png``;
-            ``packages`` has the package of the model that ships with the table in its card.
+            ``doses.png``; ``packages`` has the package of the model that ships with the table in its card.
         progress: reports.
     """
     output.mkdir(parents=True, exist_ok=True)

@@ -62,8 +62,7 @@ def _model(output: Path, name: str) -> Model:
 
 def _of_whole_slices(recipe: Recipe) -> DoseSettings:
     assert recipe.dose is not None
-    counts: float = DoseSettings.model_fields["counts"].default
-    return recipe.dose.simulation.model_copy(update={"counts": counts})
+    return recipe.dose.simulation.model_copy(update={"counts": DoseSettings().counts})
 
 
 def _draw(models: dict[str, Model], filters: Chosen, case: DoseCase, folder: Path) -> None:

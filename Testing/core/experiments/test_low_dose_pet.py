@@ -97,7 +97,8 @@ def test_every_method_is_judged_at_every_dose(made):
     assert float(row["psnr_sd"]) == pytest.approx(np.std(one, ddof=1), abs=1e-4)
     assert len(table.text_rows()[0]) == len(table.columns)
     tests = read(output / "wilcoxon.csv")
-    assert len(tests) == 2 * 2 * (len(methods) - 1) and {row["against"] for row in tests} == {"identity", "cg3dsrgan"}
+    assert len(tests) == 2 * 3 * (len(methods) - 1)
+    assert {row["against"] for row in tests} == {"identity", "cg3dsrgan", "low-dose-pet"}
     assert all(0 < float(row[metric]) <= 1 for row in tests for metric in DOSE_METRICS)
     json.dumps(table.to_dict())
 

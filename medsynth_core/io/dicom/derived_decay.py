@@ -21,14 +21,13 @@ from medsynth_core.io.dicom.derived_items import carry, item, numbers
 from medsynth_core.io.dicom.derived_reference import Reference
 from medsynth_core.io.dicom.frames import Frame
 from medsynth_core.io.dicom.values import pet_values
-from medsynth_core.io.suv.decay import frame_duration_s, mean_delay, reference_times, remaining
+from medsynth_core.io.suv.decay import OF_ENHANCED, frame_duration_s, mean_delay, reference_times, remaining
 from medsynth_core.io.suv.notes import Notes
 from medsynth_core.io.suv.radionuclide import half_life_s
 from medsynth_core.io.suv.tags import listed, text
 from medsynth_core.io.suv.times import acquisition_times, series_time
 
 _EVENTS = ("START", "ADMIN", "NONE")
-_OF_ENHANCED = {"YES": "START", "NO": "NONE"}
 _AT_INJECTION = 0.999  # of the injected activity is left
 
 
@@ -80,7 +79,7 @@ def decay_of(reference: Reference) -> Decay:
 
 
 def _stated(tags: Dataset) -> str:
-    stated = text(tags, "DecayCorrection") or _OF_ENHANCED.get(text(tags, "DecayCorrected"), "")
+    stated = text(tags, "DecayCorrection") or OF_ENHANCED.get(text(tags, "DecayCorrected"), "")
     if stated in _EVENTS:
         return stated
     return "START" if "DECY" in listed(tags, "CorrectedImage") else "NONE"

@@ -15,7 +15,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.io.dicom.choice import choose_series, image_series
 from medsynth_core.io.dicom.derived_items import value
 from medsynth_core.io.dicom.frames import Frame, frames_of
-from medsynth_core.io.dicom.series import Series, damaged, find_series, path_of
+from medsynth_core.io.dicom.series import DAMAGE, Series, damaged, find_series, path_of
 from medsynth_core.io.dicom.stack import stack_frames
 from medsynth_core.volume import Volume
 
@@ -115,7 +115,7 @@ def _header(file: str) -> FileDataset:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return dcmread(file, stop_before_pixels=True)
-    except (ValueError, AttributeError, KeyError, TypeError, EOFError, NotImplementedError) as error:
+    except DAMAGE as error:
         raise damaged(file) from error
 
 

@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.dicom.series import damaged
+from medsynth_core.io.dicom.series import DAMAGE, damaged
 from medsynth_core.io.itk_files import quiet_itk
 
 _PIXEL_MODULE = [
@@ -44,7 +44,7 @@ def stored_values(file: str) -> np.ndarray:
             compressed = dataset.file_meta.TransferSyntaxUID.is_compressed
             pixels = _decoded(dataset, file) if compressed else dataset.pixel_array
             return _used_bits(pixels.reshape(shape), dataset)
-        except (ValueError, AttributeError, KeyError, TypeError, EOFError, NotImplementedError) as error:
+        except DAMAGE as error:
             raise damaged(file) from error
 
 

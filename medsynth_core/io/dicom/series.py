@@ -38,6 +38,8 @@ _TAGS: list[str | tuple[int, int]] = [
     "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PatientID", "PatientName",
 ]  # fmt: skip
+# What pydicom raises on a file that is damaged, or of a kind that it does not decode.
+DAMAGE = (ValueError, AttributeError, KeyError, TypeError, EOFError, NotImplementedError)
 # What an SUV depends on, and what a PET that is derived from it states of decay.
 _PET_TAGS: list[str | tuple[int, int]] = [
     "Units", "SUVType", "CorrectedImage", "AttenuationCorrected", "DecayCorrection", "DecayCorrected",
@@ -137,7 +139,7 @@ def _read_header(file: Path) -> FileDataset | None:
             header = dcmread(file, stop_before_pixels=True, specific_tags=_READ_TAGS.copy())
     except InvalidDicomError:
         return None
-    except (ValueError, AttributeError, KeyError, TypeError, EOFError, NotImplementedError) as error:
+    except DAMAGE as error:
         raise damaged(file) from error
     if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         return None

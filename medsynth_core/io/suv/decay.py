@@ -19,7 +19,8 @@ from medsynth_core.io.suv.radionuclide import half_life_s
 from medsynth_core.io.suv.tags import agreed, listed, missing, named, number, text
 from medsynth_core.io.suv.times import acquisition_times, date_time, injection_time, series_time
 
-_CORRECTED = {"YES": "START", "NO": "NONE"}  # Decay Corrected of enhanced PET
+# Decay Correction by what enhanced PET has instead, Decay Corrected.
+OF_ENHANCED = {"YES": "START", "NO": "NONE"}
 _LONGEST = 10  # half-lives between injection and scan; after more, hardly a thousandth would be left
 _MANY = 4  # half-lives that are seldom waited for
 _SAME_MOMENT_S = 60
@@ -34,7 +35,7 @@ def decay_correction(slices: Sequence[Dataset], notes: Notes) -> str:
     Raises:
         MedSynthError: it is missing or something else, or the list of corrections contradicts it.
     """
-    stated = agreed(slices, "DecayCorrection") or _CORRECTED.get(agreed(slices, "DecayCorrected"), "")
+    stated = agreed(slices, "DecayCorrection") or OF_ENHANCED.get(agreed(slices, "DecayCorrected"), "")
     if not stated:
         raise missing("DecayCorrection")
     if stated not in ("START", "ADMIN", "NONE"):
