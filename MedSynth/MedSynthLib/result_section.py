@@ -65,7 +65,8 @@ class ResultSection:
 
 def doseText(node) -> str:
     """Return which dose the input of a result looked like and how much activity was kept; "" where nothing is known."""
-    factor, ratio = provenance.valueOf(node, "dose_reduction_factor"), provenance.valueOf(node, "activity_ratio")
+    factor = provenance.valueOf(node, "dose_reduction_factor")
+    ratio, outside = provenance.valueOf(node, "activity_ratio"), provenance.valueOf(node, "activity_outside")
     parts = []
     if factor is not None:
         share = provenance.valueOf(node, "dose_probabilities")[f"{factor:g}"]
@@ -73,10 +74,12 @@ def doseText(node) -> str:
         parts.append(_("input looks like {dose} ({share:.0f} %)").format(dose=seen, share=100 * share))
     if ratio is not None:
         parts.append(_("activity kept: {ratio:.1f} %").format(ratio=100 * ratio))
+    if outside is not None:
+        parts.append(_("{outside:.1f} % lay in the air around").format(outside=100 * outside))
     text = "; ".join(parts)
     text = text[:1].upper() + text[1:]
     if ratio is not None and round(abs(ratio - 1), 4) > ACTIVITY_TOLERANCE:
-        text = _("⚠ {text}, more than 2 % off: do not measure uptake in it").format(text=text)
+        text = _("⚠ {text}; more than 2 % off: do not measure uptake in it").format(text=text)
     return text and f"{text}."
 
 

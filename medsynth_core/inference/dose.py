@@ -8,7 +8,9 @@ import numpy as np
 
 from medsynth_core.inference.choice import AnyPredictor
 from medsynth_core.inference.slabs import SlabPredictor
+from medsynth_core.preparation.case import Prepared
 from medsynth_core.preparation.contract import Contract
+from medsynth_core.preparation.grid import move
 from medsynth_core.progress import Progress
 from medsynth_core.volume import Volume
 
@@ -25,19 +27,22 @@ def of_dose(
     contract: Contract,
     predictor: AnyPredictor,
     volume: Volume,
+    prepared: Prepared,
     result: np.ndarray,
     progress: Progress,
 ) -> dict[str, Any]:
     """Return what belongs into the provenance of a full-dose PET that was made from a low-dose one; {} for others.
 
     ``dose_reduction_factor`` is the one that the network finds most probable and ``dose_probabilities`` those of all,
-    by factor; ``activity_ratio`` is the total of the synthetic PET over that of the input. A ratio off by more than
-    2 % is logged.
+    by factor; ``activity_ratio`` is the total of the synthetic PET over that of the input, and
+    ``activity_outside`` the share of the input's that lies in the air around, where the synthetic PET is 0. A ratio off
+    by more than 2 % is logged.
 
     Args:
         contract: of the model.
         predictor: after it has run.
         volume: the input.
+        prepared: the input as the model saw it.
         result: (k, j, i) of the synthetic PET on the same grid, in its unit.
         progress: reports.
     """
@@ -52,13 +57,17 @@ def of_dose(
         factor = found["dose_reduction_factor"]
         looks = "the full dose" if factor == 1 else f"a dose reduced by a factor of {factor:g}"
         progress.log(f"The input looks like {looks}.")
-    # Of the volumes themselves, so that what preparation leaves out is seen too.
+    # Of the volumes themselves, so that what preparation leaves out is seen too. Also noise in the air counts: the
+    # activity that it holds is missing in the body, as reconstruction keeps the total.
+    body = move(prepared.body, prepared.grid, prepared.source, order="nearest", fill=0)
     before = float(volume.voxels.sum(dtype=np.float64))
-    after = float(result.sum(dtype=np.float64))
-    found["activity_ratio"] = round(after / before, 4)
-    if abs(after / before - 1) > ACTIVITY_TOLERANCE:
+    ratio = float(result.sum(dtype=np.float64)) / before
+    outside = 1 - float(volume.voxels.sum(dtype=np.float64, where=body)) / before
+    found |= {"activity_ratio": round(ratio, 4), "activity_outside": round(outside, 4)}
+    if abs(ratio - 1) > ACTIVITY_TOLERANCE:
         progress.log(
-            f"The synthetic PET holds {after / before:.1%} of the activity of the input, more than 2 % off: "
-            "do not measure uptake in it."
+            f"The synthetic PET holds {ratio:.1%} of the activity of the input, more than 2 % off: do not measure "
+            f"uptake in it. {outside:.1%} of the input's lies in the air around the body, where noise does, or a part "
+            "of the patient that was not found."
         )
     return found

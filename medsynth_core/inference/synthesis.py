@@ -85,7 +85,7 @@ def synthesize(
         metadata={
             **_provenance(model, volume, predictor, time.monotonic() - started, log),
             "input_unit_stated": stated,
-            **of_dose(contract, predictor, volume, restored, recording),
+            **of_dose(contract, predictor, volume, prepared, restored, recording),
         },
         uncertainty=None,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.preparation.body import activity_mask, body_box, body_mask
+from medsynth_core.preparation.body import PET_SEED_SUV, PET_SMOOTHING, activity_mask, body_box, body_mask
 from medsynth_core.preparation.contract import AIR_HU, Contract
 from medsynth_core.preparation.grid import EXACT, Grid, move, overlap
 from medsynth_core.volume import Volume
@@ -67,6 +67,9 @@ def prepare(volume: Volume, contract: Contract) -> Prepared:
     Args:
         volume: in the unit of the contract's input.
         contract: says the spacing, the intensity mapping and the margin around the body.
+
+    Raises:
+        MedSynthError: no patient is seen in a PET.
     """
     source, grid = Grid.of(volume), model_grid(volume, contract)
     if contract.input.modality == "PT":
@@ -86,6 +89,11 @@ def _prepare_activity(volume: Volume, grid: Grid, contract: Contract) -> Prepare
     source = Grid.of(volume)
     voxels = move(volume.voxels.astype(np.float32, copy=False), source, grid)
     body = activity_mask(voxels, grid.spacing, contract.body_margin)
+    if not body.any():
+        raise MedSynthError(
+            f"No patient was found in the PET: over {PET_SMOOTHING:g} mm, uptake nowhere reaches "
+            f"{PET_SEED_SUV:g} SUVbw, which that of a lung does; check its unit and its rescale slope."
+        )
     voxels[~body] = 0
     return Prepared(contract.input.intensity.forward(voxels), body, grid, source)
 

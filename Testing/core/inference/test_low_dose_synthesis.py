@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from builders import dose_recipe, phantom_body_pet, write_dose_manifest
 
-from medsynth_core import load_model, synthesize, train
+from medsynth_core import MedSynthError, load_model, synthesize, train
 from medsynth_core.inference import slabs
 from medsynth_core.preparation.case import prepare
 from medsynth_core.preparation.grid import Grid, move
@@ -125,6 +125,25 @@ def test_the_activity_does_not_depend_on_the_air_around(whole):
     outside = results[1].voxels.copy()
     outside[:, 40:-50, 60:-70] = 0
     assert outside.sum() < 0.002 * results[1].voxels.sum()
+
+
+def test_a_pet_in_which_no_patient_is_seen_is_refused(whole):
+    pet = tall_pet()
+    with pytest.raises(MedSynthError, match="No patient was found in the PET: over 20 mm, uptake nowhere"):
+        synthesize(pet.replace(voxels=np.full(pet.shape, 0.06, np.float32)), whole, device="cpu")
+
+
+def test_a_part_of_the_patient_that_was_taken_for_air_is_told(whole):
+    pet = in_air(tall_pet(), (0, 40, 60), (0, 50, 70))
+    seen = synthesize(pet, whole, device="cpu")
+    # Something large whose uptake is under that of any tissue.
+    apart = np.where(pet.voxels == 0, np.float32(0.06), pet.voxels)
+    told = synthesize(pet.replace(voxels=apart), whole, device="cpu")
+    assert seen.metadata["activity_outside"] < 0.01
+    outside = told.metadata["activity_outside"]
+    lost = apart.sum(where=prepare(pet.replace(voxels=apart), whole.contract).body) / apart.sum()
+    assert outside == pytest.approx(1 - lost, abs=1e-4) and outside > 0.3
+    assert any(f"{outside:.1%} of the input's lies in the air around the body" in line for line in told.metadata["log"])
 
 
 def test_slices_that_were_computed_in_windows_are_told_in_the_provenance(whole, monkeypatch):
