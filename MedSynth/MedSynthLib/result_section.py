@@ -12,8 +12,8 @@ from MedSynthLib.export import whyNot
 from MedSynthLib.folders import freePlace, safeName
 from MedSynthLib.wording import told
 
-# Share of the activity that may be lost or won, as `medsynth_core.inference.dose` logs it.
-ACTIVITY_TOLERANCE = 0.02
+# Shares of the activity that may be lost or won in the body, and lie outside, as `medsynth_core.inference.dose` has it.
+ACTIVITY_TOLERANCE, OUTSIDE_TOLERANCE = 0.02, 0.1
 
 
 class ResultSection:
@@ -67,19 +67,21 @@ def doseText(node) -> str:
     """Return which dose the input of a result looked like and how much activity was kept; "" where nothing is known."""
     factor = provenance.valueOf(node, "dose_reduction_factor")
     ratio, outside = provenance.valueOf(node, "activity_ratio"), provenance.valueOf(node, "activity_outside")
-    parts = []
+    parts, warnings = [], []
     if factor is not None:
         share = provenance.valueOf(node, "dose_probabilities")[f"{factor:g}"]
         seen = _("full dose") if factor == 1 else _("1/{factor:g} of the dose").format(factor=factor)
         parts.append(_("input looks like {dose} ({share:.0f} %)").format(dose=seen, share=100 * share))
     if ratio is not None:
-        parts.append(_("activity kept: {ratio:.1f} %").format(ratio=100 * ratio))
+        parts.append(_("activity kept in the body: {ratio:.1f} %").format(ratio=100 * ratio))
+        if round(abs(ratio - 1), 4) > ACTIVITY_TOLERANCE:
+            warnings.append(_("more than 2 % off: do not measure uptake in it"))
     if outside is not None:
-        parts.append(_("{outside:.1f} % lay in the air around").format(outside=100 * outside))
-    text = "; ".join(parts)
-    text = text[:1].upper() + text[1:]
-    if ratio is not None and round(abs(ratio - 1), 4) > ACTIVITY_TOLERANCE:
-        text = _("⚠ {text}; more than 2 % off: do not measure uptake in it").format(text=text)
+        parts.append(_("of all, {outside:.1f} % lay in the air around").format(outside=100 * outside))
+        if outside > OUTSIDE_TOLERANCE:
+            warnings.append(_("more than 10 %: look whether a part of the patient is missing"))
+    text = "; ".join([*parts, *warnings])
+    text = f"{'⚠ ' if warnings else ''}{text[:1].upper()}{text[1:]}"
     return text and f"{text}."
 
 
