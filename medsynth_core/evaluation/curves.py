@@ -84,6 +84,8 @@ def draw_curves(runs: Mapping[str, Rows], *, choose_by: Metric = "mae", unit: st
     }
     curves = {name: {metric: Curve.of(rows, metric) for metric in titles} for name, rows in runs.items()}
     _check(curves)
+    judged = {name: Curve.of(rows, choose_by) for name, rows in runs.items()}
+    chosen = {name: curve.best(choose_by) if curve.epochs else None for name, curve in judged.items()}
     shown = [metric for metric in titles if any(curve[metric].epochs for curve in curves.values())]
     columns = _legend_columns(list(runs))
     legend = _LEGEND_ROW * math.ceil((len(runs) + 1) / columns)
@@ -96,9 +98,7 @@ def draw_curves(runs: Mapping[str, Rows], *, choose_by: Metric = "mae", unit: st
         axes = figure.add_axes(place)
         axes.set_title(titles[metric], fontsize=9.5)
         for index, (name, curve) in enumerate(curves.items()):
-            _draw(
-                axes, curve[metric], name, index, curve[choose_by].best(choose_by) if curve[choose_by].epochs else None
-            )
+            _draw(axes, curve[metric], name, index, chosen[name])
         cut |= _frame(axes, [curve[metric] for curve in curves.values()])
     _draw_legend(figure, (0.25 + legend) / height, columns, choose_by)
     said = []

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from medsynth_core.datasets.manifest import Case
 from medsynth_core.evaluation.report import evaluate
 from medsynth_core.io.reading import read_volume
-from medsynth_core.preparation.grid import resample
+from medsynth_core.preparation.body import activity_mask
+from medsynth_core.preparation.grid import Grid, resample
 from medsynth_core.training.doses import simulate_case
 from medsynth_core.training.recipe import Recipe
 from medsynth_core.volume import Volume
@@ -36,9 +40,9 @@ class DoseCase:
 
         ``psnr`` (dB), ``ssim`` (3-D) and ``nrmse`` (percent) over all voxels with the full dose's own range, as Xue et
         al. (2023) measure; the lesion's errors of uptake in percent (``suvmax_error`` …), and without their sign
-        (``suvmax_error_size`` …), as a mean over patients hides errors that cancel out; ``activity_ratio``, the total
-        of all voxels over that of the input; and ``dose_accuracy``, 1 if the method names the right factor and 0 if
-        another, where it names one.
+        (``suvmax_error_size`` …), as a mean over patients hides errors that cancel out; ``activity_ratio``, the activity
+        in the body over that of the full dose there (in the air, where noise puts some, it belongs to no one); and
+        ``dose_accuracy``, 1 if the method names the right factor and 0 if another, where it names one.
         """
         found = evaluate(made, self.full, lesion=self.lesion, preset="pet_minmax").metrics
         uptake = {name: found[name] for name in UPTAKE if name in found}
@@ -49,9 +53,16 @@ class DoseCase:
             "nrmse": 100 * found["nrmse_minmax"],
             **{f"{name}_size": abs(value) for name, value in uptake.items()},
             **uptake,
-            "activity_ratio": _total(made) / _total(self.low[factor]),
+            "activity_ratio": self._in_body(made) / self._in_body(self.full),
             **({} if named is None else {"dose_accuracy": float(named == factor)}),
         }
+
+    @cached_property
+    def _body(self) -> np.ndarray:
+        return activity_mask(self.full.voxels, Grid.of(self.full).spacing, 0)
+
+    def _in_body(self, volume: Volume) -> float:
+        return float(volume.voxels.sum(where=self._body, dtype=np.float64))
 
 
 def dose_case(case: Case, recipe: Recipe) -> DoseCase:
@@ -63,7 +74,3 @@ def dose_case(case: Case, recipe: Recipe) -> DoseCase:
     made = simulate_case(case, recipe)
     lesion = resample(read_volume(case.files["lesion"]), made.full, order="nearest")
     return DoseCase(case.name, made.full, made.low, lesion)
-
-
-def _total(volume: Volume) -> float:
-    return float(volume.voxels.sum(dtype=float))

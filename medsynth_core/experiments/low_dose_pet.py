@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from medsynth_core.datasets.manifest import Case, read_manifest, split_of
+from medsynth_core.evaluation.curves import write_curves
 from medsynth_core.evaluation.dose_figures import write_dose_comparison, write_dose_curves
 from medsynth_core.experiments.dose_judging import DoseCase, dose_case
 from medsynth_core.experiments.dose_table import DoseTable
 from medsynth_core.experiments.filters import FILTERS, Chosen, best, write_filters
 from medsynth_core.experiments.recording import record
-from medsynth_core.experiments.runs import all_trained, bundled, cost, write_environment
+from medsynth_core.experiments.runs import all_trained, bundled, cost, training_log, write_environment
 from medsynth_core.experiments.table import Scores
 from medsynth_core.experiments.variants import recipes
 from medsynth_core.inference.synthesis import synthesize
@@ -53,8 +54,8 @@ def run(data: Path, output: Path, progress: Progress) -> DoseTable:
     Args:
         data: manifest with the columns ``pet``, ``ct`` and ``lesion``.
         output: folder for the runs, ``results.csv``, ``cases.csv``, ``wilcoxon.csv``, ``ablation.csv``, ``methods.csv``
-            (settings, parameters, times, epochs), ``filters.csv``, ``environment.json``, ``comparison.png`` and
-            ``doses.png``; ``packages`` has the package of the model that ships with the table in its card.
+            (settings, parameters, times, epochs), ``filters.csv``, ``environment.json``, ``comparison.png``,
+            ``doses.png`` and ``curves.png`` (the trainings); ``packages`` has the package of the model that ships with the table in its card.
         progress: reports.
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -74,6 +75,8 @@ def run(data: Path, output: Path, progress: Progress) -> DoseTable:
     _write_methods(models, filters, results, wanted, output)
     budget = f"{shared.epochs} epochs of all training patches, batches of {shared.batch_size}"
     write_environment(EXPERIMENT, budget, output / shared.name, output)
+    logs = {name: training_log(output / name) for name in models}
+    write_curves(logs, output / "curves.png", choose_by=shared.choose_by, unit=shared.contract.output.unit)
     write_dose_curves(table.means("psnr"), output / "doses.png", beside=IDENTITY)
     _write_picture(models, filters, test, output)
     return table

@@ -69,6 +69,6 @@ def _draw(models: dict[str, Model], filters: Chosen, case: DoseCase, folder: Pat
     factor = max(case.low)
     methods = methods_of(models, filters, factor)
     (shown, *_) = DRAWN
-    made = {name: methods[name](case.low[factor]) for name in shown}
-    made[f"Low dose, DRF {factor:g}"] = made.pop(IDENTITY)
+    titles = {IDENTITY: f"Low dose, DRF {factor:g}"}
+    made = {titles.get(name, name): methods[name](case.low[factor]) for name in shown}
     write_dose_comparison(case.full, [made], folder / "comparison.png", lesion=case.lesion)

@@ -16,7 +16,7 @@ COLUMNS = {
     "suvmax_error_size": "size of lesion SUVmax error (%)",
     "suvmean_error_size": "size of lesion SUVmean error (%)",
     "nrmse": "NRMSE (%)",
-    "activity_ratio": "activity over the input's",
+    "activity_ratio": "activity in the body over the full dose's",
     "lesion_mae": "MAE in the lesion",
     "mae_255": "MAE in grey levels (Dong et al.)",
     "ssim_255": "SSIM of slices (Dong et al.)",

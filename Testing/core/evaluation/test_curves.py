@@ -53,6 +53,9 @@ def test_a_dot_marks_the_chosen_epoch_in_every_panel() -> None:
     by_psnr = draw_curves({"U-Net": log(best=9)}, choose_by="psnr")
     assert lines(by_psnr.axes[0], "_chosen")[0].get_xdata().tolist() == [12]
     assert by_psnr.legends[0].get_texts()[-1].get_text() == "chosen epoch (highest PSNR)"
+    rows = [{**row, "val_nrmse": {3: 2.0, 6: 1.0}.get(row["epoch"], "")} for row in log(best=9)]
+    elsewhere = draw_curves({"U-Net": rows}, choose_by="nrmse")  # which has no panel
+    assert lines(elsewhere.axes[2], "_chosen")[0].get_xdata().tolist() == [6] and len(elsewhere.axes) == 3
 
 
 def test_ten_runs_are_told_apart_and_named_once_outside_the_panels() -> None:

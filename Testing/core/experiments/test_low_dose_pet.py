@@ -14,6 +14,8 @@ from medsynth_core.experiments import low_dose_pet, run_experiment, runs, whole_
 from medsynth_core.experiments.dose_judging import DOSE_METRICS, dose_case
 from medsynth_core.experiments.filters import GAUSSIANS, mean_psnr, read_filters
 from medsynth_core.experiments.variants import recipes
+from medsynth_core.preparation.body import activity_mask
+from medsynth_core.preparation.grid import Grid
 from medsynth_core.simulation.settings import DoseSettings
 from medsynth_core.systems.registry import create_system
 from medsynth_core.training.doses import simulate_case
@@ -135,10 +137,13 @@ def test_a_case_is_judged_as_published_on_the_grid_of_its_input(made):
     inside = judged.lesion.voxels != 0
     assert found["suvmean_error"] == pytest.approx(100 * (low[inside].mean() / full[inside].mean() - 1))
     assert found["suvmean_error_size"] == abs(found["suvmean_error"]) == pytest.approx(abs(found["tlg_error"]))
-    assert found["activity_ratio"] == 1 and "dose_accuracy" not in found
+    body = activity_mask(full, Grid.of(judged.full).spacing, 0)
+    assert 0 < body.mean() < 0.9 and "dose_accuracy" not in found
+    assert found["activity_ratio"] == pytest.approx(low[body].sum() / full[body].sum()) != 1
     assert table.scores[50.0]["identity"][case.name] == found
     doubled = judged.low[50.0].replace(voxels=2 * judged.low[50.0].voxels, metadata={"dose_reduction_factor": 4.0})
-    assert judged.scores(doubled, 50.0)["activity_ratio"] == 2 and judged.scores(doubled, 50.0)["dose_accuracy"] == 0
+    assert judged.scores(doubled, 50.0)["activity_ratio"] == pytest.approx(2 * found["activity_ratio"])
+    assert judged.scores(doubled, 50.0)["dose_accuracy"] == 0
     assert judged.scores(doubled, 4.0)["dose_accuracy"] == 1
 
 
@@ -155,7 +160,7 @@ def test_ablation_costs_and_figures_are_written(made):
     assert float(methods["unet3d"]["training_minutes"]) >= 0 and methods["unet3d"]["chosen_epoch"] == "1"
     environment = json.loads((output / "environment.json").read_text())
     assert "medsynth reproduce low-dose-pet" in environment["command"] and "1 epoch" in environment["budget"]
-    for figure in ("comparison.png", "doses.png"):
+    for figure in ("comparison.png", "doses.png", "curves.png"):
         assert (output / figure).stat().st_size > 20_000
     recorded = load_model(output / "packages" / "low-dose-pet")
     assert "DRF 50, gaussian" in [row["method"] for row in recorded.card.comparison]
