@@ -40,9 +40,9 @@ class DoseCase:
 
         ``psnr`` (dB), ``ssim`` (3-D) and ``nrmse`` (percent) over all voxels with the full dose's own range, as Xue et
         al. (2023) measure; the lesion's errors of uptake in percent (``suvmax_error`` …), and without their sign
-        (``suvmax_error_size`` …), as a mean over patients hides errors that cancel out; ``activity_ratio``, the activity
-        in the body over that of the full dose there (in the air, where noise puts some, it belongs to no one); and
-        ``dose_accuracy``, 1 if the method names the right factor and 0 if another, where it names one.
+        (``suvmax_error_size`` …), as a mean over patients hides errors that cancel out; ``activity_ratio``, the
+        activity in the body over that of the full dose there (noise puts some into the air); and ``dose_accuracy``,
+        1 if the method names the right factor and 0 if another, where it names one.
         """
         found = evaluate(made, self.full, lesion=self.lesion, preset="pet_minmax").metrics
         uptake = {name: found[name] for name in UPTAKE if name in found}

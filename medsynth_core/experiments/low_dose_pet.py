@@ -54,8 +54,9 @@ def run(data: Path, output: Path, progress: Progress) -> DoseTable:
     Args:
         data: manifest with the columns ``pet``, ``ct`` and ``lesion``.
         output: folder for the runs, ``results.csv``, ``cases.csv``, ``wilcoxon.csv``, ``ablation.csv``, ``methods.csv``
-            (settings, parameters, times, epochs), ``filters.csv``, ``environment.json``, ``comparison.png``,
-            ``doses.png`` and ``curves.png`` (the trainings); ``packages`` has the package of the model that ships with the table in its card.
+            (settings, parameters, times, epochs), ``filters.csv``, ``environment.json`` and the figures
+            ``comparison.png``, ``doses.png`` and ``curves.png`` (of the trainings); ``packages`` has the package of
+            the model that ships with the table in its card.
         progress: reports.
     """
     output.mkdir(parents=True, exist_ok=True)
