@@ -66,11 +66,7 @@ def synthesize(
     progress(0.0, "Loading the model")
     predictor = create_predictor(model.network(), contract, choose_device(device), batch_size)
     progress(0.03, "Preparing the volume")
-    prepared = prepare(volume, contract)
-    if contract.slab is not None and contract.input.modality == "PT":
-        # What a network says of a patient, of the dose above all, must not depend on how much air is around; with less
-        # of it than in training it would see more noise than there is.
-        prepared = prepared.narrowed(least=model.card.training.recipe.get("augmentation", {}).get("crop", 0))
+    prepared = prepare(volume, contract).narrowed(contract)
     if volume.is_synthetic:
         recording.log("The input is itself synthetic, so the errors of its model are part of the result.")
     mapped = predictor(prepared.voxels, recording)

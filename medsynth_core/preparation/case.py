@@ -33,15 +33,17 @@ class Prepared:
         """Return voxels of `grid` on the `source` grid (float32); ``fill`` is the value outside."""
         return move(voxels.astype(np.float32, copy=False), self.grid, self.source, fill=fill)
 
-    def narrowed(self, least: int) -> Prepared:
-        """Return the part of the plane in which the patient is, over all slices.
+    def narrowed(self, contract: Contract) -> Prepared:
+        """Return what a network is given of it: of a PET that goes in slabs the part of the plane with the patient.
 
-        Args:
-            least: rows and columns that it has at least; beyond the field there is nothing (0).
+        What a network says of a patient, of the dose above all, must not depend on how much air is around; with less
+        of it than in training it would see more noise than there is. Beyond the field there is nothing.
         """
+        if contract.slab is None or contract.input.modality != "PT":
+            return self
         (i, j, _), (columns, rows, _) = body_box(self.body, np.zeros(3))
-        slices = self.grid.shape[0]
-        size = np.array([max(columns, least), max(rows, least), slices])
+        least = contract.slab.plane
+        size = np.array([max(columns, least), max(rows, least), self.grid.shape[0]])
         first = np.array([i - (size[0] - columns) // 2, j - (size[1] - rows) // 2, 0])
         grid = self.grid.part(first, size)
         return Prepared(move(self.voxels, self.grid, grid), move(self.body, self.grid, grid), grid, self.source)

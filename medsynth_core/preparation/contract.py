@@ -41,12 +41,20 @@ class Side(BaseModel):
 
 
 class Slab(BaseModel):
-    """How a 3-D network goes through a volume: so many slices at once, of which neighbours share some."""
+    """How a 3-D network goes through a volume: so many slices at once, of which neighbours share some.
+
+    Attributes:
+        slices: at once.
+        overlap: slices that neighbouring slabs share.
+        plane: rows and columns that the network is given of a PET at least, as in training; a recipe takes the side
+            of its patches where this is not said.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     slices: int = Field(ge=2)
     overlap: int = Field(ge=0)
+    plane: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _advances(self) -> Slab:

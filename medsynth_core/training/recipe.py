@@ -170,6 +170,17 @@ class Recipe(_Part):
     stop_after: int = Field(default=0, ge=0)
     checkpoint_minutes: float = Field(default=10.0, gt=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _plane(cls, content: Any) -> Any:
+        """Networks are given as much of a plane as they learn from."""
+        try:
+            slab, crop = content["contract"]["slab"], content.get("augmentation", {}).get("crop", Augmentation().crop)
+            whole = {"plane": crop, **slab}
+        except (KeyError, TypeError, AttributeError):  # no slab, or what the fields complain of
+            return content
+        return {**content, "contract": {**content["contract"], "slab": whole}}
+
     @model_validator(mode="after")
     def _adversary(self) -> Recipe:
         if (self.discriminator is None) != (self.loss.adversarial == 0):

@@ -8,7 +8,9 @@ import numpy as np
 
 from medsynth_core.evaluation.ssim import ssim_2d_wang11
 from medsynth_core.inference.choice import AnyPredictor
+from medsynth_core.preparation.case import Prepared
 from medsynth_core.preparation.contract import Contract
+from medsynth_core.preparation.grid import Grid
 from medsynth_core.training.arrays import Pair
 
 # Between which shares of the body's voxels, from the coldest to the hottest, an error is averaged.
@@ -16,9 +18,14 @@ ERROR_SHARES = (0, 1 / 8, 2 / 8, 3 / 8, 4 / 8, 5 / 8, 6 / 8, 7 / 8, 0.95, 0.98, 
 
 
 def answer(predictor: AnyPredictor, pair: Pair, contract: Contract) -> tuple[np.ndarray, np.ndarray]:
-    """Return the synthetic and the real voxels (k, j, i) of a case in the output's unit, air outside the body."""
+    """Return the synthetic and the real voxels (k, j, i) of a case in the output's unit, air outside the body.
+
+    The network is given what `synthesize` gives it, so that what is judged is what users get.
+    """
     inverse = contract.output.intensity.inverse
-    synthetic = inverse(predictor(pair.voxels))
+    own = Grid(pair.voxels.shape, np.eye(4))
+    given = Prepared(pair.voxels, pair.body, own, own).narrowed(contract)
+    synthetic = given.restore(inverse(predictor(given.voxels)))
     return np.where(pair.body, synthetic, 0), inverse(pair.target)
 
 
