@@ -176,7 +176,7 @@ class Recipe(_Part):
         """Networks are given as much of a plane as they learn from."""
         try:
             slab, crop = content["contract"]["slab"], content.get("augmentation", {}).get("crop", Augmentation().crop)
-            whole = {"plane": crop, **slab}
+            whole = {**slab, "plane": slab.get("plane") or crop}
         except (KeyError, TypeError, AttributeError):  # no slab, or what the fields complain of
             return content
         return {**content, "contract": {**content["contract"], "slab": whole}}

@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from builders import dose_recipe, phantom_body_pet, write_dose_manifest
 
 from medsynth_core import MedSynthError, load_model, synthesize, train
 from medsynth_core.inference import slabs
+from medsynth_core.inference.choice import create_predictor
 from medsynth_core.preparation.case import prepare
 from medsynth_core.preparation.grid import Grid, move
+from medsynth_core.training.arrays import Pair
+from medsynth_core.training.validation import answer
 
 # How far Contextual-Net looks, and slabs that share enough slices for it to see everything.
 HALO = 7
@@ -125,6 +129,20 @@ def test_the_activity_does_not_depend_on_the_air_around(whole):
     outside = results[1].voxels.copy()
     outside[:, 40:-50, 60:-70] = 0
     assert outside.sum() < 0.002 * results[1].voxels.sum()
+
+
+@pytest.mark.parametrize("columns", [14, 40], ids=["narrower than a patch", "wider"])
+def test_validation_judges_what_synthesis_gives(whole, columns):
+    assert whole.contract.slab.plane == 24
+    pet = tall_pet()
+    pet = pet.replace(voxels=np.ascontiguousarray(np.tile(pet.voxels, (1, 1, 2))[:, :, 9 : 9 + columns]))
+    prepared = prepare(pet, whole.contract)
+    pair = Pair("P", prepared.voxels, prepared.body, prepared.voxels)
+    predictor = create_predictor(whole.network(), whole.contract, torch.device("cpu"), None)
+    judged, real = answer(predictor, pair, whole.contract)
+    assert judged.max() > 0.5 and not np.allclose(judged, real, atol=0.01)
+    synthetic = move(synthesize(pet, whole, device="cpu").voxels, Grid.of(pet), prepared.grid)
+    assert np.allclose(judged, synthetic, atol=1e-6)
 
 
 def test_a_pet_in_which_no_patient_is_seen_is_refused(whole):

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from builders import tiny_recipe
+from builders import dose_recipe, tiny_recipe
 
 from medsynth_core import MedSynthError
 from medsynth_core.resources import resource_folder
-from medsynth_core.training.recipe import Recipe, read_recipe, write_recipe
+from medsynth_core.training.recipe import Augmentation, Recipe, read_recipe, write_recipe
 from medsynth_core.training.recipe_help import presets, recipe_keys, recipe_markdown
 
 DOCS = Path(__file__).parents[3] / "docs" / "recipes.md"
@@ -50,3 +50,15 @@ def test_a_wrong_key_or_value_is_named_with_what_is_allowed(tmp_path, change, wo
     (tmp_path / "recipe.yaml").write_text(text.replace(*change, 1))
     with pytest.raises(MedSynthError, match=words):
         read_recipe(tmp_path / "recipe.yaml")
+
+
+def test_a_network_is_given_as_much_of_a_plane_as_its_patches_have_where_the_recipe_says_nothing_else():
+    recipe = dose_recipe()
+    assert (recipe.augmentation.crop, recipe.contract.slab.plane) == (24, 24)
+    said = recipe.model_dump(mode="json")
+    said["contract"]["slab"]["plane"] = 32
+    assert Recipe.model_validate(said).contract.slab.plane == 32
+    said["contract"]["slab"] = {"slices": 8, "overlap": 4}
+    del said["augmentation"]
+    assert Recipe.model_validate(said).contract.slab.plane == Augmentation().crop
+    assert tiny_recipe().contract.slab is None
