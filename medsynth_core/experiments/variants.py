@@ -62,7 +62,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
             "discriminator": PAIRED_ADVERSARY,
             "loss": {**GUIDED, "refined_l1": 10.0, "adversarial": 1.0},
             "image_pool": 4,
-            "coarse_epochs": 3,
+            "coarse_epochs": 8,
         },
         "cyclegan3d": {
             "system": "cyclegan",
