@@ -20,6 +20,7 @@ from MedSynthLib.setup_section import SetupSection
 from MedSynthLib.suv import SuvJob
 from MedSynthLib.synthesis import SynthesisJob
 from MedSynthLib.timeleft import TimeLeft
+from MedSynthLib.uncertainty import uncertaintyOf
 from MedSynthLib.volume_bridge import modalityOf
 from MedSynthLib.wording import sentenceOf
 from slicer import vtkMRMLScalarVolumeNode
@@ -70,6 +71,7 @@ class MedSynthParameterNode:
         model: name of the model in the library.
         batchSize: slices computed at once; 0 for automatic.
         difference: whether the difference to the input is made too, where it means something.
+        uncertainty: whether the error to expect is made too.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -77,6 +79,7 @@ class MedSynthParameterNode:
     model: str = DEFAULT_MODEL
     batchSize: Annotated[int, WithinRange(0, 256)] = 0
     difference: bool = False
+    uncertainty: bool = False
 
 
 class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -193,6 +196,7 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             device=self._devices.device,
             batchSize=parameters.batchSize or None,
             difference=parameters.difference,
+            uncertainty=parameters.uncertainty,
         )
 
     def onConvertButton(self, *_clicked: Any) -> None:
@@ -240,7 +244,7 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.progressBar.visible = running
         for widget in (
             self.ui.inputVolumeSelector, self.ui.modelComboBox, self.ui.outputVolumeSelector, self.ui.convertButton,
-            self.ui.differenceCheckBox,
+            self.ui.differenceCheckBox, self.ui.uncertaintyCheckBox,
         ):  # fmt: skip
             widget.enabled = not running
         self._result.update(running)
@@ -271,7 +275,8 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         alike = textOf(outputVolume, "input_modality") == modalityOf(outputVolume)
         # Two PETs that shine through each other show neither; the slider of the views fades from one to the other.
         showOver(self._inputVolume, outputVolume, *([1.0] if alike else []))
-        names = [node.GetName() for node in (outputVolume, differenceOf(outputVolume)) if node is not None]
+        made = (outputVolume, differenceOf(outputVolume), uncertaintyOf(outputVolume))
+        names = [node.GetName() for node in made if node is not None]
         self._end(
             _("Done in {seconds} s on {device}: {name}").format(
                 name=", ".join(names),
@@ -355,6 +360,7 @@ class MedSynthLogic(ScriptedLoadableModuleLogic):
         device: str = AUTOMATIC,
         batchSize: int | None = None,
         difference: bool = False,
+        uncertainty: bool = False,
         waitForCompletion: bool = True,
         onProgress: Callable[[float, str], None] | None = None,
         onLog: Callable[[str], None] | None = None,
@@ -368,6 +374,8 @@ class MedSynthLogic(ScriptedLoadableModuleLogic):
         :param device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         :param batchSize: slices computed at once; chosen by the free memory if None.
         :param difference: also make a volume output − input, named after the output, if both are of one kind.
+        :param uncertainty: also make a volume of the root mean square error that the model had in its validation cases
+            where it gave the same value, named after the output; it is no bound, and knows nothing of this patient.
         :param waitForCompletion: return the result when it is there; if False return None at once.
         :param onProgress: called as onProgress(fraction, message), with a fraction from 0 to 1.
         :param onLog: called as onLog(message).
@@ -377,7 +385,9 @@ class MedSynthLogic(ScriptedLoadableModuleLogic):
         :raises Cancelled: `cancel` was called while waiting.
         """
         return self._run(
-            lambda **calls: SynthesisJob(inputVolume, outputVolume, model, device, batchSize, difference, **calls),
+            lambda **calls: SynthesisJob(
+                inputVolume, outputVolume, model, device, batchSize, difference, uncertainty, **calls
+            ),
             waitForCompletion,
             onProgress,
             onLog,

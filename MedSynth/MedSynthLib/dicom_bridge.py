@@ -14,7 +14,10 @@ SYNTHETIC_DATA, SERIES_DESCRIPTION = "0008,001C", "0008,103E"
 # With this MedSynth begins the series description of what it exports; it survives where Synthetic Data does not.
 SYNTHETIC_MARK = "SYNTHETIC"
 UNIT_OF_TAG = {"BQML": "Bq/mL", "CM2ML": "SUVbsa"}
-SUV_OF_TYPE = {"": "SUVbw", "BW": "SUVbw", "LBM": "SUVlbm", "BSA": "SUVbsa", "IBW": "SUVibw"}
+SUV_OF_TYPE = {
+    "": "SUVbw", "BW": "SUVbw", "LBM": "SUVlbm", "LBMJAMES128": "SUVlbm-james", "LBMJANMA": "SUVlbm-janma",
+    "BSA": "SUVbsa", "IBW": "SUVibw",
+}  # fmt: skip
 
 
 def instanceUIDs(volumeNode) -> list[str]:
@@ -41,6 +44,12 @@ def unitOf(volumeNode) -> str:
     if unit == "GML":
         return SUV_OF_TYPE.get(valueOf(volumeNode, SUV_TYPE), "SUV")
     return UNIT_OF_TAG.get(unit, unit)
+
+
+def isConverted(volumeNode, unit: str) -> bool:
+    """Tell whether the unit of a node is another than that of its series, so that the series' factors do not hold."""
+    own = unitOf(volumeNode)
+    return bool(unit and own) and unit != own
 
 
 def isSynthetic(volumeNode) -> bool:

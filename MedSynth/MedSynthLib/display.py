@@ -12,6 +12,8 @@ FOREGROUND_OPACITY = 0.5
 LESS, SAME, MORE = (0.13, 0.40, 0.67), (1.0, 1.0, 1.0), (0.70, 0.09, 0.17)
 SHADES = 255
 DIFFERENCE_COLORS = "MedSynthDifference"
+# Both grow lighter from black evenly enough for sizes to be compared; the first is read from a file of Slicer's.
+ERROR_COLORS = ("vtkMRMLColorTableNodeFileInferno.txt", "vtkMRMLPETProceduralColorNodePET-Heat")
 
 
 def applyCustomaryDisplay(volumeNode, unit: str) -> None:
@@ -30,6 +32,22 @@ def applyDifferenceDisplay(volumeNode, extreme: float) -> None:
     displayNode.SetAutoWindowLevel(False)
     displayNode.SetWindowLevel(2 * extreme, 0.0)
     displayNode.SetAndObserveColorNodeID(_differenceColors().GetID())
+
+
+def applyErrorDisplay(volumeNode, extreme: float) -> None:
+    """Set colors that grow lighter from 0 on, in a window of 0 to ``extreme``."""
+    displayNode = volumeNode.GetDisplayNode()
+    displayNode.SetAutoWindowLevel(False)
+    displayNode.SetWindowLevel(extreme, extreme / 2)
+    colors = [color for color in ERROR_COLORS if slicer.mrmlScene.GetNodeByID(color) is not None]
+    if colors:
+        displayNode.SetAndObserveColorNodeID(colors[0])
+
+
+def typicalExtreme(voxels: np.ndarray) -> float:
+    """Return the size that one in a thousand of the values exceeds, zeros (air) apart; 1 where there are no others."""
+    sizes = np.abs(voxels[voxels != 0])
+    return float(np.percentile(sizes, 99.9)) if sizes.size else 1.0
 
 
 def _differenceColors():

@@ -49,11 +49,12 @@ def fitOf(volumeNode, model: str) -> Fit:
     misfits = contract.misfits(volume)
     uids = dicom.instanceUIDs(volumeNode)
     isOtherPet = volume.modality == "PT" and wanted.unit == "SUVbw" and volume.unit != "SUVbw"
+    ofSeries = bool(uids) and not dicom.isConverted(volumeNode, volume.unit)
     if isOtherPet and uids and not volume.unit and not misfits:
         misfits = [_("Nothing says what unit the volume is in, but this model takes SUVbw; convert it first.")]
     return Fit(
         tuple(misfits),
-        convertible=isOtherPet and bool(uids) and dicom.fileOf(uids[0]) is not None,
+        convertible=isOtherPet and ofSeries and dicom.fileOf(uids[0]) is not None,
         assumption="" if misfits else contract.assumption(volume),
         synthetic=volume.is_synthetic,
         comparable=(given.modality, given.unit) == (wanted.modality, wanted.unit),

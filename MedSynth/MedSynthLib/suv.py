@@ -42,6 +42,13 @@ class SuvJob(VolumeJob):
         volume, files = bridge.coreVolume(volumeNode), dicom.filesOf(volumeNode)
         if volume.unit == "SUVbw":
             raise MedSynthError(_("The volume {name} is in SUVbw already.").format(name=volumeNode.GetName()))
+        if dicom.isConverted(volumeNode, volume.unit):
+            raise MedSynthError(
+                _(
+                    "The volume {name} is in {unit}, but its DICOM series in {own}, so the factor of the series to "
+                    "SUVbw does not hold for it; convert the volume as it was loaded from the series."
+                ).format(name=volumeNode.GetName(), unit=volume.unit, own=dicom.unitOf(volumeNode))
+            )
         self._input, self._geometry = volumeNode, bridge.geometryOf(volumeNode)
 
         def request(folder: Path) -> dict[str, Any]:

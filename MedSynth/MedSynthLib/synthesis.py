@@ -11,9 +11,11 @@ from slicer.i18n import tr as _
 from medsynth_core.errors import MedSynthError
 from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
-from MedSynthLib.difference import differenceOf, showDifference
+from MedSynthLib.companions import becomeResult, removeCompanion
+from MedSynthLib.difference import DIFFERENCE, differenceOf, showDifference
 from MedSynthLib.display import applyCustomaryDisplay
 from MedSynthLib.job import VolumeJob, handed
+from MedSynthLib.uncertainty import UNCERTAINTY, showUncertainty
 
 MODALITY_NAMES = {"PT": "PET", "CT": "CT", "MR": "MR"}
 
@@ -28,6 +30,7 @@ class SynthesisJob(VolumeJob):
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         batchSize: slices computed at once; None lets the worker choose.
         difference: also make the volume output − input, where both are of one modality and in one unit.
+        uncertainty: also make the volume of the error to expect.
         onFinished: called once as ``onFinished(outputVolume, error)``; one of the two is None.
         onProgress: called as ``onProgress(fraction, message)``.
         onLog: called as ``onLog(message)``.
@@ -44,6 +47,7 @@ class SynthesisJob(VolumeJob):
         device: str,
         batchSize: int | None,
         difference: bool,
+        uncertainty: bool,
         onFinished: Callable[[Any, Exception | None], None],
         onProgress: Callable[[float, str], None],
         onLog: Callable[[str], None],
@@ -61,6 +65,7 @@ class SynthesisJob(VolumeJob):
                 "job": "synthesize",
                 "input": handed(volume, self._given),
                 "output": str(folder / "output.npy"),
+                "uncertainty": str(folder / "uncertainty.npy") if uncertainty else None,
                 "model": model,
                 "device": device,
                 "batch_size": batchSize,
@@ -71,23 +76,33 @@ class SynthesisJob(VolumeJob):
     def _makeOutput(self, done: dict[str, Any]):
         if not slicer.mrmlScene.IsNodePresent(self._input):
             raise MedSynthError(_("The input volume was removed meanwhile, so the result was discarded."))
-        voxels = np.load(done["output"], allow_pickle=False)
+        voxels = self._loaded(done["output"])
+        errors = self._loaded(done["uncertainty"]) if done["uncertainty"] else None
+        node = self._output
+        if node is not None and slicer.mrmlScene.IsNodePresent(node):
+            bridge.fillResultVolume(node, self._input, self._geometry, voxels)
+        else:
+            node = bridge.addResultVolume(self._input, self._geometry, voxels, self._baseName(done))
+        becomeResult(node)
+        bridge.setUnit(node, done["unit"])
+        provenance.setProvenance(node, self._input, done["metadata"])
+        applyCustomaryDisplay(node, done["unit"])
+        self._compare(node, done)
+        if errors is not None:
+            showUncertainty(self._input, node, errors, done["unit"], done["metadata"])
+        else:
+            self._removeStale(node, UNCERTAINTY)
+        return node
+
+    def _loaded(self, file: str) -> np.ndarray:
+        voxels = np.load(file, allow_pickle=False)
         if voxels.shape != self._geometry.shape:
             raise MedSynthError(
                 _("The result has the shape {found} instead of {expected}; the model does not work.").format(
                     found=voxels.shape, expected=self._geometry.shape
                 )
             )
-        node = self._output
-        if node is not None and slicer.mrmlScene.IsNodePresent(node):
-            bridge.fillResultVolume(node, self._input, self._geometry, voxels)
-        else:
-            node = bridge.addResultVolume(self._input, self._geometry, voxels, self._baseName(done))
-        bridge.setUnit(node, done["unit"])
-        provenance.setProvenance(node, self._input, done["metadata"])
-        applyCustomaryDisplay(node, done["unit"])
-        self._compare(node, done)
-        return node
+        return voxels
 
     def _compare(self, node, done: dict[str, Any]) -> None:
         """Make the difference if it is asked for, or there is one already, which would be that of an older result."""
@@ -95,10 +110,22 @@ class SynthesisJob(VolumeJob):
         alike = (facts["input_modality"], facts["input_unit"]) == (done["modality"], done["unit"])
         if alike and (self._difference or differenceOf(node) is not None):
             showDifference(self._input, node, np.load(self._given, allow_pickle=False), done["unit"])
-        elif self._difference:
+            return
+        self._removeStale(node, DIFFERENCE)
+        if self._difference:
             self._onLog(
                 _("There is no difference to show: {input} is not of the modality and unit of its result.").format(
                     input=self._input.GetName()
+                )
+            )
+
+    def _removeStale(self, node, role: str) -> None:
+        """Remove what belongs to the result that was in the node before, and would be taken for that of this one."""
+        removed = removeCompanion(node, role)
+        if removed:
+            self._onLog(
+                _("{removed} was removed: it belonged to the result that {output} held before.").format(
+                    removed=removed, output=node.GetName()
                 )
             )
 

@@ -24,14 +24,34 @@ UNITS = {
     "Bq/mL": ("Bq/ml", "UCUM", "Becquerels/milliliter"),
     "1": ("1", "UCUM", "no units"),
 }
-UNIT_OF_CODE = {
-    "[hnsf'U]": "HU",
-    "{SUVbw}g/ml": "SUVbw",
-    "g/ml{SUVbw}": "SUVbw",
-    "Bq/ml": "Bq/mL",
-    "Bq/mL": "Bq/mL",
+# The kinds of SUV that DICOM has codes for, as it writes them: where the kind stands differs between writers.
+SUV_OF_CODE = {
+    "SUVbw": ("SUVbw", "g/ml"),
+    "SUVlbm": ("SUVlbm", "g/ml"),
+    "SUVlbm(James128)": ("SUVlbm-james", "g/ml"),
+    "SUVlbm(Janma)": ("SUVlbm-janma", "g/ml"),
+    "SUVibw": ("SUVibw", "g/ml"),
+    "SUVbsa": ("SUVbsa", "cm2/ml"),
 }
-MODALITY_OF_QUANTITY = {"112031": "CT", "110852": "MR", "126400": "PT", "126401": "PT", "110821": "PT"}
+# By UCUM code in lower case: the spelling of a litre differs, too. No kind means what DICOM takes it for.
+UNIT_OF_CODE = {
+    "[hnsf'u]": "HU",
+    "bq/ml": "Bq/mL",
+    "g/ml": "SUVbw",
+    "cm2/ml": "SUVbsa",
+    "{counts}": "CNTS",
+    "{counts}/s": "CPS",
+    "1": "",  # "no units", as Slicer's reader says of every MR
+}
+UNIT_OF_CODE |= {
+    code.lower(): unit
+    for kind, (unit, mass) in SUV_OF_CODE.items()
+    for code in (f"{{{kind}}}{mass}", f"{mass}{{{kind}}}")
+}
+MODALITY_OF_QUANTITY = {
+    "112031": "CT", "110852": "MR", "110821": "PT",
+    **dict.fromkeys(("126400", "126401", "126402", "126403", "126404", "126405", "126406"), "PT"),  # SUV and its kinds
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,12 +100,12 @@ def voxelsOf(volumeNode) -> np.ndarray:
 def unitOf(volumeNode) -> str:
     """Return what the voxel values are in, by the node or else by its DICOM series; "" where neither says.
 
-    It is named as MedSynth does; units that it does not take are named as DICOM does.
+    It is named as MedSynth does; units that it does not know are named as the node or DICOM does.
     """
     entry = volumeNode.GetVoxelValueUnits()
     # Slicer's reader of PET in SUV states the unit in an attribute as well, and older ones only there.
     stated = entry.GetCodeValue() if entry else volumeNode.GetAttribute("DICOM.MeasurementUnitsCodeValue")
-    return UNIT_OF_CODE.get(stated, "") if stated else dicom.unitOf(volumeNode)
+    return UNIT_OF_CODE.get(stated.lower(), stated) if stated else dicom.unitOf(volumeNode)
 
 
 def modalityOf(volumeNode) -> str:

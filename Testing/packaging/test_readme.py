@@ -75,3 +75,32 @@ def test_the_results_quoted_are_those_of_the_experiments():
             mean, sd, psnr = (float(row[key]) for key in ("mae_mean", "mae_sd", "psnr_mean"))
             assert f"| {mean:.{decimals}f} ± {sd:.{decimals}f} | {psnr:.2f} ± " in text, row["method"]
             assert f"| {row['method']} |" in text
+
+
+def test_the_low_dose_results_quoted_are_those_of_the_experiments():
+    results = ROOT / "docs" / "results"
+    text = (results / "README.md").read_text(encoding="utf-8")
+    for experiment in ("low-dose-pet", "whole-body-pet"):
+        rows = list(csv.DictReader((results / experiment / "results.csv").open()))
+        assert {float(row["drf"]) for row in rows} == {4.0, 10.0, 20.0, 50.0, 100.0} and len(rows) == 50
+        for row in rows:
+            cells = [_cell(row, metric, decimals) for metric, decimals in (("psnr", 2), ("ssim", 4), ("nrmse", 3))]
+            assert f"| {float(row['drf']):g} | {row['method']} | {' | '.join(cells)} | " in text, row
+    for row in csv.DictReader((results / "low-dose-pet" / "ablation.csv").open()):
+        assert f"| {row['variant']} | {row['method']} | {_cell(row, 'psnr', 2)} | {_cell(row, 'ssim', 3)} | " in text
+
+
+def _cell(row: dict[str, str], metric: str, decimals: int) -> str:
+    """Return the mean of a metric, with its standard deviation where there are several cases."""
+    shown = f"{float(row[f'{metric}_mean']):.{decimals}f}"
+    return f"{shown} ± {float(row[f'{metric}_sd']):.{decimals}f}" if row[f"{metric}_sd"] else shown
+
+
+def test_the_model_that_ships_is_the_one_in_the_comparison():
+    """Its rows in the comparison of systems are those in its card."""
+    folders = (ROOT / "docs" / "results" / "low-dose-pet", ROOT / "Resources" / "Models" / "low-dose-pet" / "docs")
+    committed, shipped = (
+        [row for row in csv.DictReader((folder / "results.csv").open()) if row["method"] == "low-dose-pet"]
+        for folder in folders
+    )
+    assert len(committed) == 5 and committed == shipped

@@ -11,12 +11,16 @@ from builders import dose_recipe, phantom_body_pet
 from dose_helpers import MODEL, trainedDoseModel
 from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
-from MedSynthLib.difference import differenceOf
+from MedSynthLib.difference import DIFFERENCE, differenceOf
+from MedSynthLib.display import applyErrorDisplay
+from MedSynthLib.export import whyNot
 from MedSynthLib.result_section import doseText
+from MedSynthLib.uncertainty import UNCERTAINTY, uncertaintyOf
 from scene_helpers import matrixOf, studyOf, volumeNames, waitUntil
 from train_helpers import nodeOf
 
 from MedSynth import MedSynthLogic
+from medsynth_core import synthesize
 from medsynth_core.simulation.dose import simulate_dose
 
 
@@ -159,6 +163,112 @@ def test_TheDifferenceIsOfWhatTheWorkerWasGiven(lowDose):
     result = slicer.util.getNode("Low synthetic PET")
     difference = slicer.util.arrayFromVolume(differenceOf(result))
     assert np.array_equal(difference, slicer.util.arrayFromVolume(result) - before)
+
+
+def test_TheUncertaintyIsTheErrorToExpect(lowDose):
+    result = MedSynthLogic().synthesize(lowDose, model=MODEL, device="cpu", uncertainty=True)
+    errors = uncertaintyOf(result)
+    assert errors.GetName() == "Low synthetic PET uncertainty" and differenceOf(result) is None
+    assert np.array_equal(matrixOf(errors), matrixOf(lowDose)) and studyOf(errors) == studyOf(lowDose) != 0
+    expected = synthesize(bridge.coreVolume(lowDose), MODEL, device="cpu", uncertainty=True).uncertainty
+    voxels = slicer.util.arrayFromVolume(errors)
+    assert voxels.dtype == np.float32 and voxels.min() == 0 < voxels.max()
+    assert np.allclose(voxels, expected.voxels, rtol=1e-3, atol=1e-6)
+    assert bridge.unitOf(errors) == bridge.unitOf(result) == "SUVbw"
+    assert provenance.isSynthetic(errors) and provenance.madeFrom(errors) is lowDose
+    assert provenance.textOf(errors, "error_of_model") == MODEL and "no bound" in provenance.textOf(errors, "meaning")
+    assert "is exported" in whyNot(errors)  # as DICOM it would be taken for a PET
+    display = errors.GetDisplayNode()
+    highest = np.percentile(voxels[voxels != 0], 99.9)
+    assert not display.GetAutoWindowLevel()
+    assert (display.GetWindow(), display.GetLevel()) == pytest.approx((highest, highest / 2))
+    lightness = [sum(colorAt(display.GetColorNode(), share)) for share in np.linspace(0, 1, 9)]
+    assert lightness[0] < 0.1 and lightness == sorted(lightness) and lightness[-1] > 1.5
+
+    slicer.util.arrayFromVolume(lowDose)[:] *= 1.5
+    assert MedSynthLogic().synthesize(lowDose, MODEL, result, "cpu", uncertainty=True) is result
+    assert uncertaintyOf(result) is errors and len(volumeNames()) == 3
+    assert slicer.util.arrayFromVolume(errors).max() > voxels.max()
+
+
+def colorAt(table, share: float) -> list[float]:
+    """Return the red, green and blue of a color node at a share of its range."""
+    color, index = [0.0] * 4, round(share * (table.GetNumberOfColors() - 1))
+    table.GetColor(index, color)
+    return color[:3]
+
+
+def test_SlicersPerceptualColorsAreTakenWhereTheyAre(lowDose):
+    inferno = slicer.mrmlScene.CreateNodeByClass("vtkMRMLColorTableNode")
+    inferno.UnRegister(None)
+    inferno.SetSingletonTag("FileInferno.txt")
+    inferno.SetTypeToUser()
+    inferno.SetNumberOfColors(2)
+    inferno = slicer.mrmlScene.AddNode(inferno)
+    assert inferno.GetID() == "vtkMRMLColorTableNodeFileInferno.txt"  # as Slicer names what it reads from Inferno.txt
+    applyErrorDisplay(lowDose, 2.0)
+    assert lowDose.GetDisplayNode().GetColorNode() is inferno
+    slicer.mrmlScene.RemoveNode(inferno)
+
+
+def test_TheErrorsOfAnOlderResultAreRemoved(lowDose):
+    logic, log = MedSynthLogic(), []
+    result = logic.synthesize(lowDose, model=MODEL, device="cpu", uncertainty=True)
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
+    copy = slicer.mrmlScene.CopyNode(result)
+    assert uncertaintyOf(copy) is None  # it is of the original
+    logic.synthesize(lowDose, model=MODEL, outputVolume=copy, device="cpu")
+    assert uncertaintyOf(result) is not None
+    slicer.mrmlScene.RemoveNode(copy)
+    logic.synthesize(lowDose, model=MODEL, outputVolume=result, device="cpu", onLog=log.append)
+    assert uncertaintyOf(result) is None and volumeNames() == ["Low", "Low synthetic PET"]
+    assert result.GetNumberOfNodeReferences(UNCERTAINTY) == 0
+    assert slicer.mrmlScene.GetNumberOfNodes() < nodes
+    assert [line for line in log if "was removed" in line] == [
+        "Low synthetic PET uncertainty was removed: it belonged to the result that Low synthetic PET held before."
+    ]
+
+
+def test_AResultThatCannotBeComparedLosesItsOldDifference(lowDose, someSlices):
+    logic, log = MedSynthLogic(), []
+    result = logic.synthesize(lowDose, model=MODEL, device="cpu", difference=True)
+    logic.synthesize(someSlices, model="ct-to-pet", outputVolume=result, onLog=log.append)
+    assert differenceOf(result) is None and result.GetNumberOfNodeReferences(DIFFERENCE) == 0
+    assert sorted(volumeNames()) == ["Low", "Low synthetic PET", "Sarcoma CT"]
+    assert any(line.startswith("Low synthetic PET difference was removed: ") for line in log)
+    assert not any("no difference to show" in line for line in log)  # nobody asked for one
+
+
+def test_AResultThatOverwritesADifferenceIsNoDifferenceAnyMore(lowDose):
+    logic = MedSynthLogic()
+    result = logic.synthesize(lowDose, model=MODEL, device="cpu", difference=True)
+    other = differenceOf(result)
+    logic.synthesize(lowDose, model=MODEL, outputVolume=other, device="cpu")
+    assert differenceOf(result) is None
+    voxels = slicer.util.arrayFromVolume(other).copy()
+    again = logic.synthesize(lowDose, model=MODEL, outputVolume=result, device="cpu", difference=True)
+    assert differenceOf(again) is not other and np.array_equal(slicer.util.arrayFromVolume(other), voxels)
+
+
+def test_TheUncertaintyIsOffUntilItIsChecked(dosePanel):
+    box = dosePanel.ui.uncertaintyCheckBox
+    assert box.visible and box.enabled and not box.checked and not dosePanel.logic.getParameterNode().uncertainty
+    assert "no bound, and knows nothing of this patient" in box.toolTip
+    box.checked = True
+    assert dosePanel.logic.getParameterNode().uncertainty
+    dosePanel.ui.applyButton.click()
+    assert not box.enabled
+    assert waitUntil(lambda: not dosePanel.logic.isRunning, 120)
+    assert box.enabled and volumeNames() == ["Low", "Low synthetic PET", "Low synthetic PET uncertainty"]
+    assert dosePanel.ui.statusLabel.text.endswith(": Low synthetic PET, Low synthetic PET uncertainty")
+
+
+def test_EveryModelTellsItsErrors(someSlices):
+    result = MedSynthLogic().synthesize(someSlices, model="ct-to-pet", uncertainty=True)
+    errors = uncertaintyOf(result)
+    assert errors.GetName() == "Sarcoma CT synthetic PET uncertainty" and bridge.unitOf(errors) == "SUVbw"
+    assert np.array_equal(matrixOf(errors), matrixOf(someSlices))
+    assert slicer.util.arrayFromVolume(errors).max() > 0
 
 
 def test_AnInputThatIsItselfSyntheticIsSaidSo(dosePanel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
@@ -148,6 +149,85 @@ def test_WithoutItsFilesNothingIsConverted(pet, folder):
     bridge.setUnit(pet, "SUVbw")
     with pytest.raises(MedSynthError, match="in SUVbw already"):
         MedSynthLogic().convertToSuv(pet)
+
+
+def code(value: str):
+    entry = slicer.vtkCodedEntry()
+    entry.SetValueSchemeMeaning(value, "UCUM", "unit")
+    return entry
+
+
+@pytest.mark.parametrize(("stated", "unit"), [("{SUVlbm}g/ml", "SUVlbm"), ("kBq/ml", "kBq/ml")])
+def test_AVolumeThatStatesAnotherUnitThanItsSeriesIsNotMultiplied(library, pet, panel, stated, unit):
+    pet.SetVoxelValueUnits(code(stated))
+    with pytest.raises(MedSynthError, match=f"PET is in {unit}, but its DICOM series in Bq/mL, so the factor"):
+        MedSynthLogic().convertToSuv(pet)
+    panel.logic.getParameterNode().model = MODEL
+    panel.initializeParameterNode()
+    assert panel.ui.fitLabel.text.startswith(f"✗ The volume is in {unit}, but this model takes SUVbw")
+    assert not panel.ui.convertButton.visible and not panel.ui.applyButton.enabled
+    assert volumeNames() == ["PET"]
+
+
+def test_ASeriesInAnotherSuvIsStillConverted(folder):
+    writePhantomPet(folder, Units="GML", SUVType="LBM", PatientSex="M", PatientSize=1.75)
+    node = loadedFromDicom(folder)
+    node.SetVoxelValueUnits(code("g/ml{SUVlbm}"))
+    suv = slicer.util.arrayFromVolume(MedSynthLogic().convertToSuv(node))
+    assert np.array_equal(suv, read_volume(folder, unit="SUVbw").voxels)
+    part = cropped(node)
+    part.SetVoxelValueUnits(code("g/ml{SUVlbm}"))
+    assert np.allclose(slicer.util.arrayFromVolume(MedSynthLogic().convertToSuv(part)), suv[2:, 3:, 4:], rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0.7 * FACTOR, 1e-3, 1e3])
+@pytest.mark.parametrize("crop", [False, True])
+def test_ValuesInAnotherUnitThanTheSeriesAreNotMultiplied(pet, scale, crop):
+    """Of a volume that states no unit the database says that of its series, whatever was done to its values."""
+    node = cropped(pet) if crop else pet
+    slicer.util.updateVolumeFromArray(node, slicer.util.arrayFromVolume(node) * np.float32(scale))
+    before = volumeNames()
+    with pytest.raises(MedSynthError, match=re.escape(f"about {scale:.2g} times those of its DICOM series")):
+        MedSynthLogic().convertToSuv(node)
+    assert volumeNames() == before
+
+
+def moveAway(node) -> None:
+    """Move a volume away from its series, as hardening a transform does."""
+    matrix = matrixOf(node)
+    matrix[:3, 3] += 5000
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
+
+
+def test_AVolumeThatWasMovedAwayIsJudgedAsAWhole(pet):
+    part = cropped(pet)
+    moveAway(part)
+    values = slicer.util.arrayFromVolume(part).copy()
+    for scale in (0.7 * FACTOR, 1e3):
+        slicer.util.updateVolumeFromArray(part, values * np.float32(scale))
+        with pytest.raises(MedSynthError, match="times those of its DICOM series"):
+            MedSynthLogic().convertToSuv(part)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_AColdCropIsConverted(pet, moved):
+    """What is hottest in a series need not be in a crop."""
+    cold = slicer.util.arrayFromVolume(pet)[:, :7].copy()
+    assert 0 < cold.max() < slicer.util.arrayFromVolume(pet).max() / 20
+    part = slicer.util.addVolumeFromArray(cold, matrixOf(pet), "PET cropped")
+    part.SetAttribute("DICOM.instanceUIDs", pet.GetAttribute("DICOM.instanceUIDs"))
+    if moved:
+        moveAway(part)
+    suv = slicer.util.arrayFromVolume(MedSynthLogic().convertToSuv(part))
+    assert np.allclose(suv, cold * FACTOR, rtol=1e-5)
+
+
+def test_AMaskIsNoOtherUnit(pet):
+    voxels = slicer.util.arrayFromVolume(pet)
+    masked = np.where(voxels > np.percentile(voxels, 99), voxels, 0)
+    slicer.util.updateVolumeFromArray(pet, masked)
+    suv = slicer.util.arrayFromVolume(MedSynthLogic().convertToSuv(pet))
+    assert np.allclose(suv, masked * FACTOR, rtol=1e-5)
 
 
 def test_CancelLeavesNothing(pet):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import slicer
 from MedSynthLib import volume_bridge as bridge
+from MedSynthLib.models import fitOf
 from scene_helpers import matrixOf, patientLikeVolume, volumeNames
 
+from MedSynth import MedSynthLogic
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.suv.body import SUV_UNITS
 
 
 def codedEntry(value: str, scheme: str, meaning: str):
@@ -28,9 +33,38 @@ def test_UnstatedUnitAndModalityAreNotGuessed(volume):
 
 
 def test_UnitsOfDicomReadersAreUnderstood(volume):
-    for code, unit in (("[hnsf'U]", "HU"), ("{SUVbw}g/ml", "SUVbw"), ("Bq/ml", "Bq/mL"), ("mmHg", "")):
+    for code, unit in (("[hnsf'U]", "HU"), ("Bq/ml", "Bq/mL"), ("BQ/mL", "Bq/mL"), ("1", ""), ("{counts}", "CNTS")):
         volume.SetVoxelValueUnits(codedEntry(code, "UCUM", "unit"))
         assert bridge.unitOf(volume) == unit
+
+
+@pytest.mark.parametrize("unit", SUV_UNITS)
+def test_EveryKindOfSuvIsToldFromTheOthers(volume, unit):
+    kind = {"SUVlbm-james": "SUVlbm(James128)", "SUVlbm-janma": "SUVlbm(Janma)"}.get(unit, unit)
+    mass = "cm2/ml" if unit == "SUVbsa" else "g/ml"
+    for code in (f"{{{kind}}}{mass}", f"{mass}{{{kind}}}"):
+        volume.SetVoxelValueUnits(codedEntry(code, "UCUM", "unit"))
+        assert bridge.unitOf(volume) == unit
+    volume.SetVoxelValueUnits(None)
+    volume.SetAttribute("DICOM.MeasurementUnitsCodeValue", f"{{{kind}}}{mass}")
+    assert bridge.unitOf(volume) == unit
+
+
+@pytest.mark.parametrize("code", ["mmHg", "kBq/ml", "{SUVxyz}g/ml"])
+def test_AStatedUnitThatIsNotKnownIsNoMissingOne(volume, code):
+    volume.SetVoxelValueUnits(codedEntry(code, "UCUM", "unit"))
+    assert bridge.unitOf(volume) == bridge.coreVolume(volume).unit == code
+    refused = f"The volume is in {re.escape(code)}, but this model takes HU"
+    assert re.match(refused, fitOf(volume, "ct-to-pet").misfits[0])
+    with pytest.raises(MedSynthError, match=refused):
+        MedSynthLogic().synthesize(volume, model="ct-to-pet")
+    assert volumeNames() == ["CT"]
+
+
+def test_EveryQuantityOfSuvIsOfAPet(volume):
+    for code in ("126400", "126401", "126402", "126403", "126404", "126405", "126406"):
+        volume.SetVoxelValueQuantity(codedEntry(code, "DCM", "SUV"))
+        assert bridge.modalityOf(volume) == "PT"
 
 
 def test_ModalityComesFromQuantityOrDicomDatabase(volume):

@@ -32,7 +32,8 @@ def trained(recipe: Recipe, manifest: Path, output: Path, progress: Progress) ->
     model = Model.open(package)
     cases = read_cases(manifest, recipe)
     split = {name: [case.name for case in cases if case.split == name] for name in SPLITS}
-    if (Recipe.model_validate(model.card.training.recipe), model.card.training.split) != (recipe, split):
+    found = (Recipe.model_validate(model.card.training.recipe), model.contract, model.card.training.split)
+    if found != (recipe, recipe.contract, split):
         raise MedSynthError(
             f"The model in {package} was trained by another recipe or with other cases than this experiment asks for; "
             f"remove {folder}, or take another output folder."

@@ -19,13 +19,21 @@ def create_predictor(
     """Return what runs ``network`` over volumes: slice by slice, or slab by slab if the contract has one.
 
     Raises:
-        MedSynthError: a 2-D network for slabs or a 3-D one for slices, or a batch size below one.
+        MedSynthError: a 2-D network for slabs or a 3-D one for slices, one that tells another number of doses apart
+            than the contract names, or a batch size below one.
     """
     dims = getattr(network, "spatial_dims", 2)
     if dims == 3 and contract.slab is None:
         raise MedSynthError("A 3-D network needs a contract that says its slab; give contract.slab.", kind="model")
     if dims == 2 and contract.slab is not None:
         raise MedSynthError("A 2-D network goes through slices and has no slab; remove contract.slab.", kind="model")
+    classes, named = getattr(network, "classes", 0), len(contract.dose_factors)
+    if classes and named and classes != named:
+        raise MedSynthError(
+            f"The network tells {classes} doses apart, but contract.dose_factors names {named}; the model is damaged, "
+            "get it again.",
+            kind="model",
+        )
     return (SlabPredictor if dims == 3 else Predictor)(network, contract, device, batch_size)
 
 

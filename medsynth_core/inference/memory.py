@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import torch
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.memory import available_memory
 from medsynth_core.preparation.case import model_grid
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.preparation.grid import Grid
@@ -56,12 +56,3 @@ def slab_budget(device: torch.device) -> int:
         return int(GPU_SHARE * torch.cuda.mem_get_info(device)[0])
     free = available_memory()
     return CPU_BUDGET if free is None else min(CPU_BUDGET, free // 2)
-
-
-def available_memory() -> int | None:
-    """Return the bytes of main memory that programs can still get, or None where the system does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)

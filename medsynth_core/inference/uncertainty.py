@@ -16,17 +16,19 @@ def expected_error(values: np.ndarray, card: Card, doses: np.ndarray | None = No
         doses: how probable each of the contract's dose factors is, of a network that tells them apart; squared errors
             at the several doses are averaged by it.
     """
-    if doses is None or not card.dose_error_curves:
-        return _at(values, card.error_curve)
-    squared = np.zeros(values.shape, dtype=np.float32)
-    for share, curve in zip(doses, card.dose_error_curves, strict=True):
-        if share > 0:
-            squared += np.float32(share) * _at(values, curve) ** 2
-    return np.sqrt(squared)
+    curves, shares = [card.error_curve], np.ones(1)
+    if doses is not None and card.dose_error_curves:
+        curves, shares = list(card.dose_error_curves), doses
+    found = np.empty(values.shape, dtype=np.float32)
+    # Slice by slice, as interpolation takes several times the memory of what it is given.
+    for k, part in enumerate(values):
+        squared = [share * _at(part, curve) ** 2 for share, curve in zip(shares, curves, strict=True) if share > 0]
+        found[k] = np.sqrt(sum(squared))
+    return found
 
 
 def _at(values: np.ndarray, curve: tuple[tuple[float, float], ...]) -> np.ndarray:
     """Return the error of a curve at values; beyond its hottest one it grows in proportion."""
     (hottest, error) = curve[-1]
     found = np.interp(values, *np.array(curve).T)
-    return np.where(values > hottest, error / max(hottest, 1e-6) * values, found).astype(np.float32)
+    return np.where(values > hottest, error / max(hottest, 1e-6) * values, found)

@@ -46,7 +46,8 @@ class Prepared:
         size = np.array([max(columns, least), max(rows, least), self.grid.shape[0]])
         first = np.array([i - (size[0] - columns) // 2, j - (size[1] - rows) // 2, 0])
         grid = self.grid.part(first, size)
-        return Prepared(move(self.voxels, self.grid, grid), move(self.body, self.grid, grid), grid, self.source)
+        voxels = move(self.voxels, self.grid, grid, fill=contract.empty[0])
+        return Prepared(voxels, move(self.body, self.grid, grid), grid, self.source)
 
 
 def model_grid(volume: Volume, contract: Contract) -> Grid:

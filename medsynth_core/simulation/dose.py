@@ -15,6 +15,7 @@ from medsynth_core.progress import Progress, ProgressCallback
 from medsynth_core.simulation.attenuation import attenuation_on
 from medsynth_core.simulation.checking import check_ct, check_factors, check_pet, check_seed
 from medsynth_core.simulation.image_space import noisy_images
+from medsynth_core.simulation.memory import check_memory
 from medsynth_core.simulation.projection import project_doses
 from medsynth_core.simulation.settings import DoseSettings
 from medsynth_core.volume import Volume
@@ -65,14 +66,15 @@ def simulate_dose(
         image-space method keep negative values, for the mean's sake. ``metadata`` says how they were made.
 
     Raises:
-        MedSynthError: what is given as PET or CT is none, they do not lie together, a factor is not above 1, or the
-            slices are too large to be projected.
+        MedSynthError: what is given as PET or CT is none, they do not lie together, a factor is not above 1, the
+            slices are too large to be projected, or there is not enough memory.
         Cancelled: the progress callback asked to stop.
     """
     progress = progress if isinstance(progress, Progress) else Progress(progress)
     started = time.monotonic()
     rising = check_factors(factors)
     check_seed(seed)
+    check_memory(pet, rising, ct, settings)
     check_pet(pet)
     source = Grid.of(pet)
     grid = source.oriented()

@@ -59,6 +59,7 @@ class Trainer:
         self.system = create_system(recipe, engine)
         generator = self.system.generator
         _check_crop(recipe, generator)
+        _check_head(recipe, generator)
         self.average = Average(generator, recipe.average)
         self.batches = Batches(
             train,
@@ -291,4 +292,17 @@ def _check_crop(recipe: Recipe, generator: nn.Module) -> None:
         raise MedSynthError(
             f"The recipe cuts slices to {recipe.augmentation.crop} pixels, but the network '{recipe.network.name}' "
             f"takes multiples of {multiple}; change augmentation.crop."
+        )
+
+
+def _check_head(recipe: Recipe, generator: nn.Module) -> None:
+    """Make sure that a network which tells doses apart learns to: users are shown which dose it names.
+
+    Raises:
+        MedSynthError: nothing would teach it.
+    """
+    if hasattr(generator, "classes") and not recipe.loss.dose_class:
+        raise MedSynthError(
+            f"The network '{recipe.network.name}' names the dose of its input, which nothing teaches it; give "
+            "loss.dose_class a weight, or take a network without a head (unet3d, contextual3d)."
         )

@@ -118,6 +118,12 @@ class About(_Part):
     references: tuple[str, ...] = ()
 
 
+def _plain(part: Any) -> dict[str, Any]:
+    """Return a part of a recipe as it stands in a file; {} for what is none."""
+    found = part.model_dump() if isinstance(part, BaseModel) else part
+    return found if isinstance(found, dict) else {}
+
+
 class Recipe(_Part):
     """A training of a system.
 
@@ -174,12 +180,14 @@ class Recipe(_Part):
     @classmethod
     def _plane(cls, content: Any) -> Any:
         """Networks are given as much of a plane as they learn from."""
-        try:
-            slab, crop = content["contract"]["slab"], content.get("augmentation", {}).get("crop", Augmentation().crop)
-            whole = {**slab, "plane": slab.get("plane") or crop}
-        except (KeyError, TypeError, AttributeError):  # no slab, or what the fields complain of
+        if not isinstance(content, dict):
             return content
-        return {**content, "contract": {**content["contract"], "slab": whole}}
+        contract, changes = _plain(content.get("contract")), _plain(content.get("augmentation"))
+        slab, crop = contract.get("slab"), changes.get("crop", Augmentation().crop)
+        # What is not as it must be, the fields complain of, by its name.
+        if not isinstance(slab, dict) or slab.get("plane") or not isinstance(crop, int) or crop <= 0:
+            return content
+        return {**content, "contract": {**contract, "slab": {**slab, "plane": crop}}}
 
     @model_validator(mode="after")
     def _adversary(self) -> Recipe:

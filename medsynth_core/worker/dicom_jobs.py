@@ -16,6 +16,13 @@ SUV = "SUVbw"
 # What a reader loses that rounds rescaled values to whole numbers, and what single precision loses of the greatest.
 ROUNDING = 1.0
 PRECISION = 1e-4
+# The units in which a series is in SUV already (Units, 0054,1001).
+STORED_SUV = ("GML", "CM2ML")
+# How many times those of the series the values of a volume may be, and no less than one by this: denoised, resampled or
+# masked ones are near, those in another unit are not.
+FAR = 10.0
+# Places at which a volume and its series are compared, at most and at least, and the correlation of what is the same.
+PLACES, FEW, ALIKE = 200_000, 100, 0.5
 # With which the names of what a conversion was made with end.
 UNITS = {"kg": "kg", "bq": "Bq", "s": "s", "m": "m", "ml": "mL"}
 
@@ -25,7 +32,7 @@ def convert_to_suv(request: dict[str, Any], progress: Progress) -> dict[str, Any
 
     A volume that is the series voxel by voxel, wherever it lies now, gets the values of the files (``from_files``),
     which may be finer than what a viewer has loaded. One that was cropped, resampled or changed is multiplied itself,
-    if the same factor holds for all slices.
+    if the same factor holds for all slices, and its values are still in the unit of the series.
     """
     from medsynth_core.io.atomic import check_place
 
@@ -34,12 +41,14 @@ def convert_to_suv(request: dict[str, Any], progress: Progress) -> dict[str, Any
     volume = received(required(request, "input"))
     progress(0.05, "Reading the DICOM series")
     series = _read([Path(file) for file in required(request, "files")])
+    _check_unit(volume.unit, series)
     low, high = _factors(series)
     progress(0.8, "Converting to SUVbw")
     whole = _is_whole(volume, series, (low, high))
     if whole:
         voxels = series.voxels
     elif low == high:
+        _check_scale(volume, series, low)
         voxels = volume.voxels * np.float32(low)
     else:
         raise MedSynthError(
@@ -81,6 +90,65 @@ def _factors(series: Volume) -> tuple[float, float]:
     factor = series.metadata["suv"]["factor"]
     low, high = factor if isinstance(factor, list) else (factor, factor)
     return low, high
+
+
+def _check_unit(unit: str, series: Volume) -> None:
+    if unit.startswith("SUV") and series.metadata["suv"]["units"] not in STORED_SUV:
+        raise MedSynthError(
+            f"The values of the volume are an SUV already ({unit}), which those of its DICOM series are not, so the "
+            f"factor of the series to {SUV} does not hold for them; convert the volume as it was loaded from the "
+            "series."
+        )
+
+
+def _check_scale(volume: Volume, series: Volume, factor: float) -> None:
+    """Refuse values that are in another unit than the series (an SUV already, kBq/mL), as far as they betray it.
+
+    They are compared where the volume lies in the series, for a crop may well lack what is hottest. One that was moved
+    away is compared as a whole: values beyond all of the series, or none beyond the numbers that an SUV has.
+    """
+    found, own = _in_place(volume, series, factor)
+    if _alike(found, own):
+        ratio = float(found.sum() / own.sum())
+        far = not 1 / FAR <= ratio <= FAR
+    else:
+        highest, limit = _highest(volume.voxels) * factor, _highest(series.voxels)
+        ratio = highest / limit if limit else 1.0
+        far = ratio > FAR or (factor < 1 / FAR and 0 < ratio <= factor)
+    if far:
+        raise MedSynthError(
+            f"The values of the volume are about {ratio:.2g} times those of its DICOM series, so they seem to be in "
+            f"another unit, for which the factor of the series to {SUV} does not hold; convert the volume as it was "
+            "loaded from the series."
+        )
+
+
+def _in_place(volume: Volume, series: Volume, factor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sizes of a volume's values, times a factor, and of the series' ones in the same places; zeros apart.
+
+    A zero says nothing of a scale: it may come from a mask.
+    """
+    step = max(1, int(np.ceil((volume.voxels.size / PLACES) ** (1 / 3))))
+    values = volume.voxels[::step, ::step, ::step]
+    k, j, i = (step * axis.ravel() for axis in np.indices(values.shape))
+    to_series = np.linalg.inv(series.ijk_to_ras) @ volume.ijk_to_ras
+    there = np.rint(to_series @ np.stack([i, j, k, np.ones_like(i)])).astype(np.int64)[2::-1]
+    inside = ((there >= 0) & (there < np.array(series.shape)[:, np.newaxis])).all(axis=0)
+    found = np.abs(values.ravel()[inside].astype(np.float64) * factor)
+    own = np.abs(series.voxels[tuple(there[:, inside])].astype(np.float64))
+    both = (found > 0) & (own > 0)
+    return found[both], own[both]
+
+
+def _alike(found: np.ndarray, own: np.ndarray) -> bool:
+    """Tell whether values show the same thing, on whatever scale."""
+    if found.size < FEW or not found.std() > 0 or not own.std() > 0:
+        return False
+    return bool(np.corrcoef(found, own)[0, 1] > ALIKE)
+
+
+def _highest(voxels: np.ndarray) -> float:
+    return max(float(voxels.max()), -float(voxels.min()))
 
 
 def _is_whole(volume: Volume, series: Volume, factors: tuple[float, float]) -> bool:

@@ -232,7 +232,7 @@ def test_networks_and_losses_are_as_published_but_for_their_size():
     assert {name for name, recipe in PUBLISHED.items() if not recipe.network.options.get("residual")} == {"cyclegan3d"}
     assert PUBLISHED["cyclegan3d"].loss == read_recipe("cyclegan3d").loss
     budget = {recipe.epochs for name, recipe in PUBLISHED.items() if name != "cyclegan3d"}
-    assert len(budget) == 1 and PUBLISHED["cg3dsrgan"].coarse_epochs == budget.pop() / 2
+    assert len(budget) == 1 and 0 < PUBLISHED["cg3dsrgan"].coarse_epochs < budget.pop()
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -183,5 +183,7 @@ def test_the_predictor_is_that_of_the_contract():
         create_predictor(refine(), flat, CPU)
     with pytest.raises(MedSynthError, match="2-D network"):
         create_predictor(create_network("unet-ctmr", channels=[4, 8]), contract(), CPU)
+    with pytest.raises(MedSynthError, match=r"tells 3 doses apart, but contract\.dose_factors names 2"):
+        create_predictor(create_network("mlnet3d", channels=4, classes=3), contract(dose_factors=(4.0, 10.0)), CPU)
     with pytest.raises(MedSynthError, match="batch size is 0"):
         create_predictor(refine(), contract(), CPU, 0)

@@ -1,5 +1,6 @@
 """The uncertainty is that of the card's curves, weighted by how probable each dose is."""
 
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,3 +43,12 @@ def test_without_doses_it_is_the_curve_of_all():
     assert np.allclose(error()[..., :4], 0.5)
     plain = SimpleNamespace(error_curve=PLAIN, dose_error_curves=())
     assert np.allclose(error(0.5, 0.5, card=plain)[..., :4], 0.5)
+
+
+def test_it_needs_no_more_memory_than_its_result_and_some_slices():
+    values = np.random.default_rng(0).gamma(1.0, 1.0, (60, 128, 128)).astype(np.float32)
+    tracemalloc.start()
+    found = error(0.5, 0.5, values=values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * values.nbytes and np.allclose(found[7:8], error(0.5, 0.5, values=values[7:8]))

@@ -234,3 +234,10 @@ def test_what_is_no_pet_for_the_model_is_refused_in_one_sentence(run, change, wo
     with pytest.raises(MedSynthError, match=words) as caught:
         synthesize(change(phantom_body_pet()), run / "tiny-dose", device="cpu")
     assert caught.value.message.endswith(".") and "\n" not in caught.value.message
+
+
+def test_a_head_that_nothing_teaches_is_refused_before_the_training(manifest, tmp_path):
+    recipe = dose_recipe(loss={"l1": 1.0, "refined_l1": 1.0})
+    with pytest.raises(MedSynthError, match="names the dose of its input, which nothing teaches it"):
+        train(recipe, manifest, tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run" / "tiny-dose").exists()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from builders import dose_recipe, tiny_recipe
+from pydantic import ValidationError
 
 from medsynth_core import MedSynthError
 from medsynth_core.resources import resource_folder
@@ -62,3 +63,10 @@ def test_a_network_is_given_as_much_of_a_plane_as_its_patches_have_where_the_rec
     del said["augmentation"]
     assert Recipe.model_validate(said).contract.slab.plane == Augmentation().crop
     assert tiny_recipe().contract.slab is None
+    parts = {name: getattr(recipe, name) for name in Recipe.model_fields}
+    slab = recipe.contract.slab.model_copy(update={"plane": 0})
+    parts["contract"] = recipe.contract.model_copy(update={"slab": slab})
+    assert Recipe(**parts).contract.slab.plane == 24
+    said["augmentation"] = {"crop": -1}
+    with pytest.raises(ValidationError, match="augmentation.crop"):
+        Recipe.model_validate(said)

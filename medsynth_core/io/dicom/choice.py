@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.dicom.damage import numbers_in, path_of
 from medsynth_core.io.dicom.series import Series
 
 MODALITIES = ("CT", "PT", "MR")
@@ -21,7 +22,7 @@ def choose_series(found: list[Series], path: Path, modality: str = "") -> Series
     4. Of several of one modality, the only one that is original, primary, axial and has several slices.
 
     Raises:
-        MedSynthError: none is left or several are; the sentence lists them.
+        MedSynthError: none is left or several are (the sentence lists them), or a header cannot be used.
     """
     if not found:
         raise MedSynthError(f"{path} holds no DICOM images; give the folder in which the slices lie.")
@@ -57,11 +58,10 @@ def _without_localizers(series: Series) -> Series:
 def _is_plain_volume(series: Series) -> bool:
     header = series.headers[0]
     kind = list(header.get("ImageType") or [])[:2]
-    orientation = header.get("ImageOrientationPatient")
-    if kind != ["ORIGINAL", "PRIMARY"] or series.slices < 2 or not orientation:
+    if kind != ["ORIGINAL", "PRIMARY"] or series.slices < 2:
         return False
-    values = np.array(orientation, dtype=np.float64)
-    return bool(np.abs(np.cross(values[:3], values[3:])).argmax() == 2)
+    values = numbers_in(header, "ImageOrientationPatient", 6, path_of(header))
+    return values is not None and bool(np.abs(np.cross(values[:3], values[3:])).argmax() == 2)
 
 
 def _listed(several: list[Series]) -> str:

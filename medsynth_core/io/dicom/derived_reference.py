@@ -13,9 +13,10 @@ from pydicom.dataset import FileDataset
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.dicom.choice import choose_series, image_series
+from medsynth_core.io.dicom.damage import DAMAGE, damaged, path_of
 from medsynth_core.io.dicom.derived_items import value
 from medsynth_core.io.dicom.frames import Frame, frames_of
-from medsynth_core.io.dicom.series import DAMAGE, Series, damaged, find_series, path_of
+from medsynth_core.io.dicom.series import Series, find_series
 from medsynth_core.io.dicom.stack import stack_frames
 from medsynth_core.volume import Volume
 
@@ -121,7 +122,8 @@ def _header(file: str) -> FileDataset:
 
 def series_number(header: FileDataset) -> int:
     """Return the number of a header's series, 0 where it has none."""
-    return int(value(header, "SeriesNumber") or 0)
+    stated = value(header, "SeriesNumber")
+    return int(stated) if isinstance(stated, int) else 0
 
 
 def _check_study(reference: Reference) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.dicom.series import IMAGE_CLASSES, damaged, path_of
+from medsynth_core.io.dicom.damage import DAMAGE, damaged, invalid, numbers_in, path_of
+from medsynth_core.io.dicom.series import IMAGE_CLASSES, frame_count
 from medsynth_core.io.suv.enhanced import classic_tags, real_world_mapping
 
 
@@ -50,56 +50,70 @@ def frames_of(header: FileDataset) -> Iterator[Frame]:
 
     Raises:
         MedSynthError: the place of a frame is not stated, several slices are tiled into one frame, the
-            values follow a table, or the file is truncated.
+            values follow a table, the file is truncated, or it holds values that cannot be meant.
     """
+    try:
+        yield from _frames(header)
+    except DAMAGE as error:
+        raise damaged(path_of(header)) from error
+
+
+def _frames(header: FileDataset) -> Iterator[Frame]:
     _refuse_unreadable(header)
     shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     per_frame = header.get("PerFrameFunctionalGroupsSequence") or [Dataset()]
-    if len(per_frame) != int(header.get("NumberOfFrames") or 1):
+    if len(per_frame) != frame_count(header):
         raise _unplaced(header)
     for index, own in enumerate(per_frame):
         yield _frame(header, index, [own, shared])
 
 
 def _frame(header: FileDataset, index: int, groups: list[Dataset]) -> Frame:
-    def look_up(sequence: str, keyword: str) -> Any:
-        for group in groups:
-            if group.get(sequence) and group[sequence].value[0].get(keyword) is not None:
-                return group[sequence].value[0].get(keyword)
-        return header.get(keyword)
+    file = path_of(header)
 
-    position = look_up("PlanePositionSequence", "ImagePositionPatient")
-    orientation = look_up("PlaneOrientationSequence", "ImageOrientationPatient")
-    spacing = look_up("PixelMeasuresSequence", "PixelSpacing")
-    thickness = look_up("PixelMeasuresSequence", "SliceThickness") or header.get("SpacingBetweenSlices")
-    slope, intercept, rescale_type = (
-        look_up("PixelValueTransformationSequence", keyword)
-        for keyword in ("RescaleSlope", "RescaleIntercept", "RescaleType")
-    )
+    def sources(sequence: str) -> list[Dataset]:
+        return [*(group[sequence].value[0] for group in groups if group.get(sequence)), header]
+
+    def look_up(sequence: str, keyword: str, count: int) -> np.ndarray | None:
+        found = (numbers_in(source, keyword, count, file) for source in sources(sequence))
+        return next((values for values in found if values is not None), None)
+
+    position = look_up("PlanePositionSequence", "ImagePositionPatient", 3)
+    orientation = look_up("PlaneOrientationSequence", "ImageOrientationPatient", 6)
+    spacing = look_up("PixelMeasuresSequence", "PixelSpacing", 2)
+    if position is None or orientation is None or spacing is None:
+        raise _unplaced(header)
+    if spacing.min() <= 0:
+        raise invalid(file, "PixelSpacing")
+    thickness = look_up("PixelMeasuresSequence", "SliceThickness", 1)
+    if thickness is None or not thickness[0]:
+        thickness = numbers_in(header, "SpacingBetweenSlices", 1, file)
+    slope = look_up("PixelValueTransformationSequence", "RescaleSlope", 1)
+    intercept = look_up("PixelValueTransformationSequence", "RescaleIntercept", 1)
+    types = (source.get("RescaleType") for source in sources("PixelValueTransformationSequence"))
     tags: Dataset = header
     if IMAGE_CLASSES.get(str(header.get("SOPClassUID"))) == "PT" and "PerFrameFunctionalGroupsSequence" in header:
         tags = classic_tags(header, groups)
         if mapping := real_world_mapping(groups):
-            slope, intercept = mapping.RealWorldValueSlope, mapping.get("RealWorldValueIntercept")
-    if not (position and orientation and spacing):
-        raise _unplaced(header)
+            slope = numbers_in(mapping, "RealWorldValueSlope", 1, file)
+            intercept = numbers_in(mapping, "RealWorldValueIntercept", 1, file)
     return Frame(
-        file=path_of(header),
+        file=file,
         index=index,
         size=(int(header.Rows), int(header.Columns)),
-        position=np.array(position, dtype=np.float64),
-        orientation=np.array(orientation, dtype=np.float64).reshape(2, 3),
+        position=position,
+        orientation=orientation.reshape(2, 3),
         spacing=(float(spacing[0]), float(spacing[1])),
-        thickness=_number(thickness),
-        slope=_number(slope),
-        intercept=_number(intercept),
-        rescale_type=str(rescale_type or ""),
+        thickness=_single(thickness),
+        slope=_single(slope),
+        intercept=_single(intercept),
+        rescale_type=next((str(stated) for stated in types if stated), ""),
         tags=tags,
     )
 
 
-def _number(value: Any) -> float | None:
-    return None if value in (None, "") else float(value)
+def _single(values: np.ndarray | None) -> float | None:
+    return None if values is None else float(values[0])
 
 
 def _refuse_unreadable(header: FileDataset) -> None:
@@ -119,6 +133,6 @@ def _refuse_unreadable(header: FileDataset) -> None:
 
 def _unplaced(header: FileDataset) -> MedSynthError:
     return MedSynthError(
-        f"The DICOM file {path_of(header)} does not state where its {int(header.get('NumberOfFrames') or 1)} "
+        f"The DICOM file {path_of(header)} does not state where its {frame_count(header)} "
         "frame(s) lie in the patient (position, orientation and pixel spacing), so it is no volume."
     )

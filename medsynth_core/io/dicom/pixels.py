@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.dicom.series import DAMAGE, damaged
+from medsynth_core.io.dicom.damage import DAMAGE, damaged
 from medsynth_core.io.itk_files import quiet_itk
 
 _PIXEL_MODULE = [

@@ -13,7 +13,7 @@ from medsynth_core.io.dicom.derived_mark import is_synthetic
 from medsynth_core.io.dicom.frames import Frame, frames_of
 from medsynth_core.io.dicom.pixels import stored_values
 from medsynth_core.io.dicom.series import Series, find_series
-from medsynth_core.io.dicom.stack import stack_frames
+from medsynth_core.io.dicom.stack import refuse_part, stack_frames
 from medsynth_core.io.dicom.values import pet_values, rescaled, unit_of
 from medsynth_core.io.suv.body import SUV_UNITS
 from medsynth_core.volume import Volume
@@ -38,15 +38,23 @@ def read_dicom(path: Path, modality: str = "", unit: str = "") -> Volume:
         ``suv_refused`` says why.
 
     Raises:
-        MedSynthError: no series or several fit, the slices do not make a volume, their pixels cannot be
-            decoded, the tags contradict ``modality`` or ``unit``, or do not suffice for the SUV that is asked for.
+        MedSynthError: no series or several fit, the slices do not make a volume or the whole one, a header holds values
+            that cannot be used, the pixels cannot be decoded, the tags contradict ``modality`` or ``unit``, or do not
+            suffice for the SUV that is asked for.
         OSError: a file or folder cannot be opened.
     """
-    return read_series(choose_series(find_series(path), path, modality), unit)
+    series = choose_series(find_series(path), path, modality)
+    # One file without others of its series is meant as it is: a slice.
+    return read_series(series, unit, part=path.is_file() and series.slices == 1)
 
 
-def read_series(series: Series, unit: str = "") -> Volume:
+def read_series(series: Series, unit: str = "", *, part: bool = False) -> Volume:
     """Read the volume of one series, with modality and unit of its tags and metadata as `read_dicom`.
+
+    Args:
+        series: the series.
+        unit: as for `read_dicom`.
+        part: whether a part of a series is meant, so that slices of a PET may be missing at its ends.
 
     Raises:
         MedSynthError: as `read_dicom`.
@@ -55,6 +63,8 @@ def read_series(series: Series, unit: str = "") -> Volume:
     name = f"the series {series}"
     frames, matrix = stack_frames([frame for header in series.headers for frame in frames_of(header)], name)
     if series.modality == "PT":
+        if not part:
+            refuse_part(frames, name)
         return _read_pet(series, frames, matrix, name, unit)
     stated = unit_of(series, frames)
     if unit and stated and unit != stated:

@@ -15,6 +15,7 @@ from pydicom.tag import Tag
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.dicom.damage import DAMAGE, damaged, numbers_in, path_of
 from medsynth_core.io.dicom.derived_mark import MARK_TAGS
 from medsynth_core.io.suv.private import PRIVATE_TAGS
 
@@ -38,15 +39,13 @@ _TAGS: list[str | tuple[int, int]] = [
     "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PatientID", "PatientName",
 ]  # fmt: skip
-# What pydicom raises on a file that is damaged, or of a kind that it does not decode.
-DAMAGE = (ValueError, AttributeError, KeyError, TypeError, EOFError, NotImplementedError)
-# What an SUV depends on, and what a PET that is derived from it states of decay.
+# What an SUV depends on, what a PET that is derived from it states of decay, and how many slices there should be.
 _PET_TAGS: list[str | tuple[int, int]] = [
     "Units", "SUVType", "CorrectedImage", "AttenuationCorrected", "DecayCorrection", "DecayCorrected",
     "DecayCorrectionDateTime", "SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime",
     "TimezoneOffsetFromUTC", "ActualFrameDuration", "FrameReferenceTime", "DecayFactor", "DoseCalibrationFactor",
-    "SeriesType", "RadiopharmaceuticalInformationSequence", "PatientWeight", "PatientSize", "PatientSex",
-    *PRIVATE_TAGS,
+    "SeriesType", "NumberOfSlices", "RadiopharmaceuticalInformationSequence", "PatientWeight", "PatientSize",
+    "PatientSex", *PRIVATE_TAGS,
 ]  # fmt: skip
 _READ_TAGS = [*(Tag(tag) for tag in _TAGS + _PET_TAGS), *MARK_TAGS]
 
@@ -72,10 +71,20 @@ class Series:
     @property
     def slices(self) -> int:
         """Number of frames in all instances together."""
-        return sum(int(header.get("NumberOfFrames") or 1) for header in self.headers)
+        return sum(map(frame_count, self.headers))
 
     def __str__(self) -> str:
         return f"'{self.description}' ({self.modality}, {self.slices} slices, {self.uid})"
+
+
+def frame_count(header: FileDataset) -> int:
+    """Return how many frames an instance says that it has, 1 where it says nothing.
+
+    Raises:
+        MedSynthError: it says something that is no number.
+    """
+    stated = numbers_in(header, "NumberOfFrames", 1, path_of(header))
+    return 1 if stated is None else int(stated[0]) or 1
 
 
 def find_series(path: Path) -> list[Series]:
@@ -123,9 +132,9 @@ def _group(files: Iterator[Path] | list[Path]) -> list[Series]:
     seen: set[str] = set()
     for file in files:
         header = _read_header(file)
-        if header is None or header.SOPInstanceUID in seen:
+        if header is None or str(header.SOPInstanceUID) in seen:
             continue
-        seen.add(header.SOPInstanceUID)
+        seen.add(str(header.SOPInstanceUID))
         uid = str(header.SeriesInstanceUID)
         found.setdefault(uid, Series(uid)).headers.append(header)
     return list(found.values())
@@ -146,13 +155,3 @@ def _read_header(file: Path) -> FileDataset | None:
     if "SeriesInstanceUID" not in header or "SOPInstanceUID" not in header:
         raise damaged(file)
     return header
-
-
-def path_of(header: FileDataset) -> str:
-    """Return the path of the file that a header was read from."""
-    return str(header.filename)
-
-
-def damaged(file: str | os.PathLike[str]) -> MedSynthError:
-    """Return the refusal of a DICOM file that cannot be read to its end."""
-    return MedSynthError(f"The DICOM file {file} is damaged or truncated; copy or send it again.")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+from pydicom.uid import PositronEmissionTomographyImageStorage
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.dicom.damage import numbers_in
 from medsynth_core.io.dicom.frames import Frame
-from medsynth_core.io.suv.tags import listed
+from medsynth_core.io.suv.tags import listed, named, text
 
 _SAME_PLACE = 1e-3
 # Part of the slice spacing by which a slice may lie off its regular place. Positions are rounded, and a PET
 # that is stitched from several bed positions is off by 1 to 2 %.
 _TOLERANCE = 0.1
 _TIMES = {"DYNAMIC": "time frames", "GATED": "gates"}
+# Series that are one volume; "" where a PET does not say what it is.
+_ONE_VOLUME = ("STATIC", "WHOLE BODY", "")
 
 
 def stack_frames(frames: list[Frame], name: str) -> tuple[list[Frame], np.ndarray]:
@@ -42,6 +46,38 @@ def stack_frames(frames: list[Frame], name: str) -> tuple[list[Frame], np.ndarra
     lps[:3, 2] = step
     lps[:3, 3] = positions[0]
     return ordered, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps
+
+
+def refuse_part(frames: list[Frame], name: str) -> None:
+    """Refuse a PET of which fewer slices are there than its Number of Slices says: the ends leave no gap.
+
+    Dynamic and gated series are left alone: they state the slices of each time or gate. So is enhanced PET, whose
+    files are whole or not at all, and a series with more slices than it states.
+
+    Args:
+        frames: the slices of one series.
+        name: the series, as the sentences call it.
+
+    Raises:
+        MedSynthError: slices are missing.
+    """
+    stated = [_stated_slices(frame) for frame in frames]
+    # Where slices differ the least that one states counts: a mistake must not make a whole series look like a part.
+    whole = min((number for number in stated if number), default=0)
+    if len(frames) < whole:
+        raise MedSynthError(
+            f"Only {len(frames)} of the {whole} slices of {name} are there, by its {named('NumberOfSlices')}; copy the "
+            "series again, whole."
+        )
+
+
+def _stated_slices(frame: Frame) -> int:
+    """Return of how many slices the one volume is that a classic PET slice belongs to, 0 where it does not say."""
+    classic = frame.tags.get("SOPClassUID") == PositronEmissionTomographyImageStorage
+    if not classic or text(frame.tags, "SeriesType") not in _ONE_VOLUME:
+        return 0
+    stated = numbers_in(frame.tags, "NumberOfSlices", 1, frame.file)
+    return 0 if stated is None else int(stated[0])
 
 
 def _refuse_mixed(frames: list[Frame], name: str) -> None:
