@@ -8,6 +8,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.suv.ucum import pet_unit
 from MedSynthLib import dicom_bridge as dicom
 from MedSynthLib import provenance
 
@@ -24,30 +25,7 @@ UNITS = {
     "Bq/mL": ("Bq/ml", "UCUM", "Becquerels/milliliter"),
     "1": ("1", "UCUM", "no units"),
 }
-# The kinds of SUV that DICOM has codes for, as it writes them: where the kind stands differs between writers.
-SUV_OF_CODE = {
-    "SUVbw": ("SUVbw", "g/ml"),
-    "SUVlbm": ("SUVlbm", "g/ml"),
-    "SUVlbm(James128)": ("SUVlbm-james", "g/ml"),
-    "SUVlbm(Janma)": ("SUVlbm-janma", "g/ml"),
-    "SUVibw": ("SUVibw", "g/ml"),
-    "SUVbsa": ("SUVbsa", "cm2/ml"),
-}
-# By UCUM code in lower case: the spelling of a litre differs, too. No kind means what DICOM takes it for.
-UNIT_OF_CODE = {
-    "[hnsf'u]": "HU",
-    "bq/ml": "Bq/mL",
-    "g/ml": "SUVbw",
-    "cm2/ml": "SUVbsa",
-    "{counts}": "CNTS",
-    "{counts}/s": "CPS",
-    "1": "",  # "no units", as Slicer's reader says of every MR
-}
-UNIT_OF_CODE |= {
-    code.lower(): unit
-    for kind, (unit, mass) in SUV_OF_CODE.items()
-    for code in (f"{{{kind}}}{mass}", f"{mass}{{{kind}}}")
-}
+UNIT_OF_CODE = {"[hnsf'u]": "HU", "1": ""}  # "no units", as Slicer's reader says of every MR
 MODALITY_OF_QUANTITY = {
     "112031": "CT", "110852": "MR", "110821": "PT",
     **dict.fromkeys(("126400", "126401", "126402", "126403", "126404", "126405", "126406"), "PT"),  # SUV and its kinds
@@ -105,7 +83,10 @@ def unitOf(volumeNode) -> str:
     entry = volumeNode.GetVoxelValueUnits()
     # Slicer's reader of PET in SUV states the unit in an attribute as well, and older ones only there.
     stated = entry.GetCodeValue() if entry else volumeNode.GetAttribute("DICOM.MeasurementUnitsCodeValue")
-    return UNIT_OF_CODE.get(stated.lower(), stated) if stated else dicom.unitOf(volumeNode)
+    if not stated:
+        return dicom.unitOf(volumeNode)
+    pet = pet_unit(stated)
+    return pet.unit if pet else UNIT_OF_CODE.get(stated.lower(), stated)
 
 
 def modalityOf(volumeNode) -> str:

@@ -22,6 +22,7 @@ def emptyScene():
     application.loadModule("MedSynthTrain")
     application.clearScene()
     yield
+    assert not application.followedParameterNodes()
     application.clearScene()
 
 

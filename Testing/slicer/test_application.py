@@ -68,11 +68,11 @@ def test_ParameterNodesKeepTypedValues():
 
 def test_GuiConnectedByNameAloneCannotBeDisconnected(panel):
     """`connectGui` of Slicer 5.10 to 5.13 returns no tag."""
-    from MedSynth import MedSynthLogic
+    from MedSynth import MedSynthParameterNode
 
-    parameters = MedSynthLogic().getParameterNode()
-    assert parameters.connectGui(panel.ui) is None
+    parameters = MedSynthParameterNode(slicer.vtkMRMLScriptedModuleNode())  # the scene's would stay connected too
     panel.exit()
+    assert parameters.connectGui(panel.ui) is None
     parameters.disconnectGui(None)
     panel.ui.batchSizeSpinBox.value = 5
     assert parameters.batchSize == 5

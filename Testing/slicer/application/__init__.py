@@ -44,6 +44,18 @@ def clearScene() -> None:
     slicer.app.layoutManager().createSliceViews()
 
 
+def followedParameterNodes() -> list[str]:
+    """Return the modules whose parameter nodes are still observed.
+
+    Parameter nodes outlive the closing of a scene. The garbage collector takes what observes them from Python where
+    nothing else refers to it, and their next change ends the process.
+    """
+    import slicer
+
+    nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
+    return [node.GetName() for node in nodes if node.HasObserver("ModifiedEvent")]
+
+
 def loadModule(name: str):
     """Return a scripted module's Python module after making its module object, as Slicer does at start-up."""
     import slicer

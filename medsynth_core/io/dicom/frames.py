@@ -94,7 +94,8 @@ def _frame(header: FileDataset, index: int, groups: list[Dataset]) -> Frame:
     tags: Dataset = header
     if IMAGE_CLASSES.get(str(header.get("SOPClassUID"))) == "PT" and "PerFrameFunctionalGroupsSequence" in header:
         tags = classic_tags(header, groups)
-        if mapping := real_world_mapping(groups):
+        if found := real_world_mapping(groups):
+            mapping, _ = found
             slope = numbers_in(mapping, "RealWorldValueSlope", 1, file)
             intercept = numbers_in(mapping, "RealWorldValueIntercept", 1, file)
     return Frame(

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from copy import copy
 
 from pydicom.dataset import Dataset
 
 from medsynth_core.io.suv.tags import text
+from medsynth_core.io.suv.ucum import PREFERENCE, PetUnit, pet_unit
 
-# By UCUM code without its spelling: where the kind of SUV stands, and what a litre is called, differs between files.
-_UNITS = {
-    "g/ml{suvbw}": ("GML", "BW"),
-    "bq/ml": ("BQML", ""),
-    "g/ml": ("GML", ""),
-    "g/ml{suvlbm}": ("GML", "LBM"),
-    "g/ml{suvlbm(james128)}": ("GML", "LBMJAMES128"),
-    "g/ml{suvlbm(janma)}": ("GML", "LBMJANMA"),
-    "g/ml{suvibw}": ("GML", "IBW"),
-    "cm2/ml{suvbsa}": ("CM2ML", "BSA"),
-    "g/ml{suvbsa}": ("CM2ML", "BSA"),
-    "cm2/ml": ("CM2ML", ""),
-    "{counts}": ("CNTS", ""),
-    "{counts}/s": ("CPS", ""),
-    "{propcounts}": ("PROPCNTS", ""),
-    "{propcounts}/s": ("PROPCPS", ""),
-}
 _GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _CLASSIC = ("UnassignedSharedConvertedAttributesSequence", "UnassignedPerFrameConvertedAttributesSequence")
 
@@ -55,26 +38,22 @@ def classic_tags(header: Dataset, groups: list[Dataset]) -> Dataset:
     factors = _in_groups(groups, "PETFrameCorrectionFactorsSequence")
     if "DoseCalibrationFactor" in factors:
         tags.DoseCalibrationFactor = factors.DoseCalibrationFactor
-    mapping = real_world_mapping(groups)
-    if mapping is not None:
-        tags.Units, tags.SUVType = _UNITS[_code(mapping)]
+    if found := real_world_mapping(groups):
+        _, tags.Units, tags.SUVType = found[1]
     return tags
 
 
-def real_world_mapping(groups: list[Dataset]) -> Dataset | None:
-    """Return the mapping of a frame's stored values to a unit that is known, SUVbw before others, or None."""
+def real_world_mapping(groups: list[Dataset]) -> tuple[Dataset, PetUnit] | None:
+    """Return the mapping of a frame's stored values to a unit that is known, SUVbw before others, and the unit."""
     for group in groups:
-        known = [mapping for mapping in group.get("RealWorldValueMappingSequence") or [] if _code(mapping) in _UNITS]
-        linear = [mapping for mapping in known if mapping.get("RealWorldValueSlope") is not None]
-        if linear:
-            return min(linear, key=lambda mapping: list(_UNITS).index(_code(mapping)))
+        known = []
+        for mapping in group.get("RealWorldValueMappingSequence") or []:
+            unit = pet_unit(text(_first(mapping, "MeasurementUnitsCodeSequence"), "CodeValue"))
+            if unit and mapping.get("RealWorldValueSlope") is not None:
+                known.append((mapping, unit))
+        if known:
+            return min(known, key=lambda found: PREFERENCE.index(found[1]))
     return None
-
-
-def _code(mapping: Dataset) -> str:
-    code = text(_first(mapping, "MeasurementUnitsCodeSequence"), "CodeValue").lower().replace(" ", "")
-    before = re.fullmatch(r"(\{suv.*\})(g/ml|cm2/ml)", code)
-    return before[2] + before[1] if before else code
 
 
 def _in_groups(groups: list[Dataset], sequence: str) -> Dataset:
