@@ -28,8 +28,7 @@ def simulate_dose(
 ) -> None:
     """Simulate what less dose, or less time, would have shown, on the grid of INPUT."""
     from medsynth_core.io.reading import read_volume
-    from medsynth_core.io.sidecar import write_sidecar
-    from medsynth_core.io.writing import check_output, write_volume
+    from medsynth_core.io.writing import check_output, write_labelled
     from medsynth_core.simulation.dose import simulate_dose as run
     from medsynth_core.simulation.settings import DoseSettings
 
@@ -59,9 +58,8 @@ def simulate_dose(
         progress(0.95, "Writing the result")
         (low,) = simulation.low.values()
         for volume, path in zip((low, simulation.full), written, strict=False):
-            write_volume(volume, path)
             # What is beside the file counts as stated from now on.
-            write_sidecar(volume.replace(metadata={**volume.metadata, "input_unit_stated": stated}), path)
+            write_labelled(volume.replace(metadata={**volume.metadata, "input_unit_stated": stated}), path)
     if as_json:
         print_json({"output": str(output), "modality": low.modality, "unit": low.unit, "provenance": low.metadata})
         return

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.sidecar import sidecar_path
 from medsynth_core.progress import Progress
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -57,9 +58,15 @@ def check_distinct(paths: list[Path]) -> None:
     """Make sure that no file is written over one that is read, or over another result.
 
     Raises:
-        MedSynthError: two paths lead to one file.
+        MedSynthError: two paths lead to one file, or to two with the same JSON beside them.
     """
     found = [path.resolve() for path in paths]
     for path in found:
         if found.count(path) > 1:
             raise MedSynthError(f"{path} is named twice, as a file to read or to write; give each its own name.")
+    beside = [sidecar_path(path) for path in found if not path.is_dir()]
+    for path in beside:
+        if beside.count(path) > 1:
+            raise MedSynthError(
+                f"{path} would speak of two images whose names differ by their suffix alone; give each its own name."
+            )

@@ -22,9 +22,8 @@ def suv(
     """Write a PET series in SUV, and beside it the tags and numbers that it follows from."""
     from medsynth_core import __version__
     from medsynth_core.io.reading import read_volume
-    from medsynth_core.io.sidecar import write_sidecar
     from medsynth_core.io.suv.body import SUV_UNITS
-    from medsynth_core.io.writing import check_output, write_volume
+    from medsynth_core.io.writing import check_output, write_labelled
 
     if to not in SUV_UNITS:
         raise MedSynthError(f"There is no SUV called '{to}'; take one of {', '.join(SUV_UNITS)}.")
@@ -33,8 +32,7 @@ def suv(
         raise MedSynthError(f"{dicom_dir} has no DICOM tags, from which an SUV follows; give the DICOM series.")
     check_output(volume, output)
     volume = volume.replace(metadata={"medsynth_version": __version__, **volume.metadata})
-    write_volume(volume, output)
-    write_sidecar(volume, output)
+    write_labelled(volume, output)
     if as_json:
         print_json(
             {"output": str(output), "modality": volume.modality, "unit": volume.unit, "provenance": volume.metadata}

@@ -30,8 +30,7 @@ def synthesize(
     from medsynth_core.inference.report import write_report
     from medsynth_core.inference.synthesis import synthesize as run
     from medsynth_core.io.atomic import make_folder
-    from medsynth_core.io.sidecar import write_sidecar
-    from medsynth_core.io.writing import check_output, write_volume
+    from medsynth_core.io.writing import check_output, write_labelled
     from medsynth_core.models.library import load_model
 
     loaded = load_model(model)
@@ -53,10 +52,9 @@ def synthesize(
             progress=progress.part(0.05, 0.95),
         )
         progress(0.95, "Writing the result")
-        write_volume(result, output)
-        write_sidecar(result, output)
+        write_labelled(result, output)
         if uncertainty is not None and result.uncertainty is not None:
-            write_volume(result.uncertainty, uncertainty)
+            write_labelled(result.uncertainty, uncertainty)
         if report is not None:
             write_report(volume, result, report)
     if as_json:

@@ -13,8 +13,7 @@ from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import make_folder
 from medsynth_core.io.reading import read_volume
-from medsynth_core.io.sidecar import write_sidecar
-from medsynth_core.io.writing import write_volume
+from medsynth_core.io.writing import write_labelled
 from medsynth_core.preparation.contract import not_hounsfield
 from medsynth_core.preparation.registration import register, write_registration
 from medsynth_core.progress import Progress, ProgressCallback
@@ -127,9 +126,7 @@ def _registered(case: Case, settings: PairSettings, image: Path, progress: Progr
     moving = read_volume(case.files[settings.moving], settings.moving_modality)
     found = register(_of_known_kind(fixed), _of_known_kind(moving), deformable=settings.deformable, progress=progress)
     result = moving.replace(voxels=found.moved.voxels, ijk_to_ras=found.moved.ijk_to_ras)
-    write_volume(result, image)
-    if result.modality or result.unit:
-        write_sidecar(result.replace(metadata={"medsynth_version": __version__, **result.metadata}), image)
+    write_labelled(result.replace(metadata={"medsynth_version": __version__, **result.metadata}), image)
     # The record comes last: where it is, everything is.
     write_registration(found, folder, name)
     return RegisteredCase(moved, found.quality(), skipped=False)

@@ -16,8 +16,7 @@ from medsynth_core.io.dicom.choice import MODALITIES, image_series
 from medsynth_core.io.dicom.derived_mark import is_synthetic
 from medsynth_core.io.dicom.reading import read_series
 from medsynth_core.io.dicom.series import Series, find_series
-from medsynth_core.io.sidecar import write_sidecar
-from medsynth_core.io.writing import write_volume
+from medsynth_core.io.writing import write_labelled
 from medsynth_core.progress import Progress, ProgressCallback
 
 # A PatientID that may serve as the name of a case: a short code, and with a digit, as names have none.
@@ -166,8 +165,7 @@ def _written(
     files = {}
     for role, volume in volumes.items():
         anonymous = volume.replace(metadata={"medsynth_version": __version__, "source": "DICOM"})
-        files[role] = write_volume(anonymous, folder / f"{role}.nii.gz")
-        write_sidecar(anonymous, files[role])
+        files[role] = write_labelled(anonymous, folder / f"{role}.nii.gz")
     return Case(name, "", files, _name(examination.patient, examination.series))
 
 

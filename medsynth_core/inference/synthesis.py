@@ -87,7 +87,8 @@ def synthesize(
     )
     if uncertainty:
         spread = _inside(expected_error(values, model.card, probabilities(predictor)), prepared)
-        result = result.replace(uncertainty=result.replace(voxels=prepared.restore(spread)))
+        described = {**result.metadata, "description": f"expected error of {result.metadata['description']}"}
+        result = result.replace(uncertainty=result.replace(voxels=prepared.restore(spread), metadata=described))
     progress(1.0, "Done")
     return result
 

@@ -11,6 +11,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import atomic_write, check_place
 from medsynth_core.io.itk_files import write_itk
 from medsynth_core.io.nifti import write_nifti
+from medsynth_core.io.sidecar import check_sidecar, sidecar_beside
 from medsynth_core.volume import Volume
 
 _WRITERS = {".nii": write_nifti, ".nii.gz": write_nifti, ".nrrd": write_itk, ".mha": write_itk}
@@ -42,15 +43,28 @@ def write_volume(volume: Volume, path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def write_labelled(volume: Volume, path: str | os.PathLike[str]) -> Path:
+    """Write a volume as `write_volume` does, and its modality, unit and metadata as JSON beside it: both or neither.
+
+    ``volume.metadata`` must state ``medsynth_version``, by which the JSON is known again.
+
+    Raises:
+        MedSynthError: as `write_volume`; or the JSON would speak of another image too, or replace another program's.
+    """
+    with sidecar_beside(volume, Path(path)):
+        return write_volume(volume, path)
+
+
 def check_output(volume: Volume, path: str | os.PathLike[str]) -> None:
     """Make sure, before long work, that a volume on the grid of ``volume`` can be written to ``path``.
 
     Raises:
-        MedSynthError: as `write_volume`.
+        MedSynthError: as `write_labelled`.
     """
     _suffix(Path(path))
     volume.lps_frame()
     check_place(Path(path))
+    check_sidecar(Path(path))
 
 
 def _suffix(target: Path) -> str:

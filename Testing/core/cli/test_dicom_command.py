@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from dicom_builder import write_series
 
-from medsynth_core import Volume, read_volume, write_volume
-from medsynth_core.io.sidecar import sidecar_path, write_sidecar
+from medsynth_core import Volume, read_volume
+from medsynth_core.io.sidecar import sidecar_path
+from medsynth_core.io.writing import write_labelled
 from medsynth_core.volume import LPS_TO_RAS
 
 GRID = LPS_TO_RAS @ np.array([[0.6, 0, 0, -10], [0, 0.8, 0, -20], [0, 0, 3, 0], [0, 0, 0, 1.0]])
@@ -35,7 +36,7 @@ def pet(tmp_path) -> Path:
     facts = {"synthetic": True, "model": "tiny", "model_version": "1.0.0", "medsynth_version": "0.1.0"}
     voxels = np.linspace(0, 9, 60).reshape(3, 4, 5).astype(np.float32)
     volume = Volume(voxels, GRID, "PT", "SUVbw", facts)
-    write_sidecar(volume, write_volume(volume, tmp_path / "pet.nii.gz"))
+    write_labelled(volume, tmp_path / "pet.nii.gz")
     return tmp_path / "pet.nii.gz"
 
 
@@ -56,7 +57,7 @@ def test_for_people_it_says_that_it_is_not_for_diagnosis(pet, reference, tmp_pat
 
 
 def test_of_an_image_that_is_not_said_to_be_synthetic_that_is_told(pet, reference, tmp_path):
-    write_sidecar(read_volume(pet).replace(metadata={"medsynth_version": "0.1.0"}), pet)
+    write_labelled(read_volume(pet).replace(metadata={"medsynth_version": "0.1.0"}), pet)
     done = medsynth(pet, tmp_path / "out", "--reference", reference)
     assert done.returncode == 0 and "does not say that it is synthetic, but the series does." in done.stdout
     assert "Mind" not in medsynth(tmp_path / "out", tmp_path / "again", "--reference", reference).stdout

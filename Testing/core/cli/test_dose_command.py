@@ -94,6 +94,9 @@ def test_why_a_pet_is_not_in_suv_is_told(medsynth, folder, capsys):
         (("pet.nii.gz", "low.png", "--factor", "4"), "must end with"),
         (("pet.nii.gz", "pet.nii.gz", "--factor", "4"), "named twice"),
         (("pet.nii.gz", "low.nii.gz", "--factor", "4", "--full-dose", "low.nii.gz"), "named twice"),
+        (("pet.nii.gz", "pet.nrrd", "--factor", "4"), "pet.json would speak of two images"),
+        (("pet.nii.gz", "suv.nrrd", "--factor", "4"), "beside suv.nii.gz, because suv.json would speak of both"),
+        (("pet.nii.gz", "low.nii.gz", "--factor", "4", "--full-dose", "low.mha"), "low.json would speak of two images"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(medsynth, folder, capsys, arguments, words):

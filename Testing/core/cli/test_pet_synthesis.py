@@ -10,7 +10,7 @@ from dicom_builder import write_pet
 
 from medsynth_core import train, write_volume
 from medsynth_core.cli.app import USER_MISTAKE, run
-from medsynth_core.io.sidecar import write_sidecar
+from medsynth_core.io.writing import write_labelled
 
 SENTENCE = "The volume states no unit, so its values are taken for SUVbw of a PET"
 
@@ -62,7 +62,7 @@ def test_a_unit_that_is_stated_is_not_commented_on(medsynth, pet):
         facts = json.loads(out)["provenance"]
         assert status == 0 and facts["input_unit_stated"] is True and not any("unit" in line for line in facts["log"])
         # From here on the file beside the image states it.
-        write_sidecar(phantom_body_pet().replace(metadata={"medsynth_version": "1"}), pet)
+        write_labelled(phantom_body_pet().replace(metadata={"medsynth_version": "1"}), pet)
 
 
 def test_a_unit_that_the_model_does_not_take_is_refused(medsynth, pet, tmp_path):

@@ -10,7 +10,7 @@ from builders import phantom_ct, phantom_pet, tiny_recipe
 from medsynth_core import Cancelled, read_volume, write_volume
 from medsynth_core.datasets.checks import RoleKind, check_cases, count_states, table
 from medsynth_core.datasets.manifest import Case, read_manifest
-from medsynth_core.io.sidecar import write_sidecar
+from medsynth_core.io.sidecar import sidecar_beside
 from medsynth_core.preparation.grid import resample
 
 SIDES = {"ct": tiny_recipe().contract.input, "pet": tiny_recipe().contract.output}
@@ -26,6 +26,12 @@ def write_case(folder, number, split="train", shift=0.0, **patient):
     # No two patients have the same uptake.
     write_volume(pet.replace(voxels=pet.voxels * np.float32(1 + 0.02 * number), ijk_to_ras=matrix), files["pet"])
     return Case(f"P{number}", split, files, **patient)
+
+
+def say(volume, image):
+    """Write the JSON beside an image and leave the image as it is."""
+    with sidecar_beside(volume, image):
+        pass
 
 
 @pytest.fixture
@@ -58,8 +64,8 @@ def test_a_missing_file_and_a_missing_role_are_refused_and_the_others_looked_at(
 
 def test_another_modality_or_unit_is_told_by_what_the_file_says(cases):
     ct, pet = phantom_ct((12, 40, 44)), phantom_pet(phantom_ct((12, 40, 44)))
-    write_sidecar(pet.replace(unit="Bq/mL", metadata={"medsynth_version": "1"}), cases[0].files["pet"])
-    write_sidecar(ct.replace(modality="MR", metadata={"medsynth_version": "1"}), cases[1].files["ct"])
+    say(pet.replace(unit="Bq/mL", metadata={"medsynth_version": "1"}), cases[0].files["pet"])
+    say(ct.replace(modality="MR", metadata={"medsynth_version": "1"}), cases[1].files["ct"])
     told = found(cases)
     assert told["P0"][0] == told["P1"][0] == "refused"
     assert "unit is Bq/mL" in told["P0"][1] and "modality is MR" in told["P1"][1]
@@ -79,9 +85,9 @@ def test_another_modality_or_unit_is_told_by_its_values(cases):
 def test_an_image_that_a_model_made_is_doubtful_but_a_simulated_dose_of_a_real_one_is_not(cases):
     ct, pet = phantom_ct((12, 40, 44)), phantom_pet(phantom_ct((12, 40, 44)))
     made = {"medsynth_version": "1", "synthetic": True}
-    write_sidecar(ct.replace(metadata=made), cases[0].files["ct"])
-    write_sidecar(pet.replace(metadata={**made, "simulation": {}, "source": {}}), cases[1].files["pet"])
-    write_sidecar(pet.replace(metadata={**made, "simulation": {}, "source": made}), cases[2].files["pet"])
+    say(ct.replace(metadata=made), cases[0].files["ct"])
+    say(pet.replace(metadata={**made, "simulation": {}, "source": {}}), cases[1].files["pet"])
+    say(pet.replace(metadata={**made, "simulation": {}, "source": made}), cases[2].files["pet"])
     told = found(cases)
     assert told["P0"][0] == "doubtful" and told["P0"][1].startswith("ct: The image is itself synthetic")
     assert told["P2"][0] == "doubtful" and told["P2"][1].startswith("pet: The image is itself synthetic")

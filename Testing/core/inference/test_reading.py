@@ -9,7 +9,7 @@ from dicom_builder import write_pet
 
 from medsynth_core import MedSynthError, read_volume, write_volume
 from medsynth_core.inference.reading import read_input
-from medsynth_core.io.sidecar import write_sidecar
+from medsynth_core.io.writing import write_labelled
 
 CONTRACT = dose_recipe().contract
 
@@ -30,7 +30,7 @@ def test_a_file_without_a_unit_gets_none_unless_it_is_given_one(pet):
 
 
 def test_what_lies_beside_a_file_counts_as_stated(pet):
-    write_sidecar(phantom_body_pet().replace(metadata={"medsynth_version": "1"}), pet)
+    write_labelled(phantom_body_pet().replace(metadata={"medsynth_version": "1"}), pet)
     assert read_input(pet, CONTRACT).unit == "SUVbw"
     with pytest.raises(MedSynthError, match="says that its unit is SUVbw"):
         read_input(pet, CONTRACT, "Bq/mL")
@@ -56,6 +56,6 @@ def test_the_reason_is_found_behind_a_simulated_dose_too(tmp_path):
     write_pet(tmp_path / "dicom", PatientWeight=None)
     source = read_volume(tmp_path / "dicom")
     low = source.replace(metadata={"medsynth_version": "1", "simulation": {}, "source": source.metadata})
-    write_sidecar(low, write_volume(low, tmp_path / "low.nii.gz"))
+    write_labelled(low, tmp_path / "low.nii.gz")
     assert json.loads((tmp_path / "low.json").read_text())["unit"] == "Bq/mL"
     assert "Patient's Weight (0010,1030)" in CONTRACT.misfits(read_input(tmp_path / "low.nii.gz", CONTRACT))[0]

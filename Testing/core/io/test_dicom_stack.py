@@ -122,6 +122,22 @@ def test_mixed_orientations_are_refused(tmp_path):
         read_volume(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("own", "tag"),
+    [
+        ({"PatientID": "another"}, "Patient ID (0010,0020)"),
+        ({"FrameOfReferenceUID": "1.2.3.9"}, "Frame of Reference UID (0020,0052)"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4"}, "SOP Class UID (0008,0016)"),
+    ],
+)
+def test_slices_of_several_patients_spaces_or_kinds_are_refused(tmp_path, own, tag):
+    common = {"PatientID": "P1", "FrameOfReferenceUID": "1.2.3.4"}
+    write_series(tmp_path, along_z(0, 3, 6), per_slice=[common, common, {**common, **own}])
+    with pytest.raises(MedSynthError) as refusal:
+        read_volume(tmp_path)
+    assert f"have 2 different values of {tag}, so they are no single volume" in refusal.value.message
+
+
 @pytest.mark.parametrize("own", [{"PixelSpacing": [0.8, 0.7]}, {"Rows": 5, "Columns": 4}])
 def test_mixed_sizes_are_refused(tmp_path, own):
     write_series(tmp_path, per_slice=[{}, {}, own])

@@ -15,6 +15,7 @@ from medsynth_core.io.suv.conversion import Conversion, pet_conversion
 FACTOR = 70000 / (368.08e6 * 2 ** (-3600 / 6586.2))
 RATE = math.log(2) / 6586.2
 VOXEL_ML = 0.048
+UNCORRECTED = {"DecayCorrection": "NONE", "CorrectedImage": ["NORM", "ATTN"]}
 LATE = {"SeriesTime": "143000"}
 
 
@@ -72,7 +73,7 @@ def used(*slices: Dataset, unit: str = "SUVbw") -> dict[str, Any]:
         ({}, {"AcquisitionDate": None, "SeriesDate": None}, "Acquisition Date (0008,0022) is missing"),
         ({}, {**LATE, "FrameReferenceTime": None}, "Frame Reference Time (0054,1300) is missing"),
         ({}, {**LATE, "ActualFrameDuration": None}, "Actual Frame Duration (0018,1242) is missing"),
-        ({}, {"DecayCorrection": "NONE", "ActualFrameDuration": 0}, "Actual Frame Duration (0018,1242) is missing"),
+        ({}, {**UNCORRECTED, "ActualFrameDuration": 0}, "Actual Frame Duration (0018,1242) is missing"),
         ({}, {"Units": "CPS"}, "(Dose Calibration Factor (0054,1322)); export the series in Bq/mL"),
         ({}, {"Units": "CNTS"}, "(Dose Calibration Factor (0054,1322), Philips SUV Scale Factor (7053,1000) and"),
         ({}, {"Units": "PROPCNTS"}, "in 'PROPCNTS', proportional to counts, by Units (0054,1001)"),
@@ -86,6 +87,7 @@ def used(*slices: Dataset, unit: str = "SUVbw") -> dict[str, Any]:
         ({}, {"Units": "CM2ML", "PatientSize": 175}, "Patient's Size (0010,1020) is 175, which is no height in metres"),
         ({}, {"DecayCorrection": "SCAN"}, "Decay Correction (0054,1102) is 'SCAN', not START, ADMIN or NONE"),
         ({}, {"CorrectedImage": ["ATTN"]}, "Corrected Image (0028,0051) does not list DECY"),
+        ({}, {"DecayCorrection": "NONE"}, "is NONE, but Corrected Image (0028,0051) lists DECY"),
         ({}, {"SeriesTime": "noon"}, "Series Time (0008,0031) is '20250101 noon', which is no date and time"),
     ],
 )
@@ -210,6 +212,35 @@ def test_a_body_for_which_a_formula_was_not_made_is_refused():
     assert "the formula of SUVibw gives -6.4 kg" in refusal(child, unit="SUVibw")
 
 
+@pytest.mark.parametrize("unit", ["SUVlbm", "SUVlbm-james"])
+def test_a_lean_mass_beyond_where_its_formula_turns_is_doubted_and_then_refused(unit):
+    woman = {"PatientSex": "F", "PatientSize": 1.60}
+    assert used(header(**woman, PatientWeight=92), unit=unit)["warnings"] == []
+    (doubt,) = used(header(**woman, PatientWeight=94), unit=unit)["warnings"]
+    assert f"{unit} was not made for Patient's Weight (0010,1030) 94 kg and" in doubt and "SUVlbm-janma" in doubt
+    assert "gives 5.3 kg for" in refusal(header(**woman, PatientWeight=180), unit=unit)
+    assert used(header(**woman, PatientWeight=180), unit="SUVlbm-janma")["warnings"] == []
+
+
+def test_an_ideal_weight_of_the_short_is_doubted():
+    child = header(PatientSize=1.45, PatientWeight=40)
+    assert "SUVibw was not made for Patient's Size (0010,1020) 1.45 m" in used(child, unit="SUVibw")["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "unit", "absent"),
+    [
+        ({"Units": "GML", "SUVType": "LBM"}, "SUVlbm", "PatientSize"),
+        ({"Units": "GML", "SUVType": "LBM"}, "SUVlbm", "PatientSex"),
+        ({"Units": "CM2ML"}, "SUVbsa", "PatientSize"),
+    ],
+)
+def test_a_stored_suv_that_no_other_follows_from_can_be_read_as_it_is(stored, unit, absent):
+    stored = header(**stored, **{absent: None})
+    assert refusal(stored).endswith(f"or read it as {unit}, which it is.")
+    assert convert(stored, unit=unit).factors == [1.0]
+
+
 def test_suv_of_body_weight_needs_no_other_tag():
     bare = Dataset()
     bare.Units = "GML"
@@ -309,16 +340,31 @@ def test_the_scan_time_of_ge_comes_before_frame_times(value):
     assert factor(**late) == pytest.approx(FACTOR)
 
 
+@pytest.mark.parametrize("times", [("104000", "110000"), ("110000", "104000"), ("110000", "")])
+def test_slices_with_different_scan_times_of_ge_are_refused(times):
+    private = [{(0x0009, 0x100D): ("DT", "20250101" + time)} if time else {} for time in times]
+    slices = [header(**LATE, private=of_slice) for of_slice in private]
+    assert "GE Scan DateTime (0009,100D) is different in its slices" in refusal(*slices)
+
+
 def test_a_decay_correction_time_says_it_all():
     stated = header(DecayCorrectionDateTime="20250101110000.000", SeriesTime="170000", AcquisitionTime="112000")
     assert convert(stated).factors == pytest.approx([FACTOR])
 
 
 def test_values_that_are_not_corrected_are_corrected_slice_by_slice():
-    beds = [header(AcquisitionTime=time, DecayCorrection="NONE") for time in ("110000", "120000")]
+    beds = [header(AcquisitionTime=time, **UNCORRECTED) for time in ("110000", "120000")]
     mean = (1 - math.exp(-RATE * 300)) / (RATE * 300)
     assert convert(*beds).factors == pytest.approx([FACTOR / mean, FACTOR * 2 ** (3600 / 6586.2) / mean])
     assert used(*beds)["injection_to_reference_s"] == [3600, 7200]
+
+
+@pytest.mark.parametrize("corrected", [["ATTN"], ["ATTN", "DECY"]])
+def test_slices_of_which_some_are_corrected_are_refused(corrected):
+    stated = "START" if "DECY" in corrected else "NONE"
+    slices = [header(DecayCorrection=stated, CorrectedImage=corrections) for corrections in (corrected, ["ATTN"])]
+    slices.append(header(DecayCorrection=stated, CorrectedImage=["ATTN", "DECY"]))
+    assert "so it is not clear whether the values are corrected for decay" in refusal(*slices)
 
 
 def test_time_zones_are_heeded():

@@ -14,6 +14,8 @@ _SAME_PLACE = 1e-3
 # Part of the slice spacing by which a slice may lie off its regular place. Positions are rounded, and a PET
 # that is stitched from several bed positions is off by 1 to 2 %.
 _TOLERANCE = 0.1
+# What slices of one volume have in common; programs that replace what identifies a patient give series the same UIDs.
+_OF_ALL = ("SOPClassUID", "PatientID", "FrameOfReferenceUID")
 _TIMES = {"DYNAMIC": "time frames", "GATED": "gates"}
 # Series that are one volume; "" where a PET does not say what it is.
 _ONE_VOLUME = ("STATIC", "WHOLE BODY", "")
@@ -30,8 +32,8 @@ def stack_frames(frames: list[Frame], name: str) -> tuple[list[Frame], np.ndarra
         name: the series, as the sentences call it.
 
     Raises:
-        MedSynthError: slices of different size, pixel spacing or orientation; several at one place; missing
-            ones; uneven spacing; or a single one of unstated thickness.
+        MedSynthError: slices of different kind, patient, frame of reference, size, pixel spacing or orientation;
+            several at one place; missing ones; uneven spacing; or a single one of unstated thickness.
     """
     _refuse_mixed(frames, name)
     row, column = frames[0].orientation
@@ -81,6 +83,13 @@ def _stated_slices(frame: Frame) -> int:
 
 
 def _refuse_mixed(frames: list[Frame], name: str) -> None:
+    for keyword in _OF_ALL:
+        values = {text(frame.tags, keyword) for frame in frames} - {""}
+        if len(values) > 1:
+            raise MedSynthError(
+                f"The slices of {name} have {len(values)} different values of {named(keyword)}, so they are no single "
+                "volume, though of one series by their tags; give a folder with the slices of one of them only."
+            )
     orientations = _distinct([frame.orientation.ravel() for frame in frames])
     if orientations > 1:
         raise MedSynthError(

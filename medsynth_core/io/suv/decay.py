@@ -16,7 +16,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.io.suv.notes import Notes
 from medsynth_core.io.suv.private import GE_SCAN_TIME
 from medsynth_core.io.suv.radionuclide import half_life_s
-from medsynth_core.io.suv.tags import agreed, listed, missing, named, number, text
+from medsynth_core.io.suv.tags import agreed, listed, missing, named, number, same, text
 from medsynth_core.io.suv.times import acquisition_times, date_time, injection_time, series_time
 
 # Decay Correction by what enhanced PET has instead, Decay Corrected.
@@ -40,10 +40,12 @@ def decay_correction(slices: Sequence[Dataset], notes: Notes) -> str:
         raise missing("DecayCorrection")
     if stated not in ("START", "ADMIN", "NONE"):
         raise MedSynthError(f"{named('DecayCorrection')} is '{stated}', not START, ADMIN or NONE; correct the header")
-    corrections = {entry for dataset in slices for entry in listed(dataset, "CorrectedImage")}
-    if corrections and stated != "NONE" and "DECY" not in corrections:
+    corrected = stated != "NONE"
+    corrections = [listed(dataset, "CorrectedImage") for dataset in slices]
+    if any(listing and ("DECY" in listing) != corrected for listing in corrections):
+        lists = "does not list" if corrected else "lists"
         raise MedSynthError(
-            f"{named('DecayCorrection')} is {stated}, but {named('CorrectedImage')} does not list DECY, so it is not "
+            f"{named('DecayCorrection')} is {stated}, but {named('CorrectedImage')} {lists} DECY, so it is not "
             "clear whether the values are corrected for decay; correct the header"
         )
     notes.used["decay_correction"] = stated
@@ -99,7 +101,8 @@ def reference_times(slices: Sequence[Dataset], rate: float, notes: Notes) -> tup
     if series is not None and series <= min(acquired):
         _doubt_series_time(series, slices, acquired, rate, notes)
         return [series] * len(slices), named("SeriesTime")
-    scan = date_time(GE_SCAN_TIME.text(slices[0]), str(GE_SCAN_TIME), slices[0])
+    of_ge = same([GE_SCAN_TIME.text(dataset) for dataset in slices], str(GE_SCAN_TIME))
+    scan = date_time(of_ge, str(GE_SCAN_TIME), slices[0])
     if scan is not None:
         return [scan] * len(slices), str(GE_SCAN_TIME)
     offsets = [_frame_reference_s(dataset) for dataset in slices]

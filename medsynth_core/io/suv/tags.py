@@ -79,9 +79,18 @@ def agreed(slices: Sequence[Dataset], keyword: str) -> str:
     Raises:
         MedSynthError: it differs between slices.
     """
-    found = sorted({text(dataset, keyword) for dataset in slices})
+    return same([text(dataset, keyword) for dataset in slices], named(keyword))
+
+
+def same(contents: Sequence[str], name: str) -> str:
+    """Return the one text that a tag, called ``name``, has in all slices.
+
+    Raises:
+        MedSynthError: it differs between slices.
+    """
+    found = sorted(set(contents))
     if len(found) > 1:
-        raise _different(keyword, found)
+        raise _different(name, found)
     return found[0]
 
 
@@ -93,10 +102,10 @@ def agreed_number(slices: Sequence[Dataset], keyword: str) -> float | None:
     """
     found = sorted({as_number(text(dataset, keyword), named(keyword)) for dataset in slices})
     if len(found) > 1:
-        raise _different(keyword, found)
+        raise _different(named(keyword), found)
     return found[0] or None
 
 
-def _different(keyword: str, found: Sequence[Any]) -> MedSynthError:
+def _different(name: str, found: Sequence[Any]) -> MedSynthError:
     listed = ", ".join(str(value) or "nothing" for value in found[:4])
-    return MedSynthError(f"{named(keyword)} is different in its slices ({listed}); give slices of one kind only")
+    return MedSynthError(f"{name} is different in its slices ({listed}); give slices of one kind only")

@@ -38,9 +38,11 @@ def suv_factors(slices: Sequence[Dataset], voxel_ml: float, unit: str, notes: No
     stored = _stored_suv(slices, notes)
     if stored == unit:
         return [1.0] * len(slices)
-    to_unit = per_body_weight(slices, unit, notes)
     if stored:
-        return [to_unit / per_body_weight(slices, stored, notes)] * len(slices)
+        as_it_is = f"read it as {stored}, which it is"
+        to_unit = per_body_weight(slices, unit, notes, as_it_is)
+        return [to_unit / per_body_weight(slices, stored, notes, as_it_is)] * len(slices)
+    to_unit = per_body_weight(slices, unit, notes)
     direct = _philips(slices, PHILIPS_SUV_FACTOR, notes)
     if direct:
         return [factor * to_unit for factor in direct]
