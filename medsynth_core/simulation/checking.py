@@ -8,9 +8,12 @@ import numpy as np
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.preparation.contract import MODALITY_NAMES, not_hounsfield
+from medsynth_core.simulation.settings import DoseSettings
 from medsynth_core.volume import Volume
 
 ACTIVITY_UNITS = ("SUVbw", "Bq/mL")
+FEWEST_COUNTS = 500
+"""True coincidences in a slice below which OSEM, whose subsets share them, loses activity for good."""
 
 
 def check_pet(pet: Volume) -> None:
@@ -65,11 +68,11 @@ def check_ct(ct: Volume) -> None:
         raise MedSynthError(reasons[0])
 
 
-def check_factors(factors: Sequence[float]) -> tuple[float, ...]:
+def check_factors(factors: Sequence[float], settings: DoseSettings) -> tuple[float, ...]:
     """Return dose reduction factors, rising and each once.
 
     Raises:
-        MedSynthError: none, or one that is not a number above 1.
+        MedSynthError: none, one that is not a number above 1, or one that leaves too few counts for an image.
     """
     found = tuple(sorted({float(factor) for factor in factors}))
     wrong = [factor for factor in found if not 1 < factor < np.inf]
@@ -77,6 +80,12 @@ def check_factors(factors: Sequence[float]) -> tuple[float, ...]:
         raise MedSynthError(
             f"{f'The dose reduction factor {wrong[0]:g}' if wrong else 'An empty list of dose reduction factors'} "
             "cannot be simulated; give numbers above 1, such as 4, 10, 20, 50 or 100."
+        )
+    left = settings.counts / found[-1]
+    if left < FEWEST_COUNTS:
+        raise MedSynthError(
+            f"The dose reduction factor {found[-1]:g} leaves {left:.3g} of the {settings.counts:g} coincidences of a "
+            f"slice, too few for an image; give factors up to {settings.counts / FEWEST_COUNTS:g}, or more counts."
         )
     return found
 

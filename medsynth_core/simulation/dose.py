@@ -66,13 +66,13 @@ def simulate_dose(
         image-space method keep negative values, for the mean's sake. ``metadata`` says how they were made.
 
     Raises:
-        MedSynthError: what is given as PET or CT is none, they do not lie together, a factor is not above 1, the
-            slices are too large to be projected, or there is not enough memory.
+        MedSynthError: what is given as PET or CT is none, they do not lie together, a factor is not above 1 or
+            leaves too few counts, the slices are too large to be projected, or there is not enough memory.
         Cancelled: the progress callback asked to stop.
     """
     progress = progress if isinstance(progress, Progress) else Progress(progress)
     started = time.monotonic()
-    rising = check_factors(factors)
+    rising = check_factors(factors, settings)
     check_seed(seed)
     check_memory(pet, rising, ct, settings)
     check_pet(pet)

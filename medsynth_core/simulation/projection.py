@@ -9,6 +9,7 @@ import numpy as np
 
 from medsynth_core.progress import Progress
 from medsynth_core.simulation.attenuation import survival
+from medsynth_core.simulation.checking import FEWEST_COUNTS
 from medsynth_core.simulation.counts import realise
 from medsynth_core.simulation.projector import Projector, make_projector
 from medsynth_core.simulation.reconstruction import fbp, osem, smooth
@@ -64,10 +65,13 @@ def project_doses(
     scan = _Scan(projector, activity, attenuation, settings)
     images = np.zeros((1 + len(factors), *activity.shape), dtype=np.float32)
     counts = np.zeros(1 + len(factors), dtype=np.int64)
+    dim = 0
     scale = np.array([1.0, *factors], dtype=np.float32) / scan.sensitivity
     for done, chosen in scan.blocks():
         progress(0.05 + 0.9 * done, "Simulating counts and reconstructing")
         passing, expected, background = scan.expect(chosen)
+        trues = expected.sum(axis=0) - background * len(expected)
+        dim += int(np.count_nonzero(trues < FEWEST_COUNTS * factors[-1]))
         counted = np.stack(
             [realise(expected[:, n], factors, np.random.default_rng([seed, k])) for n, k in enumerate(chosen)], axis=-1
         )
@@ -84,7 +88,12 @@ def project_doses(
     progress(0.95, "Filtering")
     for image in images:
         image[:] = smooth(image, settings.filter_mm, spacing)
-    return Doses(list(images), [int(n) for n in counts], scan.facts())
+    if dim and settings.reconstruction == "osem":
+        progress.log(
+            f"At 1/{factors[-1]:g} of the dose {dim} of the slices have fewer than {FEWEST_COUNTS} coincidences: OSEM "
+            "loses a part of their activity."
+        )
+    return Doses(list(images), [int(n) for n in counts], {**scan.facts(), "slices_of_few_counts": dim})
 
 
 class _Scan:

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from medsynth_core import Cancelled, MedSynthError, Volume, simulate_dose
 from medsynth_core.preparation.grid import Grid, move
+from medsynth_core.progress import Progress
 from medsynth_core.simulation.settings import DoseSettings
 
 FBP = DoseSettings(reconstruction="fbp")
@@ -166,6 +167,9 @@ def test_what_is_no_activity_is_refused(volume, words):
         ({"factors": [4, 1]}, "factor 1 cannot be simulated"),
         ({"factors": [float("nan")]}, "factor nan cannot be simulated"),
         ({"factors": [float("inf")]}, "factor inf cannot be simulated"),
+        ({"factors": [4, 1e5]}, "100000 leaves 10 of the 1e[+]06 coincidences of a slice, .* give factors up to 2000"),
+        ({"factors": [1e300], "settings": DoseSettings(method="image-space")}, "too few for an image"),
+        ({"factors": [100], "settings": DoseSettings(counts=2e4)}, "leaves 200 of the 20000 .* or more counts"),
         ({"seed": -1}, "seed is -1"),
         ({"ct": uniform_pet()}, "given as CT is PET in SUVbw"),
         ({"ct": uniform_pet().replace(modality="CT", unit="HU")}, "not Hounsfield units"),
@@ -175,6 +179,23 @@ def test_what_is_no_activity_is_refused(volume, words):
 def test_what_cannot_be_simulated_is_refused(given, words):
     with pytest.raises(MedSynthError, match=words):
         simulate_dose(uniform_pet(), **{"factors": [4], **given})
+
+
+def test_slices_with_too_few_counts_are_told():
+    pet = uniform_pet(6)
+    pet.voxels[4:] *= 0.01
+    log = []
+    dim = simulate_dose(pet, [100], progress=Progress(log=log.append))
+    assert log == [
+        "At 1/100 of the dose 2 of the slices have fewer than 500 coincidences: OSEM loses a part of their activity."
+    ]
+    assert dim.low[100].metadata["simulation"]["slices_of_few_counts"] == 2
+    # What the sentence says is so, and what has more counts keeps its activity.
+    kept = dim.low[100].voxels.sum(axis=(1, 2)) / dim.full.voxels.sum(axis=(1, 2))
+    assert kept[5] < 0.7 and kept[:3] == pytest.approx(1, abs=0.03)
+    quiet = []
+    simulate_dose(uniform_pet(), [100], progress=Progress(log=quiet.append))
+    assert quiet == []
 
 
 def test_real_pet_with_its_ct(shared_data):
