@@ -114,6 +114,10 @@ def main() -> None:
     print(f"a slab: {stopped['slab_seconds']} s; cancelled {stopped['cancelled_after']} s after it was asked")
     for line in found["log"]:
         print(f"  {line}")
+    if max(found["peak_gib"], wide["peak_gib"]) > BUDGET_GIB:
+        sys.exit(f"More than {BUDGET_GIB:g} GiB of memory.")
+    if stopped["cancelled_after"] > stopped["slab_seconds"] + 1:
+        sys.exit("Cancelled more than a second after the slab that was being computed.")
 
 
 if __name__ == "__main__":

@@ -157,6 +157,14 @@ def test_when_memory_runs_out_fewer_and_smaller_windows_give_the_same():
     assert "2 windows at once" in said[0] and "1 windows at once" in said[1] and "windows of 65²" in said[2]
 
 
+def test_the_result_is_put_together_on_the_device_where_it_has_room():
+    gpu = torch.device("cuda")
+    predictor = SlabPredictor(refine(), contract(), gpu, budget=1 << 30)
+    a_slice_of_it = 4 * 400 * 400
+    assert predictor._stitching(64 * a_slice_of_it) == gpu
+    assert predictor._stitching(1000 * a_slice_of_it) == CPU
+
+
 def test_a_window_that_fits_nowhere_is_refused_in_one_sentence():
     with pytest.raises(MedSynthError, match="memory does not hold one window"):
         SlabPredictor(Greedy(10), contract(), CPU)(noise(20, 64, 64))

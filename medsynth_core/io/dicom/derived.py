@@ -113,7 +113,8 @@ def _check_unit(volume: Volume) -> None:
     if volume.unit != unit:
         raise MedSynthError(
             f"The unit of the volume is {volume.unit or 'not known'}, but {volume.modality} is written to DICOM in "
-            f"{unit}; convert it, or give a volume that MedSynth made, with the JSON beside it."
+            f"{unit}; make it again from an input in {unit}, or give a volume that MedSynth made, with the JSON beside "
+            "it."
         )
 
 
