@@ -10,6 +10,8 @@ from scipy.signal import fftconvolve
 
 # The sphere of 1 cm³.
 PEAK_DIAMETER = 12.4
+# Of the maximum: the isocontour of the metabolic tumour volume (EANM guideline for FDG PET/CT, Boellaard et al. 2015).
+METABOLIC_SHARE = 0.41
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Uptake:
         peak: highest mean in a 1 cm³ sphere (12.4 mm across) centred on a voxel of the lesion. The sphere
             holds the voxels whose centres lie within 6.2 mm of its own and may reach beyond the lesion;
             voxels beyond the volume do not count.
-        tlg: total lesion glycolysis, ``mean`` times the lesion's volume.
+        tlg: total lesion glycolysis: mean times volume of the metabolic tumour, those voxels of the lesion that reach
+            41 % of its maximum.
     """
 
     maximum: float
@@ -41,9 +44,11 @@ def uptake(voxels: np.ndarray, lesion: np.ndarray, ijk_to_ras: np.ndarray) -> Up
     """
     inside = lesion != 0
     values = voxels[inside].astype(np.float64)
-    mean = float(values.mean())
-    millilitres = values.size * abs(float(np.linalg.det(ijk_to_ras[:3, :3]))) / 1000
-    return Uptake(float(values.max()), mean, _peak(voxels, inside, ijk_to_ras), mean * millilitres)
+    maximum = float(values.max())
+    metabolic = values[values >= METABOLIC_SHARE * maximum]
+    millilitres = abs(float(np.linalg.det(ijk_to_ras[:3, :3]))) / 1000
+    glycolysis = float(metabolic.sum()) * millilitres
+    return Uptake(maximum, float(values.mean()), _peak(voxels, inside, ijk_to_ras), glycolysis)
 
 
 def lesion_errors(
@@ -54,7 +59,7 @@ def lesion_errors(
     Keys: ``suvmax_error``, ``suvmean_error``, ``suvpeak_error``, ``tlg_error``; each is
     100·(synthetic − reference)/reference, so −20 means that the synthetic volume shows a fifth too little.
     Each volume's maximum and peak is looked for by itself, so they may lie at different places of the lesion.
-    Both volumes share one lesion mask, so its volume cancels and ``tlg_error`` equals ``suvmean_error``.
+    Both volumes share the lesion's contour; in it each has a metabolic tumour of its own, of which ``tlg_error`` is.
     NaN where the reference's value is zero. Arguments as in `uptake`.
     """
     true, made = (uptake(voxels, lesion, ijk_to_ras) for voxels in (reference, synthetic))

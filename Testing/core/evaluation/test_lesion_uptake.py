@@ -30,6 +30,20 @@ def test_uniform_sphere() -> None:
     assert measured.tlg == pytest.approx(8.0 * 4 / 3 * np.pi * 2.0**3, rel=0.01)
 
 
+def test_glycolysis_is_that_of_the_metabolic_tumour() -> None:
+    distance = distances((41, 41, 41), FINE)
+    cone = np.maximum(10 - distance, 0)
+    tumour = distance <= 0.59 * 10  # where the cone reaches 41 % of its height
+    measured = uptake(cone, distance <= 9, FINE)
+    assert measured.tlg == pytest.approx(cone[tumour].mean() * tumour.sum() / 1000)
+    assert measured.mean < cone[tumour].mean()
+    # A smeared tumour keeps its mean over the contour, not its glycolysis.
+    assert uptake(cone / 2, distance <= 9, FINE).tlg == pytest.approx(measured.tlg / 2)
+    even = np.full_like(cone, cone[distance <= 9].mean())
+    errors = lesion_errors(cone, even, distance <= 9, FINE)
+    assert errors["suvmean_error"] == pytest.approx(0, abs=1e-9) and errors["tlg_error"] > 20
+
+
 def test_peak_of_a_cone_is_its_mean_in_the_sphere() -> None:
     distance = distances((41, 41, 41), FINE / 2 + np.diag([0, 0, 0, 0.5]))
     cone = np.maximum(10 - distance, 0)
