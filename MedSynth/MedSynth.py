@@ -9,7 +9,7 @@ import slicer
 import vtk
 from MedSynthLib.device_box import AUTOMATIC, DeviceBox
 from MedSynthLib.difference import differenceOf
-from MedSynthLib.display import showOver
+from MedSynthLib.display import showInstead, showOver
 from MedSynthLib.export import ExportJob
 from MedSynthLib.job import State, WorkerJob
 from MedSynthLib.model_section import ModelSection
@@ -91,7 +91,8 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._guiTag: int | None = None
         self._followsNextScene = False
         self._timeLeft = TimeLeft()
-        self._shownInput = None
+        self._inputVolume = None  # of the job that runs
+        self._shownInput, self._shownInputTag, self._shownInputID = None, 0, ""
         VTKObservationMixin.__init__(self)
         ScriptedLoadableModuleWidget.__init__(self, parent)
 
@@ -146,6 +147,7 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.abort()
         self._followsNextScene = self._parameterNode is not None
         self.setParameterNode(None)
+        self._shownInputID = ""  # another volume of the next scene may have it
 
     def onSceneEndClose(self, caller, event) -> None:
         """Start anew after the scene was closed, if the panel is open."""
@@ -166,7 +168,9 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.disconnectGui(self._guiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameterNode = parameterNode
-        if parameterNode is not None:
+        if parameterNode is None:
+            self._followInput(None)  # nobody shall keep the voxels of a scene that is closed
+        else:
             self._guiTag = parameterNode.connectParametersToGui(self._parameterWidgets())
             self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
             self._update()
@@ -201,9 +205,9 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onConvertButton(self, *_clicked: Any) -> None:
         """Start the conversion of the input to SUVbw."""
-        volume = self._parameterNode.inputVolume
-        self._log(_("Converting {name} to SUVbw…").format(name=volume.GetName()))
-        self._start(self.logic.convertToSuv, self._onConverted, volume)
+        self._inputVolume = self._parameterNode.inputVolume
+        self._log(_("Converting {name} to SUVbw…").format(name=self._inputVolume.GetName()))
+        self._start(self.logic.convertToSuv, self._onConverted, self._inputVolume)
 
     def _exportDicom(self, outputVolume, folder: Path) -> None:
         self._log(_("Exporting {name} to {folder}…").format(name=outputVolume.GetName(), folder=folder))
@@ -251,15 +255,23 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onInputChanged(self, inputVolume) -> None:
         """Forget what was said of the former input, and do not let its result be overwritten."""
-        if self._shownInput is not None:
-            self.removeObserver(self._shownInput, vtk.vtkCommand.ModifiedEvent, self._update)
-        if inputVolume is not None:  # a volume is in the scene before its voxels are
-            self.addObserver(inputVolume, vtk.vtkCommand.ModifiedEvent, self._update)
-        self._shownInput = inputVolume
+        self._followInput(inputVolume)
+        identity = inputVolume.GetID() if inputVolume is not None else None
+        if identity == self._shownInputID:
+            return  # the panel was closed meanwhile
+        self._shownInputID = identity
         self._showStatus("")
         output = self._parameterNode.outputVolume
         if output is not None and madeFrom(output) not in (None, inputVolume):
             self._parameterNode.outputVolume = None
+
+    def _followInput(self, inputVolume) -> None:
+        # Not by VTKObservationMixin, which never lets go of a node that it has observed once.
+        if self._shownInput is not None:
+            self._shownInput.RemoveObserver(self._shownInputTag)
+        if inputVolume is not None:  # a volume is in the scene before its voxels are
+            self._shownInputTag = inputVolume.AddObserver(vtk.vtkCommand.ModifiedEvent, self._update)
+        self._shownInput = inputVolume
 
     def _onProgress(self, fraction: float, message: str) -> None:
         self.ui.progressBar.value = round(STEPS * fraction)
@@ -290,7 +302,7 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._end(sentenceOf(error))
             return
         self.logic.getParameterNode().inputVolume = suvVolume
-        slicer.util.setSliceViewerLayers(background=suvVolume)
+        showInstead(self._inputVolume, suvVolume)
         self._update()  # the new input takes back what was said before
         self._end(_("Converted to SUVbw: {name}").format(name=suvVolume.GetName()))
 
@@ -298,6 +310,7 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._end(_("The DICOM series is in {folder}.").format(folder=folder) if folder else sentenceOf(error))
 
     def _end(self, message: str) -> None:
+        self._inputVolume = None
         self._showStatus(message)
         self._log(message)
         self._update()

@@ -148,6 +148,9 @@ class WorkerJob:
             result = self._resultOf(done)
         except (MedSynthError, OSError, ValueError) as problem:
             self._finish(None, problem)
+        except Exception as problem:  # whatever it is, the job has ended, and those who wait for it must be told
+            logging.exception("MedSynth: a result could not be taken over.")
+            self._finish(None, _notTakenOver(problem))
         else:
             self._finish(result, None)
 
@@ -160,6 +163,20 @@ class WorkerJob:
             self._onFinished(result, error)
         finally:
             self._worker.close()
+            self._release()
+
+    def _release(self) -> None:
+        """Let go of what the job knows of the scene: it is kept after its end, and would keep that."""
+        del self._onFinished, self._onProgress, self._onLog, self._resultOf
+
+
+def _notTakenOver(problem: Exception) -> MedSynthError:
+    reason = _("memory ran out") if isinstance(problem, MemoryError) else str(problem) or type(problem).__name__
+    return MedSynthError(
+        _("The result could not be put into the scene: {reason}.").format(reason=reason),
+        kind="device",
+        hint=_("Close other volumes, or crop this one, and try again."),
+    )
 
 
 class VolumeJob(WorkerJob):

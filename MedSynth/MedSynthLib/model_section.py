@@ -28,7 +28,6 @@ class ModelSection:
     def refresh(self) -> None:
         """List the models of the library again."""
         self._models = {model.name: model for model in models.availableModels()}
-        self._checked = None
         box = self._ui.modelComboBox
         wasBlocked = box.blockSignals(True)
         box.clear()
@@ -59,8 +58,8 @@ class ModelSection:
         self._ui.limitsLabel.visible = bool(limits)
 
     def _checkFit(self, name: str, inputVolume) -> None:
-        # The check looks at every voxel, so it is done once for each state of the volume.
-        key = (name, *stateOf(inputVolume))
+        # The check looks at every voxel, so it is done once for each state of the model and the volume.
+        key = (name, self._models.get(name), *stateOf(inputVolume))
         if key == self._checked:
             return
         self._checked = key

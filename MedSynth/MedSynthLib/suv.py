@@ -65,6 +65,10 @@ class SuvJob(VolumeJob):
 
         super().__init__(request, finish, onProgress=onProgress, onLog=onLog, resultOf=self._makeVolume)
 
+    def _release(self) -> None:
+        super()._release()
+        del self._input
+
     def _makeVolume(self, done: dict[str, Any]):
         if not slicer.mrmlScene.IsNodePresent(self._input):
             raise MedSynthError(_("The volume was removed meanwhile, so the result was discarded."))
@@ -72,8 +76,12 @@ class SuvJob(VolumeJob):
         voxels = np.load(done["output"], allow_pickle=False)
         node = bridge.addResultVolume(self._input, self._geometry, voxels, name)
         # As Slicer's own reader of PET in SUV does: it is the same series in another unit.
-        node.SetAttribute(dicom.INSTANCE_UIDS, self._input.GetAttribute(dicom.INSTANCE_UIDS))
-        node.SetAttribute("MedSynth.Suv", json.dumps(done["metadata"]["suv"]))
-        bridge.setUnit(node, done["unit"])
-        applyCustomaryDisplay(node, done["unit"])
+        try:
+            node.SetAttribute(dicom.INSTANCE_UIDS, self._input.GetAttribute(dicom.INSTANCE_UIDS))
+            node.SetAttribute("MedSynth.Suv", json.dumps(done["metadata"]["suv"]))
+            bridge.setUnit(node, done["unit"])
+            applyCustomaryDisplay(node, done["unit"])
+        except BaseException:
+            bridge.removeVolume(node)
+            raise
         return node

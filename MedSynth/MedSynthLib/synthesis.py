@@ -73,6 +73,10 @@ class SynthesisJob(VolumeJob):
 
         super().__init__(request, onFinished, onProgress=onProgress, onLog=onLog, resultOf=self._makeOutput)
 
+    def _release(self) -> None:
+        super()._release()
+        del self._input, self._output
+
     def _makeOutput(self, done: dict[str, Any]):
         if not slicer.mrmlScene.IsNodePresent(self._input):
             raise MedSynthError(_("The input volume was removed meanwhile, so the result was discarded."))
@@ -81,8 +85,20 @@ class SynthesisJob(VolumeJob):
         node = self._output
         if node is not None and slicer.mrmlScene.IsNodePresent(node):
             bridge.fillResultVolume(node, self._input, self._geometry, voxels)
-        else:
-            node = bridge.addResultVolume(self._input, self._geometry, voxels, self._baseName(done))
+            self._complete(node, done, errors)
+            return node
+        node = bridge.addResultVolume(self._input, self._geometry, voxels, self._baseName(done))
+        try:
+            self._complete(node, done, errors)
+        except BaseException:
+            for role in (DIFFERENCE, UNCERTAINTY):
+                removeCompanion(node, role)
+            bridge.removeVolume(node)
+            raise
+        return node
+
+    def _complete(self, node, done: dict[str, Any], errors: "np.ndarray | None") -> None:
+        """State what the voxels of a result are, and make or remove what belongs to it."""
         becomeResult(node)
         bridge.setUnit(node, done["unit"])
         provenance.setProvenance(node, self._input, done["metadata"])
@@ -92,7 +108,6 @@ class SynthesisJob(VolumeJob):
             showUncertainty(self._input, node, errors, done["unit"], done["metadata"])
         else:
             self._removeStale(node, UNCERTAINTY)
-        return node
 
     def _loaded(self, file: str) -> np.ndarray:
         voxels = np.load(file, allow_pickle=False)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 
 import numpy as np
 import pytest
 import slicer
+import vtk
 from builders import dose_recipe, phantom_body_pet
 from dose_helpers import MODEL, trainedDoseModel
 from MedSynthLib import provenance
@@ -52,6 +54,38 @@ def dosePanel(panel, lowDose):
 def applyAndWait(panel) -> None:
     panel.ui.applyButton.click()
     assert waitUntil(lambda: not panel.logic.isRunning, 120)
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [(MemoryError(), "could not be put into the scene: memory ran out. Close other"), (ValueError("broken"), "broken")],
+)
+def test_AResultThatCannotBeCompletedIsToldAndLeavesNothing(dosePanel, lowDose, monkeypatch, problem, words):
+    def fail(*_arguments):
+        raise problem
+
+    monkeypatch.setattr("MedSynthLib.synthesis.showUncertainty", fail)
+    dosePanel.ui.differenceCheckBox.checked = dosePanel.ui.uncertaintyCheckBox.checked = True
+    applyAndWait(dosePanel)
+    assert words in dosePanel.ui.statusLabel.text and dosePanel.ui.applyButton.text == "Apply"
+    assert volumeNames() == ["Low"]
+
+
+def test_AClosedSceneIsNotKeptInMemory(panel):
+    low, result = vtk.vtkWeakReference(), vtk.vtkWeakReference()
+    low.Set(nodeOf(phantom_body_pet(3), "Low"))
+    panel.logic.getParameterNode().model = MODEL
+    panel.initializeParameterNode()
+    applyAndWait(panel)
+    result.Set(panel.ui.outputVolumeSelector.currentNode())
+    done = panel.ui.statusLabel.text
+    panel.exit()
+    panel.enter()
+    assert done.startswith("Done in") and panel.ui.statusLabel.text == done
+    panel.exit()
+    slicer.mrmlScene.Clear(0)
+    gc.collect()
+    assert low.Get() is None and result.Get() is None
 
 
 def test_TheResultSaysWhichDoseItsInputLookedLike(dosePanel, lowDose):

@@ -10,7 +10,7 @@ import pytest
 import slicer
 from dose_helpers import MODEL, trainedDoseModel, writePhantomPet
 from MedSynthLib import volume_bridge as bridge
-from scene_helpers import loadedFromDicom, matrixOf, studyOf, volumeNames, waitUntil
+from scene_helpers import loadedFromDicom, matrixOf, patientLikeVolume, studyOf, volumeNames, waitUntil
 
 from MedSynth import MedSynthLogic
 from medsynth_core import read_volume
@@ -254,6 +254,20 @@ def test_ThePanelOffersTheConversionAndGoesOnWithItsResult(library, pet, panel):
     assert not ui.convertButton.visible
     for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
         assert view.GetBackgroundVolumeID() == suv.GetID()
+
+
+def test_TheConvertedPetTakesThePlaceOfTheOther(library, pet, panel):
+    ct = patientLikeVolume(matrixOf(pet), (4, 6, 8))
+    slicer.util.setSliceViewerLayers(background=ct, foreground=pet, foregroundOpacity=0.5)
+    panel.logic.getParameterNode().model = MODEL
+    panel.logic.getParameterNode().inputVolume = pet
+    panel.initializeParameterNode()
+    panel.ui.convertButton.click()
+    assert waitUntil(lambda: not panel.logic.isRunning, 60)
+    suv = panel.ui.inputVolumeSelector.currentNode()
+    for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        assert (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) == (ct.GetID(), suv.GetID())
+        assert view.GetForegroundOpacity() == 0.5
 
 
 def test_ThePanelSaysWhichTagIsMissing(library, folder, panel):

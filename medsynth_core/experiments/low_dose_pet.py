@@ -75,7 +75,7 @@ def run(data: Path, output: Path, progress: Progress) -> DoseTable:
     record(models[BUNDLED], table, output / "packages")
     _write_methods(models, filters, results, wanted, output)
     budget = f"{shared.epochs} epochs of all training patches, batches of {shared.batch_size}"
-    write_environment(EXPERIMENT, budget, output / shared.name, output)
+    write_environment(EXPERIMENT, budget, output / shared.name, data, output)
     logs = {name: training_log(output / name) for name in models}
     write_curves(logs, output / "curves.png", choose_by=shared.choose_by, unit=shared.contract.output.unit)
     write_dose_curves(table.means("psnr"), output / "doses.png", beside=IDENTITY)

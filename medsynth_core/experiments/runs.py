@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,10 @@ def cost(model: Model, run: Path, seconds: float, *, same_budget: bool) -> dict[
     }
 
 
-def write_environment(experiment: str, budget: str, run: Path, output: Path) -> None:
+def write_environment(experiment: str, budget: str, run: Path, data: Path, output: Path) -> None:
     """Write the experiment's command and budget, with the versions and hardware of one of its runs."""
     content = {
-        "command": f"medsynth reproduce {experiment} --data ../shared/data/sts/cases.csv --output DIR",
+        "command": shlex.join(["medsynth", "reproduce", experiment, "--data", str(data), "--output", "DIR"]),
         "budget": budget,
         **json.loads((run / "environment.json").read_text(encoding="utf-8")),
     }

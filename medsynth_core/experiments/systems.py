@@ -90,7 +90,7 @@ def run(experiment: str, data: Path, output: Path, progress: Progress) -> Result
         record(models[plan.bundled], table, output / "packages")
     _write_methods(models, results, cases, wanted, output)
     budget = f"{shared.epochs} epochs of all training slices, batches of {shared.batch_size}"
-    write_environment(experiment, budget, output / shared.name, output)
+    write_environment(experiment, budget, output / shared.name, data, output)
     _write_figures(results, wanted, plan, output)
     return table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +65,7 @@ class CG3DSRGANSystem(System):
 
     def judged(self, generator: nn.Module) -> nn.Module:
         """Return ML-Net alone as long as it is trained alone."""
-        return generator if self.complete else cast(CG3DSRGAN, generator).coarse
+        return generator if self.complete or not isinstance(generator, CG3DSRGAN) else generator.coarse
 
     def step(self, image: Tensor, target: Tensor, parts: int = 1, *, dose: Tensor | None = None) -> dict[str, float]:
         """Train on one batch of volumes (n, 1, d, h, w) with the classes ``dose`` (n,), and return its losses."""

@@ -103,5 +103,5 @@ def _kind(annotation: Any) -> str:
     if models:
         return " or ".join("{kind: " + str(model.model_fields["kind"].default) + ", …}" for model in models)
     if choices:
-        return _kind(choices[0])
+        return " or ".join(_kind(choice) for choice in choices)
     return NAMES.get(getattr(annotation, "__name__", ""), str(annotation))

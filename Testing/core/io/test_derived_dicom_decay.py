@@ -89,6 +89,18 @@ def test_a_decay_factor_that_the_reference_lacks_follows_from_its_times(tmp_path
         )
 
 
+def test_every_correction_of_an_enhanced_pet_is_a_term_of_the_standard(tmp_path):
+    stated = (
+        "DeadTimeCorrected", "GantryMotionCorrected", "PatientMotionCorrected", "CountLossNormalizationCorrected",
+        "RandomsCorrected", "NonUniformRadialSamplingCorrected", "SensitivityCalibrated",
+        "DetectorNormalizationCorrection",
+    )  # fmt: skip
+    reference = enhanced_pet_reference(tmp_path / "pet", **dict.fromkeys(stated, "YES"))
+    # The defined terms of PS3.3 C.8.9.1.1.4.
+    terms = ["DECY", "ATTN", "SCAT", "DTIM", "MOTN", "PMOT", "CLN", "RAN", "RADL", "DCAL", "NORM"]
+    assert list(derived(reference, read_volume(reference))[0].CorrectedImage) == terms
+
+
 @pytest.mark.parametrize(
     "tags",
     [{"RadiopharmaceuticalInformationSequence": None}, {"DecayCorrectionDateTime": "19000101000000"}],

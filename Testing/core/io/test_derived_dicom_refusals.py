@@ -43,6 +43,22 @@ def test_volumes_that_cannot_be_written(tmp_path, ct, changes, words):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ct"]
 
 
+@pytest.mark.parametrize("degrees", [0, 10])
+def test_a_volume_that_was_moved_since_is_not_put_into_the_space_of_its_source(tmp_path, ct, degrees):
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(a := np.radians(degrees)), -np.sin(a)], [np.sin(a), np.cos(a)]]
+    turn[:3, 3] = (1, 0, 2)
+    grid = read_volume(ct).ijk_to_ras
+    with pytest.raises(MedSynthError, match="lies elsewhere: it was moved since"):
+        write_dicom(synthetic(ijk_to_ras=turn @ grid), tmp_path / "out", ct)
+    # Another order of axes and what files round are no motion; neither is a part of the grid.
+    flipped = grid @ np.array([[-1, 0, 0, 4], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    for number, kept in enumerate((flipped, grid + np.diag([1e-4, 1e-4, 1e-4, 0]))):
+        write_dicom(synthetic(ijk_to_ras=kept), tmp_path / f"out{number}", ct)
+    part = grid @ np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1], [0, 0, 0, 1.0]])
+    write_dicom(synthetic(voxels=np.ones((2, 3, 4), np.float32), ijk_to_ras=part), tmp_path / "part", ct)
+
+
 def test_references_that_cannot_be_used(tmp_path):
     with pytest.raises(MedSynthError, match="cannot be read: No such file"):
         write_dicom(synthetic(), tmp_path / "out", tmp_path / "nothing")

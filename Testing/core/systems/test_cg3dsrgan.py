@@ -113,6 +113,13 @@ def test_ml_net_alone_with_and_without_head_and_discriminator_is_the_ablation(ch
     assert set(take(made)) == losses
 
 
+def test_ml_net_alone_is_judged_as_itself_in_its_coarse_epochs():
+    made = system(network={"name": "mlnet3d", "options": {"channels": 4, "classes": 2}}, coarse_epochs=1)
+    for epoch in (0, 1):
+        made.begin_epoch(epoch)
+        assert made.judged(made.generator) is made.generator
+
+
 def test_the_perceptual_loss_of_a_random_vgg_counts():
     loss = {"l1": 1.0, "perceptual": 10.0, "perceptual_weights": "random"}
     made = system(loss=loss, coarse_epochs=0)

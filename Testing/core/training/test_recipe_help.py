@@ -24,7 +24,7 @@ def test_every_key_is_listed_with_what_it_takes():
     assert {name for name in listed if "." not in name} == set(Recipe.model_fields)
     assert listed["optimiser.schedule"].takes == "constant, linear, exponential, plateau, cosine"
     assert listed["epochs"].takes == "whole number > 0" and listed["epochs"].default == "required"
-    assert listed["loss.perceptual_weights"].takes == "file" and listed["discriminator"].default == "none"
+    assert listed["loss.perceptual_weights"].takes == "file or random" and listed["discriminator"].default == "none"
 
 
 def test_a_preset_is_read_by_its_name():

@@ -33,7 +33,7 @@ _CORRECTIONS = {
     "DeadTimeCorrected": "DTIM",
     "GantryMotionCorrected": "MOTN",
     "PatientMotionCorrected": "PMOT",
-    "CountLossNormalizationCorrected": "CLIM",
+    "CountLossNormalizationCorrected": "CLN",
     "RandomsCorrected": "RAN",
     "NonUniformRadialSamplingCorrected": "RADL",
     "SensitivityCalibrated": "DCAL",

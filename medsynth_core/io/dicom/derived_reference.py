@@ -20,6 +20,9 @@ from medsynth_core.io.dicom.series import Series, find_series
 from medsynth_core.io.dicom.stack import stack_frames
 from medsynth_core.volume import Volume
 
+# How far the corners of a grid that has not been moved may lie off, as files round.
+_MOVED_MM = 0.1
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -126,6 +129,29 @@ def series_number(header: FileDataset) -> int:
     return int(stated) if isinstance(stated, int) else 0
 
 
+def _was_moved(reference: Reference, volume: Volume) -> bool:
+    """Tell whether a grid is another one's, shifted or turned; crops and resampled grids are others of their own."""
+    rows, columns = reference.frames[0].size
+    shapes = (volume.shape, (len(reference.frames), rows, columns))
+    grids = (volume.ijk_to_ras, reference.ijk_to_ras)
+    sides = [
+        sorted(zip(shape[::-1], np.linalg.norm(grid[:3, :3], axis=0), strict=True))
+        for shape, grid in zip(shapes, grids, strict=True)
+    ]
+    if not np.allclose(sides[0], sides[1], rtol=1e-3):
+        return False
+    ours, theirs = (_corners(shape, grid) for shape, grid in zip(shapes, grids, strict=True))
+    # Readers differ in the order of axes and in which corner is the first.
+    apart = np.linalg.norm(ours[:, None] - theirs, axis=2).min(axis=1)
+    return bool(apart.max() > _MOVED_MM)
+
+
+def _corners(shape: tuple[int, ...], ijk_to_ras: np.ndarray) -> np.ndarray:
+    k, j, i = shape
+    ends = np.array([[a, b, c, 1] for a in (0, i - 1) for b in (0, j - 1) for c in (0, k - 1)])
+    return (ijk_to_ras @ ends.T)[:3].T
+
+
 def _check_study(reference: Reference) -> None:
     if not value(reference.header, "StudyInstanceUID"):
         raise MedSynthError(
@@ -150,4 +176,9 @@ def _check_place(reference: Reference, volume: Volume) -> None:
         raise MedSynthError(
             f"The volume does not overlap with the series {reference.series}, so it is of another patient or "
             "place; give the series that it was made from."
+        )
+    if reference.is_source and _was_moved(reference, volume):
+        raise MedSynthError(
+            f"The volume has the grid of the series {reference.series} that it was made from, but lies elsewhere: it "
+            "was moved since. In the space of that series it would be in the wrong place; undo that."
         )
