@@ -66,8 +66,9 @@ def test_the_low_dose_model_keeps_the_activity_of_every_patient_at_every_dose():
                 kept[row["method"]][row["case"], row["drf"]] = float(row["activity_ratio"])
         assert len(kept["low-dose-pet"]) == 5 * count
         for scan, ratio in kept["low-dose-pet"].items():
-            # Of its input: in reconstructing a low dose activity is lost that no model can know of.
-            assert abs(ratio / kept["identity"][scan] - 1) < 0.02, scan
+            # Reconstructing a low dose loses activity, which a model may give back or not.
+            full, low = 1.0, kept["identity"][scan]
+            assert 0.98 * min(full, low) < ratio < 1.02 * max(full, low), scan
 
 
 def test_pictures_and_files_that_it_names_exist():

@@ -46,11 +46,11 @@ def steps_off(result, factor: float) -> int:
     return abs(steps.index(result.metadata["dose_reduction_factor"]) - steps.index(factor))
 
 
-@pytest.mark.parametrize(("factor", "least"), [(10.0, 0.0), (20.0, 0.0), (50.0, 0.0), (100.0, -0.5)])
-def test_it_beats_the_low_dose_and_the_best_of_all_gaussians(doses, made, factor, least):
+@pytest.mark.parametrize("factor", FACTORS[1:])
+def test_it_beats_the_low_dose_and_the_best_of_all_gaussians(doses, made, factor):
     assert gain(doses, made, factor) > 0.5
-    # The best one for this patient, which nobody can know: at a hundredth of the dose it is a little better.
-    assert min(gain(doses, made, factor, gaussian) for gaussian in GAUSSIANS) > least
+    # The best one for this patient, which nobody can know.
+    assert min(gain(doses, made, factor, gaussian) for gaussian in GAUSSIANS) > 0
 
 
 def test_it_does_no_harm_to_a_quarter_of_the_dose(doses, made):
