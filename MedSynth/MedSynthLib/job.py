@@ -171,11 +171,14 @@ class WorkerJob:
 
 
 def _notTakenOver(problem: Exception) -> MedSynthError:
-    reason = _("memory ran out") if isinstance(problem, MemoryError) else str(problem) or type(problem).__name__
+    noMemory = isinstance(problem, MemoryError)
+    reason = _("memory ran out") if noMemory else str(problem) or type(problem).__name__
     return MedSynthError(
         _("The result could not be put into the scene: {reason}.").format(reason=reason),
-        kind="device",
-        hint=_("Close other volumes, or crop this one, and try again."),
+        kind="device" if noMemory else "",
+        hint=_("Close other volumes, or crop this one, and try again.")
+        if noMemory
+        else _("Report it with Slicer's log."),
     )
 
 
