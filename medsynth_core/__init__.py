@@ -1,6 +1,6 @@
 """Medical image synthesis on the exact grid and in the units of its input.
 
-Importing this package is cheap: each public name loads its part of the library when it is first used.
+Importing this package is fast: each public name loads its module when first used.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from medsynth_core.version import __version__
 
 _PUBLIC = {
     "Cancelled": "errors",
@@ -23,7 +23,7 @@ _PUBLIC = {
     "simulate_dose": "simulation.dose",
     "synthesize": "inference.synthesis",
     "train": "training.train",
-    "write_dicom": "io.dicom.derived",
+    "write_dicom": "io.dicom.derived.series_writing",
     "write_volume": "io.writing",
 }
 __all__ = [
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from medsynth_core.errors import Cancelled, MedSynthError
     from medsynth_core.evaluation.report import evaluate
     from medsynth_core.inference.synthesis import synthesize
-    from medsynth_core.io.dicom.derived import write_dicom
+    from medsynth_core.io.dicom.derived.series_writing import write_dicom
     from medsynth_core.io.reading import read_volume
     from medsynth_core.io.writing import write_volume
     from medsynth_core.models.library import list_models, load_model

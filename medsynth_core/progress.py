@@ -1,4 +1,4 @@
-"""How a long job tells what it is doing, and how it learns that it should stop."""
+"""Progress reports and cancellation of long jobs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ ProgressCallback = Callable[[float, str], None]
 
 
 class Progress:
-    """Reports of a job: a fraction in 0…1 and a sentence, and the place where it can be cancelled.
+    """Reports the progress of a job as a fraction (0…1) and a sentence, and stops the job when it is cancelled.
 
     Args:
         callback: called as ``callback(fraction, message)``. It may raise `Cancelled` to stop the job.
-        cancelled: asked before every report; the job stops with `Cancelled` once it returns True.
-        log: receives sentences worth keeping (a fall-back to the CPU, say).
+        cancelled: called before every report; once it returns True, the job stops with `Cancelled`.
+        log: receives sentences worth keeping (for example, a fall-back to the CPU).
     """
 
     def __init__(
@@ -29,10 +29,10 @@ class Progress:
         self._log = log
 
     def __call__(self, fraction: float, message: str = "") -> None:
-        """Report ``fraction`` (0…1, clipped) done.
+        """Report that ``fraction`` (clipped to 0…1) of the job is done.
 
         Raises:
-            Cancelled: when the user has asked to stop.
+            Cancelled: the user has cancelled the job.
         """
         if self._cancelled is not None and self._cancelled():
             raise Cancelled
@@ -40,10 +40,10 @@ class Progress:
             self._callback(min(max(fraction, 0.0), 1.0), message)
 
     def log(self, message: str) -> None:
-        """Keep a sentence for the user to read."""
+        """Log a sentence for the user."""
         if self._log is not None:
             self._log(message)
 
     def part(self, start: float, stop: float) -> Progress:
-        """Return reports for a step that fills ``start``…``stop`` of this job."""
+        """Return the progress of a step that spans ``start``…``stop`` of this job."""
         return Progress(lambda fraction, message: self(start + (stop - start) * fraction, message), log=self.log)

@@ -1,4 +1,4 @@
-"""Where the files lie that come with MedSynth: models, recipes and the sample case."""
+"""Location of the files bundled with MedSynth: models, recipes and the sample case."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ from medsynth_core.errors import MedSynthError
 
 INSTALLED = "bundled"
 CHECKOUT = "Resources"
-# Only the right folder has it: an installed Slicer extension also has a folder Resources beside this package,
-# with the icons and panels of its modules.
+# Identifies the right folder: an installed Slicer extension has another folder Resources beside this package, with the
+# icons and panels of its modules.
 LANDMARK = "SampleCase"
 
 
 def resource_folder() -> Path:
     """Return the folder with ``Models``, ``Recipes`` and ``SampleCase``.
 
-    An installed package (wheel or Slicer extension) carries it as ``medsynth_core/bundled``; a source checkout,
-    also one installed as editable, has it as ``Resources`` beside the package.
+    In an installed package (wheel or Slicer extension) it is ``medsynth_core/bundled``; in a source checkout or an
+    editable install it is ``Resources`` beside the package.
 
     Raises:
-        MedSynthError: there is no such folder; the installation is not whole.
+        MedSynthError: the folder is missing because the installation is incomplete.
     """
     package = Path(__file__).resolve().parent
     for folder in (package / INSTALLED, package.parent / CHECKOUT):
         if (folder / LANDMARK).is_dir():
             return folder
     raise MedSynthError(
-        f"The models and the sample case that come with MedSynth are missing in {package / INSTALLED}; "
-        "install MedSynth again.",
+        f"The models and the sample case of MedSynth are missing from {package / INSTALLED}; reinstall MedSynth.",
         kind="model",
     )

@@ -1,7 +1,8 @@
-"""The one value that travels through the system: voxels with their place, modality and unit."""
+"""A medical image: voxels with geometry, modality and unit."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,36 @@ from medsynth_core.errors import MedSynthError
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+# NumPy's kinds of truth values, of whole numbers with and without sign, and of floating-point numbers.
+_REAL = "biuf"
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def states_error_map(metadata: Mapping[str, Any]) -> bool:
+    """Return whether metadata describe a map of the errors of a synthetic image.
+
+    Versions before the key ``error_map`` said it in the description alone.
+    """
+    described = str(metadata.get("description") or "").startswith("expected error of ")
+    return metadata.get("error_map") is True or described
+
+
+@dataclass(frozen=True, eq=False)
+class StatedGrid:
+    """The numbers in which an image file states its grid.
+
+    Spacing, directions and origin are multiplied into one matrix, and no program takes them apart again to the last
+    bit. A file of the same format that repeats the numbers is read by every program as the first one was.
+
+    Attributes:
+        format: name of the file format.
+        numbers: the numbers by name, as the format has them.
+        ijk_to_ras: the matrix that they stand for.
+    """
+
+    format: str
+    numbers: dict[str, Any]
+    ijk_to_ras: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,14 +52,16 @@ class Volume:
     Attributes:
         voxels: array in (k, j, i) order: slices, rows, columns.
         ijk_to_ras: 4×4 float64 matrix from voxel indices (i, j, k) to millimetres in RAS. Read-only.
-        modality: DICOM modality (``CT``, ``PT``, ``MR``) or ``""`` when unknown.
-        unit: what a voxel value is in: ``HU``, ``SUVbw`` or another SUV (``SUVlbm``, ``SUVlbm-james``,
-            ``SUVlbm-janma``, ``SUVibw``, ``SUVbsa``), ``Bq/mL``, ``1`` (dimensionless) or ``""``.
-        metadata: provenance and other facts that can be written as JSON.
-        uncertainty: standard deviation of the voxels on the same grid and in the same unit, if known.
+        modality: DICOM modality (``CT``, ``PT``, ``MR``), or ``""`` if unknown.
+        unit: unit of the voxel values: ``HU``, ``SUVbw`` or another SUV (``SUVlbm``, ``SUVlbm-james``,
+            ``SUVlbm-janma``, ``SUVibw``, ``SUVbsa``), ``Bq/mL``, ``1`` (dimensionless) or ``""`` if unknown.
+        metadata: provenance and other facts; must be serializable as JSON.
+        uncertainty: usual error of a synthetic voxel at its value (root mean square error in validation) on the same
+            grid and in the same unit, if known.
+        stated: the numbers in which the file that was read states the grid, for files that are written.
 
     Raises:
-        MedSynthError: voxels that are not three-dimensional, or a matrix that is not an invertible
+        MedSynthError: the voxels are not three-dimensional or no real numbers, or the matrix is not an invertible
             4×4 affine.
     """
 
@@ -39,25 +71,31 @@ class Volume:
     unit: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     uncertainty: Volume | None = None
+    stated: StatedGrid | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         voxels = np.asarray(self.voxels)
         if voxels.ndim != 3:
             raise MedSynthError(
-                f"A volume has three dimensions, but this one has {voxels.ndim} (shape {voxels.shape}); "
-                "choose one frame or channel first."
+                f"A volume has three dimensions, but this array has {voxels.ndim} (shape {voxels.shape}); "
+                "select one frame or channel first."
+            )
+        if voxels.dtype.kind not in _REAL:
+            remedy = "choose the magnitude image" if voxels.dtype.kind == "c" else "convert it"
+            raise MedSynthError(
+                f"The voxels of a volume are real numbers, but this array is of type {voxels.dtype}; {remedy}."
             )
         matrix = np.array(self.ijk_to_ras, dtype=np.float64)
         if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not np.array_equal(matrix[3], [0, 0, 0, 1]):
             raise MedSynthError(
                 "The geometry of the volume is not a 4×4 affine matrix from voxels to millimetres; "
-                "load the image again from a file that states its spacing and orientation."
+                "reload the image from a file that states its spacing and orientation."
             )
         spacing = np.linalg.norm(matrix[:3, :3], axis=0)
         if not spacing.all() or abs(np.linalg.det(matrix[:3, :3] / spacing)) < 1e-6:
             raise MedSynthError(
                 "The geometry of the volume is singular: two of its axes coincide or a spacing is zero; "
-                "correct the image's spacing and orientation."
+                "correct the spacing and orientation of the image."
             )
         matrix.setflags(write=False)
         object.__setattr__(self, "voxels", voxels)
@@ -77,21 +115,49 @@ class Volume:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether a model made the image, or what a dose was simulated from, as far as its metadata say.
+        """Whether a model made the image, or the PET that a lower dose was simulated from, according to the metadata.
 
-        A lower dose that was simulated from a real PET is not synthetic in this sense: it shows that patient's uptake.
+        A low-dose PET simulated from a real PET is not synthetic in this sense: it shows that patient's uptake.
         """
         facts: Any = self.metadata
         while isinstance(facts, dict) and "simulation" in facts:
             facts = facts.get("source")
         return isinstance(facts, dict) and bool(facts.get("synthetic"))
 
+    @property
+    def is_error_map(self) -> bool:
+        """Whether the voxels are the errors of a synthetic image, not an image of the patient."""
+        return states_error_map(self.metadata)
+
+    def refuse_error_map(self, use: str, name: str = "The volume") -> None:
+        """Refuse a map of errors where an image of the patient is needed.
+
+        Args:
+            use: what it cannot be used as, such as "input of a model".
+            name: name of the volume in the message.
+
+        Raises:
+            MedSynthError: the volume is a map of errors.
+        """
+        if self.is_error_map:
+            raise MedSynthError(
+                f"{name} shows the errors of a synthetic image, not the patient, so it cannot be used as {use}; choose "
+                "the image itself."
+            )
+
     def replace(self, **changes: Any) -> Volume:
-        """Return a copy with some attributes changed, everything else (the grid above all) the same."""
+        """Return a copy with some attributes changed; all others, notably the grid, stay the same."""
         return replace(self, **changes)
 
+    def stated_in(self, file_format: str) -> dict[str, Any] | None:
+        """Return the numbers in which a file of ``file_format`` stated this grid; None if none did."""
+        stated = self.stated
+        if stated is None or stated.format != file_format or not np.array_equal(stated.ijk_to_ras, self.ijk_to_ras):
+            return None
+        return stated.numbers
+
     def same_grid(self, other: Volume, tolerance: float = 1e-3) -> bool:
-        """Tell whether every voxel of ``other`` lies where this volume's lies, to ``tolerance`` mm."""
+        """Return whether the voxels of both volumes have the same positions, to within ``tolerance`` mm."""
         if self.shape != other.shape:
             return False
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in reversed(self.shape)])).reshape(3, -1)
@@ -99,21 +165,21 @@ class Volume:
         return bool(np.abs((self.ijk_to_ras - other.ijk_to_ras) @ corners).max() <= tolerance)
 
     def lps_frame(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return spacing (3), direction (3×3) and origin (3) in LPS, as ITK and image files want them.
+        """Return spacing (3), direction (3×3) and origin (3) in LPS, as ITK and image files use them.
 
-        The product of direction and spacing is bit-equal to the matrix, so that nothing drifts in a chain
-        of programs that split it up and put it together again.
+        The product of direction and spacing is bit-equal to the matrix, so the geometry does not drift in a chain
+        of programs that decompose and recompose it.
 
         Raises:
-            MedSynthError: the axes are not perpendicular, which image files cannot express.
+            MedSynthError: the axes are not perpendicular, which image files cannot represent.
         """
         lps = LPS_TO_RAS @ self.ijk_to_ras
         columns = [_length_and_unit(column) for column in lps[:3, :3].T]
         direction = np.stack([unit for _, unit in columns], axis=1)
         if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
             raise MedSynthError(
-                "The axes of the volume are not perpendicular (a tilted gantry, perhaps), which image files "
-                "cannot hold; resample it onto a straight grid first."
+                "The axes of the volume are not perpendicular (possibly a tilted gantry), which image files "
+                "cannot represent; resample it onto a grid with perpendicular axes first."
             )
         return np.array([length for length, _ in columns]), direction, lps[:3, 3]
 
@@ -121,7 +187,7 @@ class Volume:
         """Return a SimpleITK image (LPS) with the same voxels.
 
         Raises:
-            MedSynthError: the axes are not perpendicular, which SimpleITK cannot express.
+            MedSynthError: the axes are not perpendicular, which SimpleITK cannot represent.
         """
         import SimpleITK as sitk
 
@@ -138,13 +204,13 @@ class Volume:
         """Return the volume of a SimpleITK image (LPS).
 
         Raises:
-            MedSynthError: an image that is not a three-dimensional scalar one.
+            MedSynthError: the image is not a three-dimensional scalar image.
         """
         import SimpleITK as sitk
 
         if image.GetNumberOfComponentsPerPixel() != 1:
             raise MedSynthError(
-                f"The image has {image.GetNumberOfComponentsPerPixel()} values in each voxel (colour or "
+                f"The image has {image.GetNumberOfComponentsPerPixel()} values per voxel (colours or "
                 "vectors), but a volume has one; convert it to a scalar image."
             )
         if image.GetDimension() != 3:
@@ -159,10 +225,10 @@ class Volume:
 
 
 def _length_and_unit(column: np.ndarray) -> tuple[float, np.ndarray]:
-    """Split a column of a matrix so that length times unit vector gives it back bit by bit.
+    """Split a matrix column into a length and a unit vector whose product is bit-equal to it.
 
-    Not every length allows that: the product skips some numbers. One within a few units in the last place of
-    the true length does, so those are tried in turn.
+    Rounding makes this impossible for some lengths, so lengths within a few units in the last place of the true one
+    are tried in turn.
     """
     length = float(np.linalg.norm(column))
     for step in range(256):

@@ -1,7 +1,7 @@
 """What the modules of MedSynth share: the bridge to MRML, the worker process, set-up and sample data.
 
-Importing it makes ``medsynth_core`` importable too: an installed extension has it beside its modules, but
-from a source checkout Slicer knows only each module's own folder.
+Importing it also makes ``medsynth_core`` importable. In an installed extension it is beside the modules, but in a
+source checkout Slicer knows only the folder of each module.
 """
 
 import importlib.util
@@ -13,7 +13,7 @@ def coreFolder() -> Path:
     """Return the folder that contains the package ``medsynth_core``.
 
     Raises:
-        ModuleNotFoundError: the package is neither installed nor beside the folder of the module.
+        ModuleNotFoundError: the package is neither installed nor in the source checkout.
     """
     found = importlib.util.find_spec("medsynth_core")
     if found is None or found.origin is None:

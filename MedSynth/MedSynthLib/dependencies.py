@@ -1,4 +1,4 @@
-"""What MedSynth needs beside Slicer: which of it is installed, and how the rest gets installed."""
+"""The Python packages that MedSynth needs in addition to Slicer's: which are installed, and installing the rest."""
 
 import importlib
 import importlib.metadata
@@ -11,14 +11,17 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from medsynth_core.errors import MedSynthError
+from medsynth_core.errors import Cancelled, MedSynthError
+from MedSynthLib.messages import asItIs
 
 TORCH = ("torch", "2.8")
-# Smallest versions, as in pyproject.toml. What Slicer itself ships is not listed, so it is never replaced.
+# Minimum versions, as in pyproject.toml. Packages that Slicer ships are not listed, so that they are never replaced.
 PACKAGES = (
     ("monai", "1.5"),
     ("scikit-image", "0.22"),
     ("pillow", "9"),
+    ("filelock", "3.12"),
+    ("psutil", "5.9"),
     ("safetensors", "0.4"),
     ("pydantic", "2.6"),
     ("pyyaml", "6"),
@@ -29,7 +32,13 @@ TITLES = {"torch": "PyTorch", "monai": "MONAI"}
 
 @dataclass(frozen=True)
 class Package:
-    """A package that is needed in at least a version; ``installed`` is "" where it is missing."""
+    """A package that MedSynth needs.
+
+    Attributes:
+        name: name of the distribution.
+        minimum: lowest accepted version.
+        installed: installed version; "" if the package is missing.
+    """
 
     name: str
     minimum: str
@@ -37,7 +46,7 @@ class Package:
 
     @property
     def ready(self) -> bool:
-        """Whether a version that is new enough is installed."""
+        """Whether the minimum version or a newer one is installed."""
         return bool(self.installed) and _numbers(self.installed) >= _numbers(self.minimum)
 
     def __str__(self) -> str:
@@ -45,17 +54,17 @@ class Package:
 
 
 def packages() -> list[Package]:
-    """Return what is needed with the versions that are installed. Imports none of it, needs no network."""
+    """Return the packages with their installed versions. Imports none of them and needs no network."""
     return [Package(name, minimum, installedVersion(name)) for name, minimum in (TORCH, *PACKAGES)]
 
 
 def ready() -> bool:
-    """Tell whether everything is installed."""
+    """Return whether everything is installed."""
     return all(package.ready for package in packages())
 
 
 def installedVersion(name: str) -> str:
-    """Return the version of an installed distribution, or ""."""
+    """Return the version of an installed distribution; "" if it is missing."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -63,10 +72,11 @@ def installedVersion(name: str) -> str:
 
 
 def install() -> None:
-    """Install what is missing after asking the user. Does nothing, without network, if nothing is.
+    """Install what is missing, after asking the user. Does nothing if everything is installed.
 
     Raises:
-        MedSynthError: it cannot be installed, or the user declined.
+        MedSynthError: a package cannot be installed.
+        Cancelled: the user declined.
     """
     torch, *others = packages()
     if not torch.ready:
@@ -99,14 +109,17 @@ def _installTorch(torch: Package) -> None:
     logic = PyTorchUtils.PyTorchUtilsLogic()
     try:
         installed = logic.installTorch(askConfirmation=True, torchVersionRequirement=f">={torch.minimum}")
-    except (RuntimeError, ImportError, OSError, subprocess.CalledProcessError) as problem:  # no network, no room, …
+    except (RuntimeError, ImportError, OSError, subprocess.CalledProcessError) as problem:  # no network, disk full, …
         raise _notInstalled(problem) from problem
-    if installed is None:
-        raise MedSynthError(_("PyTorch was not installed."), kind="device")
+    if installed is None:  # the user has declined
+        raise Cancelled
 
 
 def _installWithConstraints(requirements: list[str]) -> None:
-    """Install through Slicer, holding what other parts of Slicer rely on at the versions it has now."""
+    """Install through Slicer, without changing the versions of packages that other parts of Slicer rely on."""
+    question = _("MedSynth needs these Python packages: {names}. Install them now?")
+    if not slicer.util.confirmOkCancelDisplay(asItIs(question.format(names=", ".join(requirements)))):
+        raise Cancelled
     with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:
         constraints = Path(folder) / "constraints.txt"
         kept = [f"{name}=={version}" for name in KEPT if (version := installedVersion(name))]
@@ -125,14 +138,11 @@ def _pipEnsure(requirements: list[str], constraints: Path) -> None:
     try:
         from slicer.packaging import pip_ensure
     except ImportError:  # Slicer 5.10
-        question = _("MedSynth needs these Python packages: {names}. Install them now?")
-        if not slicer.util.confirmOkCancelDisplay(question.format(names=", ".join(requirements))):
-            raise RuntimeError(_("declined")) from None
         slicer.util.pip_install([*requirements, "-c", str(constraints)])
         return
-    pip_ensure(requirements, constraints=constraints, requester="MedSynth")
+    pip_ensure(requirements, constraints=constraints, prompt_install=False, requester="MedSynth")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Return the release numbers of a version: (2, 8, 0) of "2.8.0+cu128"."""
+    """Return the release numbers of a version: (2, 8, 0) for "2.8.0+cu128"."""
     return tuple(int(number) for number in re.match(r"[\d.]*", version).group().split(".") if number)

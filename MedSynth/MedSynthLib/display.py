@@ -1,24 +1,24 @@
-"""How results look: window, colors, and which volumes the slice views show."""
+"""Display of results: window, colors, and which volumes the slice views show."""
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-# Window and level of the units for which there is a custom: for SUV that of Slicer's PET readers.
+# Usual window and level by unit; for SUV those of Slicer's PET readers.
 WINDOWS = {"SUVbw": (6.0, 3.0), "HU": (350.0, 40.0)}
 COLORS = {"SUVbw": "vtkMRMLColorTableNodeInvertedGrey", "HU": "vtkMRMLColorTableNodeGrey"}
 FOREGROUND_OPACITY = 0.5
-# Blue for less, white for the same and red for more; people who confuse red and green can tell them apart.
+# Blue, white and red are distinguishable with red-green colour blindness.
 LESS, SAME, MORE = (0.13, 0.40, 0.67), (1.0, 1.0, 1.0), (0.70, 0.09, 0.17)
 SHADES = 255
 SAMPLES = 4_000_000
 DIFFERENCE_COLORS = "MedSynthDifference"
-# Both grow lighter from black evenly enough for sizes to be compared; the first is read from a file of Slicer's.
+# Both are perceptually even from black to light; the first is read from a file that comes with Slicer.
 ERROR_COLORS = ("vtkMRMLColorTableNodeFileInferno.txt", "vtkMRMLPETProceduralColorNodePET-Heat")
 
 
 def applyCustomaryDisplay(volumeNode, unit: str) -> None:
-    """Set the window and colors that readers of such images expect; an unknown unit changes nothing."""
+    """Set the usual window and colors of a unit; an unknown unit changes nothing."""
     if unit not in WINDOWS:
         return
     displayNode = volumeNode.GetDisplayNode()
@@ -28,7 +28,7 @@ def applyCustomaryDisplay(volumeNode, unit: str) -> None:
 
 
 def applyDifferenceDisplay(volumeNode, extreme: float) -> None:
-    """Set colors that diverge from white at 0, in a window of ``-extreme`` to ``extreme``."""
+    """Set diverging colors, white at 0, with a window from ``-extreme`` to ``extreme``."""
     displayNode = volumeNode.GetDisplayNode()
     displayNode.SetAutoWindowLevel(False)
     displayNode.SetWindowLevel(2 * extreme, 0.0)
@@ -36,7 +36,7 @@ def applyDifferenceDisplay(volumeNode, extreme: float) -> None:
 
 
 def applyErrorDisplay(volumeNode, extreme: float) -> None:
-    """Set colors that grow lighter from 0 on, in a window of 0 to ``extreme``."""
+    """Set colors that get lighter with the value, with a window from 0 to ``extreme``."""
     displayNode = volumeNode.GetDisplayNode()
     displayNode.SetAutoWindowLevel(False)
     displayNode.SetWindowLevel(extreme, extreme / 2)
@@ -46,16 +46,16 @@ def applyErrorDisplay(volumeNode, extreme: float) -> None:
 
 
 def typicalExtreme(voxels: np.ndarray) -> float:
-    """Return the size that one in a thousand of the values exceeds, zeros (air) apart; 1 where there are no others."""
-    # Of a whole body a part is enough, and the window must not stand still meanwhile. No step of an even number of
-    # voxels, by which some columns would never be looked at.
+    """Return the 99.9th percentile of the absolute values that are not 0 (air); 1 if all values are 0."""
+    # A sample of a large volume is enough, and does not block the window. The step is odd, because an even one could
+    # skip the same columns in every row.
     some = voxels.reshape(-1)[:: max(1, voxels.size // SAMPLES) | 1]
     sizes = np.abs(some[some != 0])
     return float(np.percentile(sizes, 99.9)) if sizes.size else 1.0
 
 
 def _differenceColors():
-    """Return the scene's color node for differences, made if it is not there."""
+    """Return the scene's color node for differences, which is created if needed."""
     node = slicer.mrmlScene.GetSingletonNode(DIFFERENCE_COLORS, "vtkMRMLColorTableNode")
     if node is None:
         node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLColorTableNode")
@@ -72,7 +72,7 @@ def _differenceColors():
 
 
 def showInstead(formerVolume, volume) -> None:
-    """Show a volume in each slice view, and in the layer, in which another one was; behind all if that was in none."""
+    """Show a volume in place of another one in all slice views; in the background if that was not shown anywhere."""
     replaced = False
     for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
         if view.GetBackgroundVolumeID() == formerVolume.GetID():
@@ -86,7 +86,7 @@ def showInstead(formerVolume, volume) -> None:
 
 
 def showOver(backgroundVolume, foregroundVolume, opacity: float = FOREGROUND_OPACITY) -> None:
-    """Show one volume, half-transparent if not told otherwise, over another in all slice views, keeping their place."""
+    """Show one volume over another in all slice views; the views keep their position if they show the background."""
     views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     shown = any(view.GetBackgroundVolumeID() == backgroundVolume.GetID() for view in views)
     slicer.util.setSliceViewerLayers(

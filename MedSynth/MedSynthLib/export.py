@@ -1,7 +1,6 @@
 """Export of a synthetic volume node as a derived DICOM series."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,31 +10,33 @@ from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import check_free, make_folder
+from medsynth_core.io.temporary import temporary_name
 from MedSynthLib import dicom_bridge as dicom
 from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
 from MedSynthLib.job import VolumeJob, handed, removedOnFailure
 
-TEXTS, VALUES = ("model", "model_version", "weights_sha256", "input_modality"), ("limits", "source")
+TEXTS = ("model", "model_version", "weights_sha256", "input_modality")
 SERIES = "series"
 
 
 class ExportJob(VolumeJob):
-    """Writes a synthetic volume node as a DICOM series in a worker process, whole or not at all.
+    """Writes a synthetic volume node as a DICOM series in a worker process; after an error there are no files.
 
-    It lies where its own matrix puts it, in the space of its DICOM series: a transform above the node is not applied.
+    The series has the position of the node's own matrix, which is that of the DICOM series it was made from: parent
+    transforms are not applied.
 
     Args:
         volumeNode: a result of MedSynth.
-        folder: for the files; must not exist yet, or be empty.
+        folder: folder for the files; it must not exist yet, or be empty.
         reference: folder or file of the DICOM series that it was made from, or of another one of the same patient in
-            the same space; None for the series by which Slicer's DICOM database knows its input.
+            the same space; None for the series in Slicer's DICOM database that its input was loaded from.
         onFinished: called once as ``onFinished(folder, error)``; one of the two is None.
         onProgress: called as ``onProgress(fraction, message)``.
         onLog: called as ``onLog(message)``.
 
     Raises:
-        MedSynthError: the node is no result of MedSynth, its series is not known, or the folder cannot be used.
+        MedSynthError: the node is not a result of MedSynth, its series is not known, or the folder cannot be used.
             Nothing has been started then.
     """
 
@@ -52,16 +53,18 @@ class ExportJob(VolumeJob):
         if reason:
             raise MedSynthError(reason)
         volume = bridge.coreVolume(volumeNode)
-        facts = {key: provenance.textOf(volumeNode, key) for key in TEXTS}
-        facts |= {key: found for key in VALUES if (found := provenance.valueOf(volumeNode, key))}
-        facts["source"] = {**facts.get("source", {}), **_sourceSeries(volumeNode)}
+        facts: dict[str, Any] = {key: provenance.textOf(volumeNode, key) for key in TEXTS}
+        limits = provenance.valueOf(volumeNode, "limits", list) or []
+        facts["limits"] = [limit for limit in limits if isinstance(limit, str)]
+        facts["source"] = {**(provenance.valueOf(volumeNode, "source", dict) or {}), **_sourceSeries(volumeNode)}
         volume = volume.replace(metadata={**volume.metadata, **facts})
         check_free(folder)
         make_folder(folder.parent)
         self._folder = folder.absolute()
         try:
-            # In a folder of its own beside the place: a worker that is killed leaves nothing there.
-            making = Path(tempfile.mkdtemp(prefix=".MedSynth-", dir=self._folder.parent))
+            # In a temporary folder beside it, so that a worker that is killed leaves no incomplete series.
+            making = self._folder.parent / temporary_name(".MedSynth-")
+            making.mkdir(mode=0o700)
         except OSError as problem:
             raise _notWritten(folder, problem) from problem
 
@@ -82,7 +85,7 @@ class ExportJob(VolumeJob):
         made = Path(done["folder"])
         try:
             if self._folder.exists():
-                self._folder.rmdir()  # it is empty, and not every system lets a folder be renamed onto another
+                self._folder.rmdir()  # it is empty; not every system can rename a folder to one that exists
             os.replace(made, self._folder)
             made.parent.rmdir()
         except OSError as problem:
@@ -93,10 +96,10 @@ class ExportJob(VolumeJob):
 def whyNot(volumeNode, reference: Path | None = None) -> str:
     """Return in a sentence why a volume node cannot be exported; "" if it can."""
     if volumeNode is None or not provenance.textOf(volumeNode, "model"):
-        return _("Only what MedSynth has synthesized is exported; Slicer's module DICOM exports other volumes.")
+        return _("Only results of MedSynth can be exported here; export other volumes with the module DICOM.")
     if reference is None and not provenance.sourceUIDs(volumeNode):
         return _(
-            "The volume {name} was not made from a DICOM series, whose patient and study the export needs."
+            "The volume {name} was not made from a DICOM series, and the export needs the patient and study of one."
         ).format(name=volumeNode.GetName())
     if reference is None and _source(volumeNode) is None:
         return _(
@@ -106,12 +109,12 @@ def whyNot(volumeNode, reference: Path | None = None) -> str:
 
 
 def _source(volumeNode) -> Path | None:
-    """Return a file of the series that a node was made from."""
+    """Return a file of the series that a node was made from; None if it is not known."""
     return next((file for uid in provenance.sourceUIDs(volumeNode)[:1] if (file := dicom.fileOf(uid))), None)
 
 
 def _sourceSeries(volumeNode) -> dict[str, str]:
-    """Return the UIDs of study and series that a node was, on whatever way, made from; {} where they are not known."""
+    """Return the UIDs of the study and series that a node was directly or indirectly made from; {} if not known."""
     uid = next(iter(provenance.sourceUIDs(volumeNode)), "")
     if not uid or dicom.fileOf(uid) is None:
         return {}

@@ -1,10 +1,9 @@
-"""One job in a worker process: its state, its events, and its end."""
+"""One job in a worker process: its state, its events and its result."""
 
 import enum
 import logging
 import math
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import Cancelled, MedSynthError
+from medsynth_core.io.temporary import temporary_name
 from MedSynthLib import coreFolder
+from MedSynthLib.connections import Timer
 from MedSynthLib.process import WorkerProcess
 
 POLL_INTERVAL_MS = 50
 CANCEL_PATIENCE_S = 3.0
-# A worker says at once that it has started; Python on a slow network disk takes its time before.
+# A worker reports as soon as it has started, but on a slow network disk Python itself needs time to start.
 START_PATIENCE_S = 60.0
 
 
@@ -35,18 +35,18 @@ class State(enum.Enum):
 
 
 class WorkerJob:
-    """Runs one request in a worker process of its own, and tells what happens in the main thread.
+    """Runs one request in a worker process of its own, and calls back in the main thread.
 
     Args:
-        request: what the worker shall do (see ``medsynth_core.worker``).
+        request: request to the worker (see ``medsynth_core.worker``).
         onFinished: called once as ``onFinished(result, error)``; one of the two is None, and the error is a
             `MedSynthError` or `Cancelled`.
         onProgress: called as ``onProgress(fraction, message)`` with a fraction in 0…1.
         onLog: called as ``onLog(message)``.
-        resultOf: makes the result of the worker's last event, which is the result if this is not given. What it raises
-            becomes the error.
-        folder: the files of the job; removed after its end.
-        made: folder of what the worker makes; removed after the end of a job that has no result.
+        resultOf: returns the result for the worker's last event; by default that event is the result. An exception
+            that it raises becomes the error.
+        folder: the files of the job; removed when it has finished.
+        made: folder of what the worker makes; removed when the job has finished without a result.
     """
 
     def __init__(
@@ -66,43 +66,46 @@ class WorkerJob:
         self._startDeadline = time.monotonic() + START_PATIENCE_S
         self._worker = WorkerProcess(coreFolder(), folder)
         self._worker.send(request)
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_INTERVAL_MS)
-        self._timer.connect("timeout()", self.poll)
+        self._timer = Timer(self.poll, POLL_INTERVAL_MS)
         self._timer.start()
 
     @property
     def workerPid(self) -> int:
-        """Number of the worker process."""
+        """Process ID of the worker."""
         return self._worker.pid
 
     def cancel(self) -> None:
-        """Ask the worker to stop; one that does not is killed after a few seconds."""
+        """Ask the worker to stop; it is killed if it does not within a few seconds."""
         if self.state is State.RUNNING:
             self.state = State.CANCELLING
             self._cancelDeadline = time.monotonic() + CANCEL_PATIENCE_S
             self._worker.send({"job": "cancel"})
 
     def abort(self) -> None:
-        """Kill the worker at once and finish as cancelled."""
+        """Kill the worker at once and finish as cancelled; afterwards nothing of the job is left."""
+        self._worker.kill()
         if self.state is not State.FINISHED:
-            self._worker.kill()
             self._finish(None, Cancelled())
+        self._waitUntilGone()
 
     def wait(self) -> None:
-        """Return when the job has finished and its worker is gone; the window stays alive meanwhile."""
+        """Return when the job has finished and its worker is gone; the window stays responsive meanwhile."""
         while self.state is not State.FINISHED:
             self.poll()
             slicer.app.processEvents()
             time.sleep(0.01)
-        self._worker.waitUntilGone()
+        self._waitUntilGone()
 
     def poll(self) -> None:
-        """Handle what the worker has said since the last call."""
+        """Handle the worker's events since the last call; after the last one, see to it that the worker ends."""
+        if self.state is State.FINISHED:
+            self._endWorker()
+            return
         while self.state is not State.FINISHED and (event := self._worker.nextEvent()) is not None:
             self._handle(event)
         if self.state is State.CANCELLING and time.monotonic() > self._cancelDeadline:
-            self.abort()
+            self._worker.kill()
+            self._finish(None, Cancelled())
         elif self.state is State.RUNNING and time.monotonic() > self._startDeadline:
             self._worker.kill()
             self._finish(None, self._silence())
@@ -115,7 +118,7 @@ class WorkerJob:
         elif kind == "log":
             self._onLog(event["message"])
         elif kind == "cancelled" or (kind == "done" and self.state is State.CANCELLING):
-            # A worker that finishes in the moment of cancelling has still been cancelled.
+            # A worker that finishes just when it is cancelled counts as cancelled.
             self._finish(None, Cancelled())
         elif kind == "done":
             self._succeed(event)
@@ -132,7 +135,7 @@ class WorkerJob:
         return MedSynthError(
             _("The worker process ended unexpectedly ({reason}).").format(reason=reason),
             kind="device",
-            hint=_("If memory ran out, choose the CPU or a smaller batch under Advanced."),
+            hint=_("If memory ran out, choose the CPU or a smaller batch size under Advanced."),
         )
 
     def _silence(self) -> MedSynthError:
@@ -148,14 +151,13 @@ class WorkerJob:
             result = self._resultOf(done)
         except (MedSynthError, OSError, ValueError) as problem:
             self._finish(None, problem)
-        except Exception as problem:  # whatever it is, the job has ended, and those who wait for it must be told
-            logging.exception("MedSynth: a result could not be taken over.")
-            self._finish(None, _notTakenOver(problem))
+        except Exception as problem:  # the job has ended in any case, and must call back
+            logging.exception("MedSynth: a result could not be put into the scene.")
+            self._finish(None, _notPutIntoScene(problem))
         else:
             self._finish(result, None)
 
     def _finish(self, result: Any, error: Exception | None) -> None:
-        self._timer.stop()
         self.state = State.FINISHED
         if error is not None and self._made is not None:
             self._worker.removeAtEnd(self._made)
@@ -165,12 +167,20 @@ class WorkerJob:
             self._worker.close()
             self._release()
 
+    def _endWorker(self) -> None:
+        if self._worker.gone():
+            self._timer.close()
+
+    def _waitUntilGone(self) -> None:
+        self._worker.waitUntilGone()
+        self._timer.close()
+
     def _release(self) -> None:
-        """Let go of what the job knows of the scene: it is kept after its end, and would keep that."""
+        """Drop references to the scene so that it can be garbage-collected: the job itself is kept after its end."""
         del self._onFinished, self._onProgress, self._onLog, self._resultOf
 
 
-def _notTakenOver(problem: Exception) -> MedSynthError:
+def _notPutIntoScene(problem: Exception) -> MedSynthError:
     noMemory = isinstance(problem, MemoryError)
     reason = _("memory ran out") if noMemory else str(problem) or type(problem).__name__
     return MedSynthError(
@@ -183,15 +193,15 @@ def _notTakenOver(problem: Exception) -> MedSynthError:
 
 
 class VolumeJob(WorkerJob):
-    """A job that exchanges voxels with its worker, as files in a folder of its own.
+    """A job that exchanges voxels with its worker as files in a temporary folder.
 
     Args:
-        request: returns what the worker shall do, after writing voxels into the folder that it is given (see `handed`).
+        request: returns the request after writing voxels to the folder that it gets (see `handed`).
         onFinished: as for `WorkerJob`.
         options: the other arguments of `WorkerJob`.
 
     Raises:
-        MedSynthError: the files could not be written, or no process be started. Nothing of the job stays then.
+        MedSynthError: the files could not be written, or no process could be started. Nothing of the job stays then.
     """
 
     def __init__(
@@ -201,20 +211,20 @@ class VolumeJob(WorkerJob):
         **options: Any,
     ) -> None:
         try:
-            # Only this user can read a folder that mkdtemp makes.
-            folder = Path(tempfile.mkdtemp(prefix="MedSynth-", dir=slicer.app.temporaryPath))
+            folder = Path(slicer.app.temporaryPath) / temporary_name()
+            folder.mkdir(mode=0o700)
             with removedOnFailure(folder):
                 super().__init__(request(folder), onFinished, folder=folder, **options)
         except OSError as problem:
             raise MedSynthError(
-                _("The images could not be handed to the worker process: {reason}.").format(reason=problem),
+                _("The images could not be passed to the worker process: {reason}.").format(reason=problem),
                 kind="output",
             ) from problem
 
 
 @contextmanager
 def removedOnFailure(folder: Path) -> Iterator[None]:
-    """Remove a folder if the block fails: the start of a job whose end would else remove it."""
+    """Remove a folder if the block raises an exception: a job that has not started cannot remove it at its end."""
     try:
         yield
     except BaseException:
@@ -223,7 +233,7 @@ def removedOnFailure(folder: Path) -> Iterator[None]:
 
 
 def handed(volume: Any, file: Path) -> dict[str, Any]:
-    """Write the voxels of a ``medsynth_core.volume.Volume`` for a worker; return how a request states the volume.
+    """Write the voxels of a ``medsynth_core.volume.Volume`` for a worker; return the volume's entry in a request.
 
     Raises:
         OSError: they cannot be written.

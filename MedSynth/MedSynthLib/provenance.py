@@ -1,22 +1,29 @@
-"""What a synthetic volume node says of itself: that it is synthetic, from which volume it was made, and how."""
+"""Attributes of a synthetic volume node: that it is synthetic, from which volume it was made, and how."""
 
 import json
-from typing import Any
+import sys
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+import slicer
+
+from medsynth_core.io.json_reading import parse_json
 from MedSynthLib import dicom_bridge as dicom
 
 PREFIX = "MedSynth."
 SYNTHETIC, SOURCE_UIDS = "MedSynth.Synthetic", "MedSynth.SourceInstanceUIDs"
-INPUT, SUV_REFUSED = "MedSynth.Input", "MedSynth.SuvRefused"
+Kind = TypeVar("Kind", float, list, dict)
+INPUT, FURTHER, SUV_REFUSED = "MedSynth.Input", "MedSynth.FurtherInput", "MedSynth.SuvRefused"
 
 
-def setProvenance(node, inputVolume, facts: dict[str, Any]) -> None:
-    """Say on a node that it is synthetic, and forget what it was before.
+def setProvenance(node, inputVolume, facts: dict[str, Any], further: Mapping[str, Any] | None = None) -> None:
+    """Mark a node as synthetic, and remove attributes of what it was before.
 
     Args:
-        node: gets the facts as attributes ``MedSynth.*``, and a reference to the input.
-        inputVolume: what it was made from.
+        node: gets the facts as attributes ``MedSynth.*``, and references to the inputs.
+        inputVolume: the volume that it was made from, whose grid it has.
         facts: metadata of a ``medsynth_core.volume.Volume``.
+        further: the other volumes that it was made from by role; their names are in ``MedSynth.FurtherInputNames``.
     """
     sources = sourceUIDs(inputVolume)
     for name in list(node.GetAttributeNames()):
@@ -25,39 +32,72 @@ def setProvenance(node, inputVolume, facts: dict[str, Any]) -> None:
     node.SetAttribute(SYNTHETIC, "true")
     node.SetAttribute("MedSynth.InputName", inputVolume.GetName())
     node.SetNodeReferenceID(INPUT, inputVolume.GetID())
+    _setFurther(node, further or {})
     if sources:
         node.SetAttribute(SOURCE_UIDS, " ".join(sources))
     for key, value in facts.items():
         node.SetAttribute(_attribute(key), value if isinstance(value, str) else json.dumps(value))
 
 
+def _setFurther(node, further: Mapping[str, Any]) -> None:
+    node.RemoveNodeReferenceIDs(FURTHER)
+    for other in further.values():
+        if slicer.mrmlScene.IsNodePresent(other):  # not removed while the worker was computing
+            node.AddNodeReferenceID(FURTHER, other.GetID())
+    if further:
+        node.SetAttribute(FURTHER + "Names", json.dumps({role: other.GetName() for role, other in further.items()}))
+
+
 def textOf(node, key: str) -> str:
-    """Return a fact of a node that is a text; "" where it has none."""
+    """Return a fact of a node that is a text; "" if it has none."""
     return node.GetAttribute(_attribute(key)) or ""
 
 
-def valueOf(node, key: str) -> Any:
-    """Return a fact of a node that is no text (a number, a list, an object); None where it has none."""
-    text = textOf(node, key)
-    return json.loads(text) if text else None
+def valueOf(node, key: str, kind: type[Kind]) -> Kind | None:
+    """Return a fact of a node that is not a text; None if it has none, or one that cannot be used.
+
+    A scene may come from others, who can write anything into the attributes of its nodes.
+
+    Args:
+        node: a volume node.
+        key: name of the fact, as in ``medsynth_core.volume.Volume.metadata``.
+        kind: ``float`` (for whole numbers too), ``list`` or ``dict``.
+    """
+    try:
+        value = parse_json(textOf(node, key))
+    except ValueError:
+        return None
+    return kind(value) if isUsable(value, kind) else None
+
+
+def isUsable(value: Any, kind: type) -> bool:
+    """Return whether a value is of a kind (see `valueOf`); a number must be finite."""
+    if kind is not float:
+        return isinstance(value, kind)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def rememberRefusal(node, error: Exception | None) -> None:
-    """Keep on a node why its values could not become SUVbw by its tags; forget it after they have."""
+    """Keep on a node why its values could not be converted to SUVbw by its tags, or remove that after they were."""
     if error is None:
         node.RemoveAttribute(SUV_REFUSED)
-    elif getattr(error, "kind", "") == "input":  # not that memory ran out, say
+    elif getattr(error, "kind", "") == "input":  # not for other errors, such as lack of memory
         node.SetAttribute(SUV_REFUSED, str(error))
 
 
 def suvRefusal(node) -> str:
-    """Return why the values of a node could not become SUVbw; "" where nobody has tried, or they could."""
+    """Return why the values of a node could not be converted to SUVbw; "" if that was not tried, or succeeded."""
     return node.GetAttribute(SUV_REFUSED) or ""
 
 
 def isSynthetic(node) -> bool:
-    """Tell whether a node, or the DICOM series that it was loaded from, says that a model made it."""
+    """Return whether a node, or the DICOM series that it was loaded from, is marked as made by a model."""
     return node.GetAttribute(SYNTHETIC) == "true" or dicom.isSynthetic(node)
+
+
+def isErrorMap(node) -> bool:
+    """Return whether a node shows the errors of a synthetic volume, or was loaded from a series that does."""
+    return bool(textOf(node, "error_of_model")) or dicom.isErrorMap(node)
 
 
 def madeFrom(node):
@@ -66,7 +106,7 @@ def madeFrom(node):
 
 
 def sourceUIDs(node) -> list[str]:
-    """Return the UIDs of the DICOM instances from which a node was loaded or, on whatever way, made."""
+    """Return the UIDs of the DICOM instances that a node was loaded from, or directly or indirectly made from."""
     return dicom.instanceUIDs(node) or (node.GetAttribute(SOURCE_UIDS) or "").split()
 
 

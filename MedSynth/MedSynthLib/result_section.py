@@ -1,4 +1,4 @@
-"""What is said of a result, and its export: which dose its input looked like, and whether the activity was kept."""
+"""What is known of a result (estimated dose of its input, activity that was kept) and its export."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,21 +7,20 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from medsynth_core.inference.activity import ACTIVITY_TOLERANCE, OUTSIDE_TOLERANCE, is_activity_kept, is_body_complete
 from MedSynthLib import provenance
+from MedSynthLib.connections import Connections
 from MedSynthLib.export import whyNot
 from MedSynthLib.folders import freePlace, safeName
-from MedSynthLib.wording import told
-
-# Shares of the activity that may be lost or won in the body, and lie outside, as `medsynth_core.inference.dose` has it.
-ACTIVITY_TOLERANCE, OUTSIDE_TOLERANCE = 0.02, 0.1
+from MedSynthLib.messages import asItIs, told
 
 
 class ResultSection:
-    """Says what a synthetic volume knows of itself, and lets it be exported.
+    """Shows what is known of a result, and exports it.
 
     Args:
         ui: the panel's widgets: ``resultLabel`` and ``exportButton``.
-        result: returns the result that is chosen, None where there is none.
+        result: returns the chosen result; None if there is none.
         export: called with the result and the folder for its DICOM series.
         onProblem: called with a sentence.
     """
@@ -34,59 +33,83 @@ class ResultSection:
         onProblem: Callable[[str], None],
     ) -> None:
         self._ui, self._result, self._export = ui, result, export
-        ui.exportButton.connect("clicked(bool)", told(self._askForFolder, onProblem))
+        self._connections = Connections()
+        self._connections.connect(ui.exportButton, "clicked(bool)", told(self._askForFolder, onProblem))
+
+    def close(self) -> None:
+        """Disconnect the widgets."""
+        self._connections.close()
 
     def update(self, running: bool) -> None:
-        """Show the result that is chosen now.
+        """Show the chosen result.
 
         Args:
-            running: whether a job is under way.
+            running: whether a job is running.
         """
         node, label, button = self._result(), self._ui.resultLabel, self._ui.exportButton
         known = node is not None and bool(provenance.textOf(node, "model"))
-        label.text, label.toolTip = (doseText(node), probabilitiesText(node)) if known else ("", "")
+        label.text = doseText(node) if known else ""
+        label.toolTip = asItIs(probabilitiesText(node)) if known else ""
         label.visible = bool(label.text)
         reason = whyNot(node) if known else ""
         button.visible, button.enabled = known, not reason and not running
-        button.toolTip = reason or _("Write a DICOM series of the same patient and study, marked as synthetic.")
+        button.toolTip = asItIs(reason) or _("Write a DICOM series of the same patient and study, marked as synthetic.")
 
     def exportBelow(self, folder: Path) -> None:
-        """Export the result into a new folder of its name."""
+        """Export the result to a new folder named after it."""
         node = self._result()
         self._export(node, freePlace(folder, safeName(node.GetName(), "series")))
 
     def _askForFolder(self) -> None:
         folder = qt.QFileDialog.getExistingDirectory(
-            self._ui.exportButton, _("Folder in which the folder of the series is made"), ""
+            self._ui.exportButton, _("Folder for the new folder of the series"), ""
         )
         if folder:
             self.exportBelow(Path(folder))
 
 
 def doseText(node) -> str:
-    """Return which dose the input of a result looked like and how much activity was kept; "" where nothing is known."""
-    factor = provenance.valueOf(node, "dose_reduction_factor")
-    ratio, outside = provenance.valueOf(node, "activity_ratio"), provenance.valueOf(node, "activity_outside")
+    """Return the estimated dose of a result's input and the activity that was kept; "" if neither is known."""
+    factor = provenance.valueOf(node, "dose_reduction_factor", float)
+    ratio = provenance.valueOf(node, "activity_ratio", float)
+    outside = provenance.valueOf(node, "activity_outside", float)
     parts, warnings = [], []
     if factor is not None:
-        share = provenance.valueOf(node, "dose_probabilities")[f"{factor:g}"]
-        seen = _("full dose") if factor == 1 else _("1/{factor:g} of the dose").format(factor=factor)
-        parts.append(_("input looks like {dose} ({share:.0f} %)").format(dose=seen, share=100 * share))
+        seen = _("full dose") if factor == 1 else _("1/{factor:g} of full dose").format(factor=factor)
+        share = _probabilities(node).get(f"{factor:g}")
+        sure = f" ({100 * share:.0f} %)" if share is not None else ""
+        parts.append(_("estimated dose of the input: {dose}").format(dose=seen) + sure)
     if ratio is not None:
         parts.append(_("activity kept in the body: {ratio:.1f} %").format(ratio=100 * ratio))
-        if round(abs(ratio - 1), 4) > ACTIVITY_TOLERANCE:
-            warnings.append(_("more than 2 % off: do not measure uptake in it"))
+        if not is_activity_kept(ratio):
+            warnings.append(
+                _("the activity changed by more than {percent:g} %: do not measure uptake in this volume").format(
+                    percent=100 * ACTIVITY_TOLERANCE
+                )
+            )
     if outside is not None:
-        parts.append(_("of all, {outside:.1f} % lay in the air around").format(outside=100 * outside))
-        if outside > OUTSIDE_TOLERANCE:
-            warnings.append(_("more than 10 %: look whether a part of the patient is missing"))
+        parts.append(_("{outside:.1f} % of the input's activity is outside the body").format(outside=100 * outside))
+        if not is_body_complete(outside):
+            warnings.append(
+                _("more than {percent:g} % is outside: check whether a part of the patient is missing").format(
+                    percent=100 * OUTSIDE_TOLERANCE
+                )
+            )
     text = "; ".join([*parts, *warnings])
     text = f"{'⚠ ' if warnings else ''}{text[:1].upper()}{text[1:]}"
     return text and f"{text}."
 
 
 def probabilitiesText(node) -> str:
-    """Return how probable each dose is in the eyes of the model, a line each; "" where it does not tell doses apart."""
-    shares = provenance.valueOf(node, "dose_probabilities") or {}
-    lines = [_("1/{factor} of the dose: {share:.1f} %").format(factor=f, share=100 * s) for f, s in shares.items()]
-    return "\n".join([_("How probable the model finds each dose:"), *lines]) if lines else ""
+    """Return the probability of each dose by the model, one per line; "" if the model does not estimate the dose."""
+    lines = [
+        _("1/{factor} of full dose: {share:.1f} %").format(factor=factor, share=100 * share)
+        for factor, share in _probabilities(node).items()
+    ]
+    return "\n".join([_("Probability of each dose by the model:"), *lines]) if lines else ""
+
+
+def _probabilities(node) -> dict[str, float]:
+    """Return the probability of each dose, by the factor of its reduction; {} if they are not known."""
+    shares = provenance.valueOf(node, "dose_probabilities", dict) or {}
+    return {factor: share for factor, share in shares.items() if provenance.isUsable(share, float)}

@@ -1,4 +1,4 @@
-"""The sample case that ships with MedSynth, offered in Slicer's module Sample Data."""
+"""The sample case that comes with MedSynth, for Slicer's module Sample Data."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from medsynth_core.resources import resource_folder
 
 CATEGORY = "MedSynth"
 SAMPLE_NAME = "MedSynthSarcoma"
-# File, node and SHA256: a copy that Slicer's cache holds from an older version is then replaced.
+# File, node name and SHA-256; by the checksum Slicer replaces cached files of an older version.
 CASE = (
     ("ct.nii.gz", "Sarcoma CT", "90ce11d4d41fae192a910ce1238593a107082dda7f1d84d6f27922c470a12ef9"),
     ("pet.nii.gz", "Sarcoma PET", "937694677f4b5f658d4c7013f844ef497c08212461a8e11164c6c3d24443cb6b"),
@@ -16,7 +16,11 @@ CASE = (
 
 
 def registerSampleCase(moduleFolder: Path) -> None:
-    """Offer the sample case under Sample Data. It is read from this computer: no network is needed."""
+    """Add the sample case to Sample Data. Its files are part of MedSynth, so that no network is needed.
+
+    Args:
+        moduleFolder: folder of the module MedSynth, with the thumbnail of the sample case.
+    """
     import SampleData
 
     folder = resource_folder() / "SampleCase"

@@ -1,40 +1,52 @@
-"""The section Setup of a module's panel: what is installed, which device was found, and one button."""
+"""The section Setup of a module's panel: installed packages, devices, Install, and Remove stored data."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
-from medsynth_core.errors import MedSynthError
+from medsynth_core.errors import Cancelled, MedSynthError
 from MedSynthLib import dependencies
-from MedSynthLib.job import State, WorkerJob
+from MedSynthLib.connections import Connections
+from MedSynthLib.job import WorkerJob
+from MedSynthLib.messages import asItIs, sentenceOf
+
+# Groups of application settings.
+SETTINGS = ("MedSynth", "MedSynthTrain")
 
 
 class SetupSection:
-    """Shows the state of the installation and asks a worker which devices there are.
+    """Shows which packages are installed and which devices a worker finds; installs packages, removes stored data.
 
     Args:
-        ui: the panel's widgets: ``setupCollapsibleButton``, ``packagesLabel``, ``deviceLabel`` and
-            ``installButton``.
-        onInstalled: called after packages were installed.
-        onDevices: called with the list of devices, each with ``id`` and ``name``, once they are known.
-        onLog: called with sentences to keep.
+        ui: the panel's widgets: ``setupCollapsibleButton``, ``packagesLabel``, ``deviceLabel``,
+            ``installButton`` and ``removeDataButton``.
+        onInstalled: called when all packages are installed after Install was pressed.
+        onRemoved: called when stored data were removed: the models of the library and the settings.
+        onDevices: called with the list of devices, each with ``id`` and ``name``.
+        onLog: called with lines for the log.
     """
 
     def __init__(
         self,
         ui,
         onInstalled: Callable[[], None],
+        onRemoved: Callable[[], None],
         onDevices: Callable[[list[dict[str, str]]], None],
         onLog: Callable[[str], None],
     ) -> None:
-        self._ui, self._onInstalled, self._onDevices, self._onLog = ui, onInstalled, onDevices, onLog
+        self._ui, self._onInstalled, self._onRemoved = ui, onInstalled, onRemoved
+        self._onDevices, self._onLog = onDevices, onLog
         self._probe: WorkerJob | None = None
-        ui.installButton.connect("clicked(bool)", self._install)
+        self._connections = Connections()
+        self._connections.connect(ui.installButton, "clicked(bool)", self._install)
+        self._connections.connect(ui.removeDataButton, "clicked(bool)", self._removeStoredData)
 
     def refresh(self) -> None:
-        """Show what is installed; fold the section when nothing is missing."""
+        """Show which packages are installed; collapse the section if none is missing."""
         packages = dependencies.packages()
         missing = [package for package in packages if not package.ready]
         lines = [_("✓ Installed: {names}").format(names=_joined(packages, missing))]
@@ -46,7 +58,7 @@ class SetupSection:
         self._ui.setupCollapsibleButton.collapsed = not missing
 
     def findDevices(self) -> None:
-        """Ask a worker, once, which devices PyTorch finds; nothing waits for the answer."""
+        """Ask a worker, only once, which devices PyTorch finds. Returns at once."""
         if self._probe is None and dependencies.ready():
             self._ui.deviceLabel.text = _("Looking for devices…")
             try:
@@ -55,14 +67,15 @@ class SetupSection:
                 self._ui.deviceLabel.text = str(problem)
 
     def waitForDevices(self) -> None:
-        """Return when the worker has answered."""
+        """Return when the devices are known."""
         if self._probe is not None:
             self._probe.wait()
 
     def close(self) -> None:
-        """Stop the worker that looks for devices."""
+        """Stop the worker that looks for devices, and disconnect the widgets."""
+        self._connections.close()
         probe, self._probe = self._probe, None
-        if probe is not None and probe.state is not State.FINISHED:
+        if probe is not None:
             probe.abort()
 
     def _showDevices(self, done: dict[str, Any] | None, error: Exception | None) -> None:
@@ -79,13 +92,45 @@ class SetupSection:
         try:
             with slicer.util.WaitCursor():
                 dependencies.install()
+        except Cancelled as answer:
+            self._onLog(sentenceOf(answer))
         except MedSynthError as problem:
-            self._onLog(problem.message)
-            slicer.util.errorDisplay(problem.message)
+            self._tell(problem.message)
         self.refresh()
         if dependencies.ready():
             self._onInstalled()
             self.findDevices()
+
+    def _removeStoredData(self, *_clicked: Any) -> None:
+        """Remove what MedSynth keeps on this computer, after asking."""
+        try:
+            from medsynth_core.stored_data import check_readable, remove_stored, stored_items
+        except ImportError:
+            self._tell(_("Stored data cannot be listed yet: press Install first."))
+            return
+        own = [Path(slicer.app.temporaryPath)]
+        items = stored_items(own)
+        places = "\n".join(f"{item.path} ({item.size / 1e6:.1f} MB)" for item in items) or _("no files")
+        question = _(
+            "Remove all imported models, what MedSynth has left in folders for temporary files, and the settings of "
+            "its modules? This cannot be undone. Data sets, trainings and scenes are in your own folders and are kept."
+        )
+        if not slicer.util.confirmOkCancelDisplay(asItIs(question), detailedText=places):
+            return
+        for group in SETTINGS:
+            qt.QSettings().remove(group)
+        try:
+            remove_stored(items)
+            check_readable(own)
+        except MedSynthError as problem:
+            self._tell(problem.message)
+        else:
+            self._onLog(_("Removed: {places}").format(places=places.replace("\n", ", ")))
+        self._onRemoved()
+
+    def _tell(self, message: str) -> None:
+        self._onLog(message)
+        slicer.util.errorDisplay(asItIs(message))
 
 
 def _joined(packages: list[dependencies.Package], missing: list[dependencies.Package]) -> str:

@@ -1,6 +1,6 @@
-"""Synthesis of a volume node: request, worker, result node."""
+"""Synthesis from a volume node: request, worker, result node."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +9,14 @@ import slicer
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.modality import modality_name
 from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
-from MedSynthLib.companions import becomeResult, removeCompanion
-from MedSynthLib.difference import DIFFERENCE, differenceOf, showDifference
+from MedSynthLib.difference_volume import DIFFERENCE, differenceOf, showDifference
 from MedSynthLib.display import applyCustomaryDisplay
 from MedSynthLib.job import VolumeJob, handed
-from MedSynthLib.uncertainty import UNCERTAINTY, showUncertainty
-
-MODALITY_NAMES = {"PT": "PET", "CT": "CT", "MR": "MR"}
+from MedSynthLib.linked_volumes import becomeResult, removeCompanion
+from MedSynthLib.uncertainty_volume import UNCERTAINTY, showUncertainty
 
 
 class SynthesisJob(VolumeJob):
@@ -29,14 +28,15 @@ class SynthesisJob(VolumeJob):
         model: name of a model in the library, or the path of a model package.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         batchSize: slices computed at once; None lets the worker choose.
-        difference: also make the volume output − input, where both are of one modality and in one unit.
-        uncertainty: also make the volume of the error to expect.
+        difference: also make the volume output − input, if both have the same modality and unit.
+        uncertainty: also make the volume of the usual error at each value.
         onFinished: called once as ``onFinished(outputVolume, error)``; one of the two is None.
         onProgress: called as ``onProgress(fraction, message)``.
         onLog: called as ``onLog(message)``.
+        furtherInputs: volume nodes for the other inputs of the model by role.
 
     Raises:
-        MedSynthError: nodes that cannot be used. Nothing has been started then.
+        MedSynthError: a node cannot be used. Nothing has been started then.
     """
 
     def __init__(
@@ -51,19 +51,26 @@ class SynthesisJob(VolumeJob):
         onFinished: Callable[[Any, Exception | None], None],
         onProgress: Callable[[float, str], None],
         onLog: Callable[[str], None],
+        furtherInputs: Mapping[str, Any] | None = None,
     ) -> None:
         volume = bridge.coreVolume(inputVolume)
-        if outputVolume is inputVolume:
-            raise MedSynthError(_("The output volume must be another one than the input volume."))
+        self._further = dict(furtherInputs or {})
+        others = {role: bridge.volumeBeside(node, inputVolume) for role, node in self._further.items()}
+        if outputVolume is not None and any(outputVolume is node for node in (inputVolume, *self._further.values())):
+            raise MedSynthError(_("Input and output must be different volumes."))
         self._input, self._output, self._difference = inputVolume, outputVolume, difference
         self._onLog = onLog
-        self._geometry = bridge.geometryOf(inputVolume)
+        self._geometry, self._state = bridge.geometryOf(inputVolume), bridge.stateOf(inputVolume)
 
         def request(folder: Path) -> dict[str, Any]:
             self._given = folder / "input.npy"
             return {
                 "job": "synthesize",
                 "input": handed(volume, self._given),
+                "inputs": {
+                    role: handed(other, folder / f"input-{number}.npy")
+                    for number, (role, other) in enumerate(others.items(), start=2)
+                },
                 "output": str(folder / "output.npy"),
                 "uncertainty": str(folder / "uncertainty.npy") if uncertainty else None,
                 "model": model,
@@ -75,11 +82,14 @@ class SynthesisJob(VolumeJob):
 
     def _release(self) -> None:
         super()._release()
-        del self._input, self._output
+        del self._input, self._output, self._further
 
     def _makeOutput(self, done: dict[str, Any]):
         if not slicer.mrmlScene.IsNodePresent(self._input):
-            raise MedSynthError(_("The input volume was removed meanwhile, so the result was discarded."))
+            raise MedSynthError(_("The input volume was removed in the meantime, so the result was discarded."))
+        doubt = bridge.doubtAboutInput(self._input, self._state)
+        if doubt:
+            self._onLog(doubt)
         voxels = self._loaded(done["output"])
         errors = self._loaded(done["uncertainty"]) if done["uncertainty"] else None
         node = self._output
@@ -98,10 +108,10 @@ class SynthesisJob(VolumeJob):
         return node
 
     def _complete(self, node, done: dict[str, Any], errors: "np.ndarray | None") -> None:
-        """State what the voxels of a result are, and make or remove what belongs to it."""
+        """Set unit, provenance and display of a result, and create or remove the volumes that belong to it."""
         becomeResult(node)
         bridge.setUnit(node, done["unit"])
-        provenance.setProvenance(node, self._input, done["metadata"])
+        provenance.setProvenance(node, self._input, done["metadata"], self._further)
         applyCustomaryDisplay(node, done["unit"])
         self._compare(node, done)
         if errors is not None:
@@ -113,14 +123,14 @@ class SynthesisJob(VolumeJob):
         voxels = np.load(file, allow_pickle=False)
         if voxels.shape != self._geometry.shape:
             raise MedSynthError(
-                _("The result has the shape {found} instead of {expected}; the model does not work.").format(
+                _("The result has the shape {found} instead of {expected}; the model is not usable.").format(
                     found=voxels.shape, expected=self._geometry.shape
                 )
             )
         return voxels
 
     def _compare(self, node, done: dict[str, Any]) -> None:
-        """Make the difference if it is asked for, or there is one already, which would be that of an older result."""
+        """Make the difference if it is wanted, or if there is one of an earlier result to replace."""
         facts = done["metadata"]
         alike = (facts["input_modality"], facts["input_unit"]) == (done["modality"], done["unit"])
         if alike and (self._difference or differenceOf(node) is not None):
@@ -129,21 +139,21 @@ class SynthesisJob(VolumeJob):
         self._removeStale(node, DIFFERENCE)
         if self._difference:
             self._onLog(
-                _("There is no difference to show: {input} is not of the modality and unit of its result.").format(
+                _("No difference was made: {input} and its result have different modalities or units.").format(
                     input=self._input.GetName()
                 )
             )
 
     def _removeStale(self, node, role: str) -> None:
-        """Remove what belongs to the result that was in the node before, and would be taken for that of this one."""
+        """Remove a volume of the earlier result in the node, which would be taken for that of the new one."""
         removed = removeCompanion(node, role)
         if removed:
             self._onLog(
-                _("{removed} was removed: it belonged to the result that {output} held before.").format(
+                _("{removed} was removed: it belonged to the earlier result in {output}.").format(
                     removed=removed, output=node.GetName()
                 )
             )
 
     def _baseName(self, done: dict[str, Any]) -> str:
-        modality = MODALITY_NAMES.get(done["modality"], done["modality"])
+        modality = modality_name(done["modality"])
         return _("{input} synthetic {modality}").format(input=self._input.GetName(), modality=modality)

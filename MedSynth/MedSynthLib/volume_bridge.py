@@ -1,4 +1,4 @@
-"""Between MRML volume nodes and plain arrays: voxels, geometry, modality and unit."""
+"""Conversion between MRML volume nodes and arrays: voxels, geometry, modality and unit."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from medsynth_core.io.suv.ucum import pet_unit
 from MedSynthLib import dicom_bridge as dicom
 from MedSynthLib import provenance
 
-# What Slicer's DICOM readers state about voxels, as (code, scheme, meaning).
+# Codes that Slicer's DICOM readers set on volume nodes: (code, scheme, meaning).
 QUANTITIES = {
     "HU": ("112031", "DCM", "Attenuation Coefficient"),
     "SUVbw": ("126400", "DCM", "Standardized Uptake Value"),
@@ -25,16 +25,21 @@ UNITS = {
     "Bq/mL": ("Bq/ml", "UCUM", "Becquerels/milliliter"),
     "1": ("1", "UCUM", "no units"),
 }
-UNIT_OF_CODE = {"[hnsf'u]": "HU", "1": ""}  # "no units", as Slicer's reader says of every MR
+UNIT_OF_CODE = {"[hnsf'u]": "HU", "1": ""}  # "no units", which Slicer's reader sets for every MR
 MODALITY_OF_QUANTITY = {
     "112031": "CT", "110852": "MR", "110821": "PT",
-    **dict.fromkeys(("126400", "126401", "126402", "126403", "126404", "126405", "126406"), "PT"),  # SUV and its kinds
+    **dict.fromkeys(("126400", "126401", "126402", "126403", "126404", "126405", "126406"), "PT"),  # kinds of SUV
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where a volume's voxels lie, taken at one moment: shape (k, j, i) and the matrix in its own space."""
+    """Geometry of a volume node at one moment, without parent transforms.
+
+    Attributes:
+        shape: number of voxels (k, j, i).
+        ijkToRAS: matrix from (i, j, k) to RAS millimetres.
+    """
 
     shape: tuple[int, ...]
     ijkToRAS: vtk.vtkMatrix4x4
@@ -45,24 +50,24 @@ class Geometry:
 
 
 def geometryOf(volumeNode) -> Geometry:
-    """Return the geometry of a volume node before its parent transforms."""
+    """Return the geometry of a volume node without its parent transforms."""
     matrix = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(matrix)
     return Geometry(tuple(reversed(volumeNode.GetImageData().GetDimensions())), matrix)
 
 
 def voxelsOf(volumeNode) -> np.ndarray:
-    """Return the voxels (k, j, i) of a scalar volume node; the array belongs to the node.
+    """Return the voxels (k, j, i) of a scalar volume node as a view of its memory.
 
     Raises:
-        MedSynthError: the node is not a scalar volume, or it holds no voxels.
+        MedSynthError: the node is not a scalar volume, or it has no voxels.
     """
     if volumeNode is None or not volumeNode.IsA("vtkMRMLScalarVolumeNode"):
         raise MedSynthError(_("Choose a volume as input."))
     image = volumeNode.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None:
         raise MedSynthError(
-            _("The volume {name} holds no voxels; load its image first.").format(name=volumeNode.GetName())
+            _("The volume {name} has no voxels; load its image first.").format(name=volumeNode.GetName())
         )
     components = image.GetNumberOfScalarComponents()
     if components != 1:
@@ -76,12 +81,12 @@ def voxelsOf(volumeNode) -> np.ndarray:
 
 
 def unitOf(volumeNode) -> str:
-    """Return what the voxel values are in, by the node or else by its DICOM series; "" where neither says.
+    """Return the unit of the voxel values, by the node or else by its DICOM series; "" if neither states it.
 
-    It is named as MedSynth does; units that it does not know are named as the node or DICOM does.
+    Units have the names that MedSynth uses, unknown ones those of the node or of DICOM.
     """
     entry = volumeNode.GetVoxelValueUnits()
-    # Slicer's reader of PET in SUV states the unit in an attribute as well, and older ones only there.
+    # Slicer's reader of PET in SUV also states the unit in an attribute; older versions only there.
     stated = entry.GetCodeValue() if entry else volumeNode.GetAttribute("DICOM.MeasurementUnitsCodeValue")
     if not stated:
         return dicom.unitOf(volumeNode)
@@ -90,7 +95,7 @@ def unitOf(volumeNode) -> str:
 
 
 def modalityOf(volumeNode) -> str:
-    """Return the DICOM modality by the DICOM database or the node's quantity; "" where neither says."""
+    """Return the DICOM modality, by the DICOM database or else by the node's quantity; "" if neither states it."""
     stated = dicom.modalityOf(volumeNode)
     if stated:
         return stated
@@ -99,7 +104,7 @@ def modalityOf(volumeNode) -> str:
 
 
 def stateOf(volumeNode) -> tuple:
-    """Return what changes when a node's voxels, geometry or what is known of them change; () for no node."""
+    """Return a key that changes with a node's voxels, geometry, modality, unit or provenance; () for None."""
     if volumeNode is None:
         return ()
     image = volumeNode.GetImageData()
@@ -111,11 +116,25 @@ def stateOf(volumeNode) -> tuple:
     return volumeNode.GetID(), image.GetMTime(), str(matrix), *said, *known
 
 
+def doubtAboutInput(volumeNode, stateBefore: tuple) -> str:
+    """Return in a sentence that a node was changed while a job worked on what it had been; "" if it was not.
+
+    Args:
+        volumeNode: input of the job.
+        stateBefore: `stateOf` the node when the job was started.
+    """
+    if stateOf(volumeNode)[:3] == stateBefore[:3]:  # voxels and geometry
+        return ""
+    return _("The volume {name} was changed meanwhile; the result shows it as it was at the start.").format(
+        name=volumeNode.GetName()
+    )
+
+
 def coreVolume(volumeNode):
     """Return the node's voxels, geometry, modality and unit as a ``medsynth_core.volume.Volume``.
 
-    Its metadata have the UIDs of its DICOM study and series, ``synthetic`` if it is, and ``suv_refused`` if its tags
-    allow no SUV, as far as that is known.
+    Its metadata have the UIDs of its DICOM study and series, ``synthetic`` and ``error_map`` if it is one, and
+    ``suv_refused`` if its DICOM tags do not allow conversion to SUV, as far as that is known.
 
     Raises:
         MedSynthError: the node is not a scalar volume with an invertible geometry.
@@ -124,13 +143,64 @@ def coreVolume(volumeNode):
 
     voxels = voxelsOf(volumeNode)
     matrix = np.array(geometryOf(volumeNode).asLists())
-    known = {"synthetic": provenance.isSynthetic(volumeNode), "suv_refused": provenance.suvRefusal(volumeNode)}
+    known = {
+        "synthetic": provenance.isSynthetic(volumeNode),
+        "error_map": provenance.isErrorMap(volumeNode),
+        "suv_refused": provenance.suvRefusal(volumeNode),
+    }
     facts = {**dicom.seriesFacts(volumeNode), **{key: value for key, value in known.items() if value}}
     return Volume(voxels, matrix, modalityOf(volumeNode), unitOf(volumeNode), facts)
 
 
+def volumeBeside(volumeNode, inputVolume):
+    """Return a node's volume as `coreVolume` does, placed relative to another node as the scene shows both.
+
+    Parent transforms count as far as they differ: a result is computed in the coordinates of the other node itself,
+    and gets its parent transform.
+
+    Args:
+        volumeNode: further input of a model.
+        inputVolume: node of the first input.
+
+    Raises:
+        MedSynthError: the node is not a scalar volume, or a transform between the two is not linear.
+    """
+    volume = coreVolume(volumeNode)
+    if volumeNode.GetParentTransformNode() is inputVolume.GetParentTransformNode():
+        return volume
+    between = np.linalg.inv(toWorld(inputVolume)) @ toWorld(volumeNode)
+    return volume.replace(ijk_to_ras=between @ volume.ijk_to_ras)
+
+
+def toWorld(volumeNode) -> np.ndarray:
+    """Return the matrix from a node's own RAS coordinates to those of the world (4×4, mm).
+
+    Raises:
+        MedSynthError: the node has a nonlinear parent transform.
+    """
+    parent, matrix = volumeNode.GetParentTransformNode(), vtk.vtkMatrix4x4()
+    if parent is not None:
+        if not parent.IsTransformToWorldLinear():
+            raise MedSynthError(
+                _("The volume {name} has a nonlinear transform; harden it first.").format(name=volumeNode.GetName())
+            )
+        parent.GetMatrixTransformToWorld(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def placeOf(volumeNode, inputVolume) -> str:
+    """Return a key that changes when parent transforms move one of two nodes and not the other."""
+    nodes = (volumeNode, inputVolume)
+    if inputVolume is None or volumeNode.GetParentTransformNode() is inputVolume.GetParentTransformNode():
+        return ""
+    try:
+        return str([toWorld(node).tolist() for node in nodes])
+    except MedSynthError as problem:
+        return problem.message
+
+
 def addResultVolume(inputVolume, geometry: Geometry, voxels: np.ndarray, baseName: str):
-    """Add a volume node for a result beside its input; nothing stays in the scene if that fails.
+    """Add a volume node for a result beside its input; if that fails nothing is left in the scene.
 
     Args:
         inputVolume: node whose parent transform and place in the subject hierarchy the result shares.
@@ -173,7 +243,7 @@ def placeBeside(node, inputVolume) -> None:
 
 
 def setUnit(node, unit: str) -> None:
-    """State quantity and unit of the voxel values as coded entries; an unknown unit states nothing."""
+    """Set quantity and unit of the voxel values as coded entries; an unknown unit clears them."""
     node.SetVoxelValueQuantity(_codedEntry(QUANTITIES.get(unit)))
     node.SetVoxelValueUnits(_codedEntry(UNITS.get(unit)))
 
@@ -187,7 +257,7 @@ def _codedEntry(code: "tuple[str, str, str] | None"):
 
 
 def removeVolume(node) -> None:
-    """Remove a volume node and what was made to show it."""
+    """Remove a volume node and its display node."""
     displayNode = node.GetDisplayNode()
     slicer.mrmlScene.RemoveNode(node)
     if displayNode is not None:

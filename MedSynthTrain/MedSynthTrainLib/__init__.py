@@ -1,7 +1,7 @@
 """The parts of the module MedSynthTrain: data set, recipe, run and publishing, each with its section of the panel.
 
-Importing it makes ``MedSynthLib`` importable too: an installed extension has it beside this package, but from a source
-checkout Slicer may know the folder of this module only.
+Importing it also makes ``MedSynthLib`` importable. In an installed extension it is beside this package, but for a
+source checkout Slicer may know the folder of this module only.
 """
 
 import importlib.util

@@ -1,36 +1,59 @@
-"""The section Data: the table of cases, how cases come into it, and what is done with them."""
+"""The section Data: adding cases, checking, registering, dividing and removing them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import qt
 import slicer
+from MedSynthLib.connections import Connections, Timer
 from MedSynthLib.display import showOver
 from MedSynthLib.job import State
-from MedSynthLib.wording import sentenceOf, told
+from MedSynthLib.messages import sentenceOf, told
 from slicer.i18n import tr as _
 
+from medsynth_core.datasets.completeness import lacking_roles
 from medsynth_core.datasets.manifest import SPLITS, Case
 from medsynth_core.errors import MedSynthError
+from medsynth_core.systems.data_needs import DataNeeds, Role
 from MedSynthTrainLib import dataset_jobs as jobs
-from MedSynthTrainLib.dataset import DataSet, casesInWords
-from MedSynthTrainLib.roles import Roles
-from MedSynthTrainLib.thumbnails import SIDE, Thumbnails
+from MedSynthTrainLib.case_images import CaseImages
+from MedSynthTrainLib.case_table import MARKS, CaseTable
+from MedSynthTrainLib.dataset import DataSet
 
-CASE, SPLIT, STATE, INPUT, TARGET, PATIENT = range(6)
-MARKS = {"good": "✓", "doubtful": "?", "refused": "✗"}
 STEPS = 1000
 
 
+@dataclass(frozen=True)
+class _ToRegister:
+    """An image that waits for its registration, as it was asked for: the recipe may change meanwhile.
+
+    Attributes:
+        case: name of the case.
+        title: case, and the image where it has several to register.
+        roles: of the image that keeps its position and of the image that is registered to it.
+        deformable: whether it is deformed as well.
+    """
+
+    case: str
+    title: str
+    roles: tuple[Role, Role]
+    deformable: bool
+
+
 class DataSection:
-    """Fills the case table and works on the data set, one long job at a time.
+    """Shows the data set and works on it, one long job at a time.
+
+    Attributes:
+        dataSet: the cases; None while the folder has a manifest that cannot be used.
+        images: asks for the images of a case.
 
     Args:
         ui: the panel's widgets.
-        nodes: returns the first and the second volume node that are chosen.
+        nodes: returns the volume nodes that are chosen for the first two images, each may be None.
         onChanged: called when the data set has changed.
-        onLog: called with sentences to keep.
+        onLog: called with lines for the log.
     """
 
     def __init__(
@@ -41,21 +64,16 @@ class DataSection:
         onLog: Callable[[str], None],
     ) -> None:
         self._ui, self._nodes, self._onChanged, self._onLog = ui, nodes, onChanged, onLog
-        self._roles: Roles | None = None
+        self._needs: DataNeeds | None = None
         self._checks: dict[str, dict[str, Any]] = {}
         self._job: Any = None
-        self._queue: list[str] = []
-        self._thumbnails: Thumbnails | None = None
+        self._queue: list[_ToRegister] = []
+        self._connections = Connections()
+        # A job that has just ended cannot be followed by the next one before its callback has returned.
+        self._next = Timer(told(self._registerNext, self._onProblem), 0, once=True)
+        self.images = CaseImages(ui)
+        self._table = CaseTable(ui.caseTable, self._sayProblems)
         self.dataSet: DataSet | None = None
-        table = ui.caseTable
-        table.setColumnCount(6)
-        table.verticalHeader().setVisible(False)
-        table.verticalHeader().setDefaultSectionSize(SIDE + 4)
-        table.setIconSize(qt.QSize(SIDE, SIDE))
-        table.horizontalHeader().setStretchLastSection(True)
-        widths = ((CASE, 70), (SPLIT, 40), (STATE, 88), (INPUT, 54), (TARGET, 54), (PATIENT, 40))
-        for column, width in widths:
-            table.setColumnWidth(column, width)
         for split in SPLITS:
             ui.moveComboBox.addItem(split, split)
         for button, slot in (
@@ -64,41 +82,44 @@ class DataSection:
             (ui.registerButton, self.registerSelected), (ui.removeButton, self.removeSelected),
             (ui.showButton, self.showSelected), (ui.divideButton, self.divide), (ui.cancelDataButton, self.cancel),
         ):  # fmt: skip
-            button.connect("clicked(bool)", told(slot, self._onProblem))
-        ui.moveComboBox.connect("activated(int)", told(self.moveSelected, self._onProblem))
-        table.connect("itemSelectionChanged()", self._tellSelected)
+            self._connections.connect(button, "clicked(bool)", told(slot, self._onProblem))
+        self._connections.connect(ui.moveComboBox, "activated(int)", told(self.moveSelected, self._onProblem))
 
     def open(self, folder: Path) -> None:
-        """Show the data set in a folder; a manifest that cannot be used is told, and stays as it is."""
-        self.close()
+        """Show the data set in a folder; a manifest that cannot be used is reported and left as it is."""
+        self._abort()
         self._checks, self.dataSet = {}, None
-        self._thumbnails = Thumbnails(folder / "thumbnails", lambda file: self._showThumbnails())
+        self._say("")
         try:
             self.dataSet = DataSet(folder)
         except MedSynthError as problem:
             self._say(problem.message)
+        self._table.open(self.dataSet)
         self.refresh()
 
     def close(self) -> None:
-        """End what still runs."""
+        """Abort what still runs, and disconnect the widgets."""
+        self._abort()
+        self._table.close()
+        self._next.close()
+        self._connections.close()
+
+    def _abort(self) -> None:
         self._queue.clear()
-        thumbnails, self._thumbnails = self._thumbnails, None
-        job, self._job = self._job, None
-        if thumbnails is not None:
-            thumbnails.close()
-        if job is not None and job.state is not State.FINISHED:
+        self._next.stop()
+        job, self._job = self._job, None  # None first: callbacks then leave the widgets alone, which may be gone
+        if job is not None:
             job.abort()
 
-    def setRoles(self, roles: Roles | None) -> None:
-        """Take the roles of another recipe; None while the recipe is wrong."""
-        if roles == self._roles:
+    def setNeeds(self, needs: DataNeeds | None) -> None:
+        """Adapt the section to what another recipe needs of its cases; None while the recipe is invalid."""
+        if needs == self._needs:
             return
-        before, self._roles = self._roles, roles
-        if roles is not None and (before is None or before.names != roles.names):
-            for edit, name in zip(self._patternEdits(), roles.names, strict=False):
-                edit.text = f"*{name}*.nii*"
-        if roles is not None:
-            self._showWhatIsNeeded(roles)
+        before, self._needs = self._needs, needs
+        if needs is not None and (before is None or before.names != needs.names):
+            self.images.suggestPatterns(needs)
+        if needs is not None:
+            self.images.show(needs)
         self._checks = {}
         self.refresh()
 
@@ -110,76 +131,60 @@ class DataSection:
     def refresh(self) -> None:
         """Show the data set as it is."""
         ui, cases = self._ui, self.dataSet.cases if self.dataSet else []
-        names = self._roles.names if self._roles else (_("input"), _("target"))
-        first, second = (*names, "")[:2]
-        ui.caseTable.setHorizontalHeaderLabels([_("Case"), _("Split"), _("State"), first, second, _("Patient")])
-        ui.caseTable.setColumnHidden(TARGET, not second)
-        selected = self.selected()
-        ui.caseTable.setRowCount(len(cases))
-        for row, case in enumerate(cases):
-            check = self._checks.get(case.name)
-            state = f"{MARKS[check['state']]} {check['state']}" if check else _("not checked")
-            patient = case.patient if case.patient != case.name else ""
-            for column, text in ((CASE, case.name), (SPLIT, case.split or "–"), (STATE, state), (PATIENT, patient)):
-                self._cell(row, column).setText(text)
-                self._cell(row, column).setToolTip("\n".join(check["problems"]) if check else text)
-        self._showThumbnails()
-        self._select(selected)
-        free = self.dataSet is not None and self._roles is not None and not self.running
+        names = self._needs.names if self._needs else ()
+        self._table.show(cases, names, self._checks)
+        free = self.dataSet is not None and self._needs is not None and not self.running
         for button in (ui.addPairButton, ui.addFolderButton, ui.addManifestButton):
             button.enabled = free
         for button in (ui.checkButton, ui.registerButton, ui.removeButton, ui.showButton, ui.divideButton):
             button.enabled = free and bool(cases)
-        ui.registerButton.enabled = ui.registerButton.enabled and len(names) == 2
+        ui.registerButton.enabled = ui.registerButton.enabled and len(names) > 1
         ui.moveComboBox.enabled = free and bool(cases)
         ui.cancelDataButton.visible = ui.dataProgressBar.visible = self.running
         counts = ", ".join(f"{self.dataSet.count(split)} {split}" for split in SPLITS) if self.dataSet else ""
         ui.countLabel.text = (
-            _("{cases}: {counts}").format(cases=casesInWords(len(cases)), counts=counts) if cases else ""
+            _("{cases}: {counts}").format(cases=countOfCases(len(cases)), counts=counts) if cases else ""
         )
 
     def selected(self) -> list[str]:
-        """Return the names of the cases that are selected."""
-        table = self._ui.caseTable
-        rows = sorted({item.row() for item in table.selectedItems()})
-        return [table.item(row, CASE).text() for row in rows if table.item(row, CASE) is not None]
+        """Return the names of the selected cases."""
+        return self._table.selected()
 
     def addVolumes(self) -> None:
-        """Write the chosen volumes as a new case; register it if that is wanted."""
-        ui, roles = self._ui, self._wanted()
-        register = ui.registerCheckBox.checked and len(roles.images) == 2
-        nodes = self._nodes()[: len(roles.images)]
+        """Write the chosen volumes as a new case, and register it if the check box is on."""
+        ui, needs = self._ui, self._wanted()
+        register = ui.registerCheckBox.checked and len(needs.roles) > 1
+        nodes = self.images.volumes(needs, self._nodes())
 
         def finish(cases: list[Case] | None, error: Exception | None) -> None:
-            self._onVolumesAdded(cases, error, register)
+            self._onVolumesAdded(cases, error, needs if register else None)
 
         self._start(
             lambda **calls: jobs.addVolumes(
-                self.dataSet, nodes, roles, ui.caseNameEdit.text, ui.patientEdit.text, finish, **calls
+                self.dataSet, nodes, needs, ui.caseNameEdit.text, ui.patientEdit.text, finish, **calls
             ),
             _("Writing the images…"),
         )
         ui.caseNameEdit.text = ui.patientEdit.text = ""
 
     def addFolder(self) -> None:
-        """Ask for a folder and add the cases that lie in it."""
+        """Ask for a folder and add the cases in it."""
         root = qt.QFileDialog.getExistingDirectory(self._ui.addFolderButton, _("Folder with cases"), "")
         if root:
             self.addFolderFrom(Path(root))
 
     def addFolderFrom(self, root: Path) -> None:
-        """Add the cases in a folder, as the patterns or DICOM say."""
-        roles, ui = self._wanted(), self._ui
-        texts = [edit.text for edit in self._patternEdits()]
-        patterns = {role: text for role, text in zip(roles.names, texts, strict=False) if text or roles.paired}
+        """Add the cases in a folder, found by the patterns of file names or by DICOM modality."""
+        needs, ui = self._wanted(), self._ui
+        patterns = self.images.patterns(needs)
         if not patterns:
-            raise MedSynthError(_("Give a pattern for the files of one of the images at least."))
+            raise MedSynthError(_("Enter a pattern for the file names of at least one of the images."))
         kind = "dicom" if ui.dicomCheckBox.checked else "folders"
         if kind == "dicom":
-            modalities = {role.name: role.modality for role in roles.images}
+            modalities = {role.name: role.modality for role in needs.roles}
             patterns = {role: modalities[role] for role in patterns}
         self._start(
-            lambda **calls: jobs.buildPairs(root, kind, patterns, roles.paired, self.dataSet, self._onBuilt, **calls),
+            lambda **calls: jobs.buildPairs(root, kind, patterns, needs.paired, self.dataSet, self._onBuilt, **calls),
             _("Looking for cases…"),
         )
 
@@ -195,14 +200,16 @@ class DataSection:
     def addManifestFrom(self, path: Path) -> None:
         """Add the cases of a manifest."""
         cases = self.dataSet.addManifest(path)
-        self._changed(_("Added {cases}.").format(cases=casesInWords(len(cases))))
+        self._changed(_("Added {cases}.").format(cases=countOfCases(len(cases))))
 
     def check(self) -> None:
         """Check all cases."""
-        roles = self._wanted()
-        self._start(
-            lambda **calls: jobs.checkCases(self.dataSet, roles, self._onChecked, **calls), _("Checking the cases…")
-        )
+        needs = self._wanted()
+
+        def finish(checks: list[dict[str, Any]] | None, error: Exception | None) -> None:
+            self._onChecked(checks, error, needs)
+
+        self._start(lambda **calls: jobs.checkCases(self.dataSet, needs, finish, **calls), _("Checking the cases…"))
 
     def registerSelected(self) -> None:
         """Register the selected cases, one after the other."""
@@ -215,8 +222,8 @@ class DataSection:
         """Remove the selected cases from the data set."""
         names = self.selected()
         self.dataSet.remove(names)
-        self._changed(_("Removed {cases}; images that were not written here are untouched.").format(
-            cases=casesInWords(len(names))
+        self._changed(_("Removed {cases}; your own image files were not deleted.").format(
+            cases=countOfCases(len(names))
         ))  # fmt: skip
 
     def showSelected(self) -> None:
@@ -224,9 +231,9 @@ class DataSection:
         names = self.selected()
         if not names:
             raise MedSynthError(_("Select the case to show in the table first."))
-        case, nodes, roles = self.dataSet.case(names[0]), [], self._wanted()
-        for role in roles.names:
-            if not roles.paired and role not in case.files:
+        case, nodes, needs = self.dataSet.case(names[0]), [], self._wanted()
+        for role in needs.names:
+            if role not in case.files and (not needs.paired or role in needs.optional):
                 continue
             try:
                 nodes.append(slicer.util.loadVolume(str(case.files[role]), {"name": f"{case.name} {role}"}))
@@ -235,7 +242,7 @@ class DataSection:
                     _("The image '{role}' of {name} cannot be loaded.").format(role=role, name=case.name)
                 ) from None
         if len(nodes) > 1:
-            showOver(*nodes)
+            showOver(*nodes[:2])
         else:
             slicer.util.setSliceViewerLayers(background=nodes[0], fit=True)
 
@@ -246,7 +253,7 @@ class DataSection:
         self._changed(_("Divided by patient."))
 
     def moveSelected(self, index: int = 0) -> None:
-        """Put the selected cases into the split that was chosen."""
+        """Move the selected cases to the split that was chosen."""
         box = self._ui.moveComboBox
         split = box.itemData(box.currentIndex)
         box.setCurrentIndex(0)
@@ -261,30 +268,53 @@ class DataSection:
             self._job.cancel()
 
     def wait(self) -> None:
-        """Return when no long job runs any more."""
+        """Return when all jobs have finished."""
         while self.running or self._queue:
             if self.running:
                 self._job.wait()
             slicer.app.processEvents()
 
     def _register(self, names: list[str]) -> None:
-        self._queue = list(names)
+        self._queue = self._queued(names, self._wanted())
+        if not self._queue:
+            raise MedSynthError(_("The selected cases have one image each, so there is nothing to register."))
         self._registerNext()
 
+    def _queued(self, names: list[str], needs: DataNeeds) -> list[_ToRegister]:
+        """Return the images of cases that are to be registered, as the panel asks for it now."""
+        first, deformable, several = needs.roles[0], self._ui.deformableCheckBox.checked, len(needs.roles) > 2
+        return [
+            _ToRegister(name, f"{name}, {role.name}" if several else name, (first, role), deformable)
+            for case in names
+            for name, role in self._toRegister(case, needs)
+        ]
+
+    def _toRegister(self, name: str, needs: DataNeeds | None = None) -> list[tuple[str, Role]]:
+        """Return a case with each role that is registered to its first image; optional ones that it lacks are not.
+
+        Args:
+            name: name of the case.
+            needs: what the recipe needs of a case; that of the present recipe if None.
+        """
+        needs, files = needs or self._wanted(), self.dataSet.case(name).files
+        return [(name, role) for role in needs.roles[1:] if role.name in files or role.name not in needs.optional]
+
     def _registerNext(self) -> None:
-        name, roles, deformable = self._queue.pop(0), self._wanted(), self._ui.deformableCheckBox.checked
+        if not self._queue:
+            return
+        image = self._queue.pop(0)
 
         def finish(quality: dict[str, Any] | None, error: Exception | None) -> None:
-            self._onRegistered(name, quality, error)
+            self._onRegistered(image, quality, error)
 
         self._start(
-            lambda **calls: jobs.RegisterJob(self.dataSet, name, roles, finish, deformable, **calls),
-            _("Registering {name}…").format(name=name),
+            lambda **calls: jobs.RegisterJob(self.dataSet, image.case, image.roles, finish, image.deformable, **calls),
+            _("Registering {name}…").format(name=image.title),
         )
 
     def _start(self, make: Callable[..., Any], message: str) -> None:
         if self.running:
-            raise MedSynthError(_("Wait for the end of what is running, or cancel it."))
+            raise MedSynthError(_("Wait until the running job has finished, or cancel it."))
         self._ui.dataProgressBar.value = 0
         self._say(message)
         with slicer.util.WaitCursor():
@@ -292,50 +322,56 @@ class DataSection:
         self.refresh()
 
     def _onProgress(self, fraction: float, message: str) -> None:
+        if self._job is None:  # closed, and the widgets may be gone
+            return
         self._ui.dataProgressBar.value = round(STEPS * fraction)
         self._say(message)
 
-    def _onVolumesAdded(self, cases: list[Case] | None, error: Exception | None, register: bool) -> None:
+    def _onVolumesAdded(self, cases: list[Case] | None, error: Exception | None, needs: DataNeeds | None) -> None:
+        """Show the new case, and register it by what the recipe needed when it was added; not with None."""
         if self._job is None:  # closed, and the widgets may be gone
             return
         self._changed(_("Added {name}.").format(name=cases[0].name) if cases is not None else sentenceOf(error))
-        if cases is not None and register and not self._wanted().lackingIn(cases[0].files):
-            self._queue = [cases[0].name]
-            qt.QTimer.singleShot(0, told(self._registerNext, self._onProblem))
+        if cases is not None and needs is not None and not lacking_roles(cases[0].files, needs):
+            self._queue = self._queued([cases[0].name], needs)
+            self._next.start()
 
     def _onBuilt(self, cases: list[Case] | None, error: Exception | None) -> None:
         if self._job is None:  # closed, and the widgets may be gone
             return
-        added = _("Added {cases}.").format(cases=casesInWords(len(cases))) if cases is not None else ""
+        added = _("Added {cases}.").format(cases=countOfCases(len(cases))) if cases is not None else ""
         self._changed(added or sentenceOf(error))
 
-    def _onChecked(self, checks: list[dict[str, Any]] | None, error: Exception | None) -> None:
+    def _onChecked(self, checks: list[dict[str, Any]] | None, error: Exception | None, needs: DataNeeds) -> None:
         if self._job is None:
             return
         if checks is None:
             self._changed(sentenceOf(error))
             return
+        if needs != self._needs:
+            self._changed(_("The recipe now needs other images than those that were checked; check the cases again."))
+            return
         self._checks = {check["case"]: check for check in checks}
-        counts = [f"{sum(c['state'] == state for c in checks)} {state}" for state in MARKS]
+        counts = [f"{sum(check['state'] == state for check in checks)} {state}" for state in MARKS]
         self._changed(_("Checked: {counts}.").format(counts=", ".join(counts)))
 
-    def _onRegistered(self, name: str, quality: dict[str, Any] | None, error: Exception | None) -> None:
+    def _onRegistered(self, image: _ToRegister, quality: dict[str, Any] | None, error: Exception | None) -> None:
         if self._job is None:
             return
         if quality is None:
             self._queue.clear()
-            self._changed(f"{name}: {sentenceOf(error)}")
+            self._changed(f"{image.title}: {sentenceOf(error)}")
             return
         before, after = quality["before"], quality["after"]
         words = _("{name}: mutual information {before} → {after}.").format(
-            name=name,
+            name=image.title,
             before=f"{before['mutual_information']:.2f}" if before else "–",
             after=f"{after['mutual_information']:.2f}",
         )
-        self._checks.pop(name, None)
+        self._checks.pop(image.case, None)
         self._changed(" ".join(part for part in (words, quality.get("note") or "") if part))
         if self._queue:
-            qt.QTimer.singleShot(0, told(self._registerNext, self._onProblem))
+            self._next.start()
 
     def _changed(self, message: str) -> None:
         known = {case.name for case in self.dataSet.cases}
@@ -348,77 +384,23 @@ class DataSection:
         self._say(sentence)
         self.refresh()
 
-    def _wanted(self) -> Roles:
-        if self._roles is None:
-            raise MedSynthError(_("Correct the recipe first: it says what the images of a case are."))
-        return self._roles
+    def _wanted(self) -> DataNeeds:
+        if self._needs is None:
+            raise MedSynthError(_("Correct the recipe first: it states which images a case needs."))
+        return self._needs
 
-    def _tellSelected(self) -> None:
+    def _sayProblems(self) -> None:
+        """Say what the check found in the first selected case."""
         problems = [
             problem for name in self.selected()[:1] for problem in self._checks.get(name, {}).get("problems", ())
         ]
         if problems:
             self._say(" ".join(problems))
 
-    def _showWhatIsNeeded(self, roles: Roles) -> None:
-        """Say what is needed of a case: a pair, one of two images, or what lower doses are simulated from."""
-        ui, isPair = self._ui, len(roles.images) == 2
-        for widget in (
-            ui.targetVolumeCaption, ui.targetVolumeSelector, ui.targetPatternEdit, ui.registerCheckBox,
-            ui.deformableCheckBox,
-        ):  # fmt: skip
-            widget.visible = isPair
-        first, second = (*roles.names, "")[:2]
-        ui.inputVolumeCaption.text = f"{first}:" if roles.simulated else _("Input:")
-        ui.targetVolumeCaption.text = f"{second}:" if roles.simulated else _("Target:")
-        ui.inputVolumeSelector.toolTip = (
-            _("The full-dose image, from which lower doses are simulated.") if roles.simulated
-            else _("The image to synthesize from.")
-        )  # fmt: skip
-        ui.targetVolumeSelector.toolTip = (
-            _("The CT by which photons are attenuated, of the same patient and place.") if roles.simulated
-            else _("The image to synthesize, of the same patient and place.")
-        )  # fmt: skip
-        ui.registerCheckBox.toolTip = _("Register {second} rigidly to {first}.").format(first=first, second=second)
-        ui.addPairButton.text = _("Add pair") if roles.paired and isPair else _("Add")
-        ui.addPairButton.toolTip = (
-            _("Write what is chosen into the folder as a new case.") if roles.paired
-            else _("Write the chosen volumes into the folder as a new case. One is enough to train; validation and "
-                   "test need both.")
-        )  # fmt: skip
-        for edit in self._patternEdits():
-            edit.placeholderText = "" if roles.paired else _("none")
-
-    def _patternEdits(self) -> tuple[Any, Any]:
-        return self._ui.inputPatternEdit, self._ui.targetPatternEdit
-
-    def _showThumbnails(self) -> None:
-        if self._thumbnails is None or self.dataSet is None or self._roles is None:
-            return
-        for row, case in enumerate(self.dataSet.cases):
-            for column, role in zip((INPUT, TARGET), self._roles.names, strict=False):
-                file = case.files.get(role)
-                picture = self._thumbnails.get(file) if file is not None else None
-                cell = self._cell(row, column)
-                cell.setIcon(qt.QIcon(str(picture)) if picture else qt.QIcon())
-                cell.setText("" if picture else "–" if file is None or not file.is_file() else "…")
-                cell.setToolTip(str(file or _("no file")))
-
-    def _cell(self, row: int, column: int):
-        item = self._ui.caseTable.item(row, column)
-        if item is None:
-            item = qt.QTableWidgetItem()
-            self._ui.caseTable.setItem(row, column, item)
-        return item
-
-    def _select(self, names: list[str]) -> None:
-        table = self._ui.caseTable
-        wasBlocked = table.blockSignals(True)
-        for row in range(table.rowCount):
-            chosen = self._cell(row, CASE).text() in names
-            for column in range(table.columnCount):
-                self._cell(row, column).setSelected(chosen)
-        table.blockSignals(wasBlocked)
-
     def _say(self, text: str) -> None:
         self._ui.dataStatusLabel.text = text
+
+
+def countOfCases(count: int) -> str:
+    """Return a number of cases in words: ``1 case``, ``4 cases``."""
+    return _("1 case") if count == 1 else _("{count} cases").format(count=count)

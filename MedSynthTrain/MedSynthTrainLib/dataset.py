@@ -1,50 +1,78 @@
-"""The data set of a training: its cases, and the files that are written for those from the scene."""
+"""The data set of a training: its cases, and the files that were written for cases from the scene."""
 
+import os
 import shutil
+import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import slicer
-import vtk
 from MedSynthLib import volume_bridge as bridge
 from MedSynthLib.folders import freePlace, safeName
 from slicer.i18n import tr as _
 
+from medsynth_core.datasets.completeness import lacking_roles, what_is_missing
+from medsynth_core.datasets.identities import FILE
 from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, roles_in, shared_patients, write_manifest
+from medsynth_core.datasets.splitting import split_for_training
 from medsynth_core.errors import MedSynthError
+from medsynth_core.failures import reason_of
 from medsynth_core.io.atomic import make_folder
-from MedSynthTrainLib.roles import Role, Roles
+from medsynth_core.systems.data_needs import DataNeeds, Role
+from MedSynthTrainLib.thumbnail_files import removeUnneeded
 
 MANIFEST = "manifest.csv"
-# In folders that were made for a case: they alone are deleted with it.
+# In folders that were made for a case: only these are deleted with it.
 MARKER = ".medsynth-case"
+THUMBNAILS = "thumbnails"
 
 
 class DataSet:
-    """The cases in a folder, in the order in which they came.
+    """The cases in a folder, in the order in which they were added.
 
-    The folder keeps them in ``manifest.csv``, written after every change, and images that came from the scene in
-    ``CASE/ROLE.nii.gz``. Cases that were added from elsewhere keep their files where they are.
+    They are listed in ``manifest.csv``, which is written after every change. Images from the scene are in
+    ``CASE/ROLE.nii.gz``; the files of other cases stay where they are.
 
     Args:
         folder: made when something is written into it.
 
+    Thumbnails that the panel makes of the images are in ``thumbnails`` as long as a case needs them.
+
     Raises:
-        MedSynthError: a manifest is there that cannot be used.
+        MedSynthError: the folder cannot be read, or has a manifest that cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cases: list[Case] = []
-        if self.manifest.is_file():
+        try:
+            found = self.manifest.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as problem:  # a folder of another user, a disk that is not there
+            raise MedSynthError(
+                _("The data set in {folder} cannot be read: {reason}; choose another folder.").format(
+                    folder=folder, reason=reason_of(problem)
+                )
+            ) from problem
+        if stat.S_ISREG(found.st_mode):
             self.cases = self._read(self.manifest)
 
     @property
     def manifest(self) -> Path:
-        """The table of the cases; it is there when there are cases."""
+        """The table of the cases; it exists when there are cases."""
         return self.folder / MANIFEST
+
+    @property
+    def thumbnails(self) -> Path:
+        """The folder of the thumbnails."""
+        return self.folder / THUMBNAILS
+
+    def removeUnneededThumbnails(self) -> None:
+        """Delete the thumbnails that no case needs: they show a patient."""
+        removeUnneeded(self.thumbnails, {file for case in self.cases for file in case.files.values()})
 
     def case(self, name: str) -> Case:
         """Return a case by its name.
@@ -58,16 +86,16 @@ class DataSet:
         raise MedSynthError(_("There is no case {name} in the data set.").format(name=name))
 
     def newName(self) -> str:
-        """Return a name that no case has yet: ``case-001`` and so on. It says nothing of the patient."""
+        """Return a name that no case has yet: ``case-001`` and so on. It does not identify the patient."""
         number = len(self.cases) + 1
         while any(case.name == f"case-{number:03}" for case in self.cases):
             number += 1
         return f"case-{number:03}"
 
     def addWritten(self, manifest: Path) -> list[Case]:
-        """Add the cases of a manifest as `addManifest`; their files were written for them and are deleted with them.
+        """Add the cases of a manifest as `addManifest`, with files that are deleted when the cases are removed.
 
-        :param manifest: below the folder of the data set, as the files are; removed.
+        :param manifest: manifest in the folder of the data set, like its files; the manifest itself is deleted.
         """
         cases = self.addManifest(manifest)
         for file in {file for case in cases for file in case.files.values()}:
@@ -78,9 +106,9 @@ class DataSet:
         return cases
 
     def addManifest(self, path: str | Path) -> list[Case]:
-        """Add the cases of a manifest (CSV), with their splits where it states them; their files stay where they are.
+        """Add the cases of a manifest (CSV), with the splits that it states; their files stay where they are.
 
-        :raises MedSynthError: the manifest cannot be used, or a case of its name is here already.
+        :raises MedSynthError: the manifest cannot be used, or one of its names is taken.
         """
         cases = self._read(Path(path))
         self.checkNew([case.name for case in cases])
@@ -88,9 +116,10 @@ class DataSet:
         return cases
 
     def remove(self, names: list[str]) -> None:
-        """Forget cases, and delete the files that were written for them.
+        """Remove cases, and delete the files that were written for them.
 
-        Never the user's own files, and none of a case that a training beside this data set may still need.
+        Files that the user added are never deleted, nor are those that a training beside this data set may still need;
+        thumbnails of all of them are.
         """
         gone = [case for case in self.cases if case.name in names]
         self._replaceCases([case for case in self.cases if case.name not in names])
@@ -102,7 +131,7 @@ class DataSet:
                     _removeIfEmpty(folder.parent)
 
     def setSplit(self, names: list[str], split: str) -> None:
-        """Put cases, and with them all cases of their patients, into ``train``, ``val`` or ``test``."""
+        """Move cases, and all other cases of their patients, to ``train``, ``val`` or ``test``."""
         if split not in SPLITS:
             raise MedSynthError(_("There is no split {split}; use train, val or test.").format(split=split))
         patients = {case.patient for case in self.cases if case.name in names}
@@ -110,64 +139,40 @@ class DataSet:
 
     def divide(
         self,
-        roles: Roles,
+        roles: DataNeeds,
         shares: tuple[float, float, float] = (0.7, 0.15, 0.15),
         seed: int = 0,
         keep: bool = False,
     ) -> None:
-        """Divide the cases by patient among train, val and test; who has a case that is no pair goes into train.
+        """Divide the cases by patient among train, val and test; patients with an unpaired image go into train.
 
-        :param roles: what makes a pair.
-        :param shares: of the patients in train, val and test.
-        :param seed: of the order in which patients are drawn.
+        :param roles: what the recipe needs of a case.
+        :param shares: shares of the patients in train, val and test.
+        :param seed: random seed for the order in which patients are drawn.
         :param keep: leave patients in the split that they have.
         :raises MedSynthError: there are fewer patients than splits, or none with pairs.
         """
-        from medsynth_core.datasets.splitting import split_cases
-
-        alone = {case.patient for case in self.cases if not roles.paired and roles.lackingIn(case.files)}
-        if alone and all(case.patient in alone for case in self.cases):
-            raise MedSynthError(_("No case has both images, which validation and test need; add some that have."))
-        begun = [
-            replace(case, split="train" if case.patient in alone else case.split if keep else "") for case in self.cases
-        ]
-        self._replaceCases(split_cases(begun, shares, seed, keep=True))
+        self._replaceCases(split_for_training(self.cases, roles, shares, seed, keep=keep))
 
     def setFile(self, name: str, role: str, file: Path) -> None:
-        """Let a case have another file for a role."""
+        """Replace the file of a case for a role."""
         changed = [replace(c, files={**c.files, role: file}) if c.name == name else c for c in self.cases]
         self._replaceCases(changed)
 
     def count(self, split: str) -> int:
-        """Return the number of cases in a split; "" for those that have none."""
+        """Return the number of cases in a split, or with ``split`` "" of those without one."""
         return sum(case.split == split for case in self.cases)
 
-    def whatIsMissing(self, roles: Roles) -> str:
-        """Return in a sentence what a training still needs; "" when nothing."""
-        if not self.cases:
-            return _("Add cases to the data set first.")
-        if self.count(""):
-            return _("{cases} without a split; press Divide by patient.").format(cases=casesInWords(self.count("")))
-        for split in ("train", "val"):
-            if not self.count(split):
-                return _("No case is in the split {split}; put one into it.").format(split=split)
-        for case in self.cases:
-            lacking = roles.lackingIn(case.files)
-            if lacking and roles.paired:
-                return _("The case {name} has no '{role}'; remove it, or choose another recipe.").format(
-                    name=case.name, role=lacking[0]
-                )
-            if lacking and case.split != "train":
-                return _("The case {name} has no '{role}', which {split} needs; move it to train.").format(
-                    name=case.name, role=lacking[0], split=case.split
-                )
-        for role in roles.names:
-            if not any(role in case.files for case in self.cases if case.split == "train"):
-                return _("No case of the split train has a '{role}'; put one into it.").format(role=role)
-        return ""
+    def whatIsMissing(self, roles: DataNeeds, checkFiles: bool = True) -> str:
+        """Return in a sentence what must be done before a training can start; "" when nothing.
+
+        :param roles: what the recipe needs of a case.
+        :param checkFiles: also look whether the files are there, which takes time on a slow disk.
+        """
+        return what_is_missing(self.cases, roles, check_files=checkFiles)
 
     def folderOf(self, name: str) -> Path:
-        """Return the folder in which files for a case may be written, made if it is not there."""
+        """Return the folder for files written for a case; it is made if it does not exist."""
         case = self.case(name)
         for file in case.files.values():
             if file.parent.parent == self.folder:
@@ -175,7 +180,7 @@ class DataSet:
         return self.newFolder(name)
 
     def newFolder(self, name: str) -> Path:
-        """Make a folder for the files of a new case, which is deleted with the case, and return it.
+        """Make a folder for the files of a new case and return it; it is deleted when the case is removed.
 
         Raises:
             MedSynthError: it cannot be made.
@@ -186,10 +191,10 @@ class DataSet:
         return folder
 
     def checkNew(self, names: list[str]) -> None:
-        """Make sure that no case has one of these names yet.
+        """Check that no case has one of these names yet.
 
         Raises:
-            MedSynthError: one has.
+            MedSynthError: a case has one of them.
         """
         known = {case.name for case in self.cases}
         for name in names:
@@ -199,18 +204,23 @@ class DataSet:
                 )
 
     def _isTrainedWith(self, folder: Path) -> bool:
-        """Return whether a manifest of a run beside this data set names a file in a folder."""
-        place = str(folder.absolute())
-        return any(place in table.read_text(encoding="utf-8") for table in self.folder.parent.glob("*/*.csv"))
+        """Return whether a manifest of a run beside this data set lists a file in a folder."""
+        place = str(folder.absolute()).encode("utf-8", "surrogateescape")
+        try:
+            return any(
+                place in table.read_bytes() for table in self.folder.parent.glob("*/*.csv") if os.path.isfile(table)
+            )
+        except OSError:  # a table that may not be read may list it
+            return True
 
     def _read(self, path: Path) -> list[Case]:
         return read_manifest(path, roles_in(path), check_files=False, unsplit=True)
 
     def _replaceCases(self, cases: list[Case]) -> None:
-        """Write the manifest, then take the cases: what the panel shows is what the disk has."""
+        """Write the manifest, then keep the cases: the panel never shows what is not on the disk."""
         for patient, splits in shared_patients(cases).items():
             raise MedSynthError(
-                _("The patient {patient} would be in the splits {splits}; put all cases of a patient into one.").format(
+                _("The patient {patient} would be in the splits {splits}; move all cases of a patient to one.").format(
                     patient=patient, splits=" and ".join(splits)
                 )
             )
@@ -221,65 +231,66 @@ class DataSet:
         except OSError as problem:
             raise MedSynthError(
                 _("The data set cannot be written to {folder}: {reason}; choose another folder.").format(
-                    folder=self.folder, reason=problem.strerror
+                    folder=self.folder, reason=reason_of(problem)
                 ),
                 kind="output",
             ) from problem
         if cases:
             write_manifest(cases, self.manifest)
         self.cases = cases
+        self.removeUnneededThumbnails()
 
 
 def _removeIfEmpty(folder: Path) -> None:
+    """Remove a folder in which nothing is left, except perhaps the table of patients and their numbers."""
     with suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [FILE]:
+            (folder / FILE).unlink()
         folder.rmdir()
 
 
-def casesInWords(count: int) -> str:
-    """Return a number of cases in words: ``1 case``, ``4 cases``."""
-    return _("1 case") if count == 1 else _("{count} cases").format(count=count)
-
-
-def worldVolumes(nodes: tuple[Any, ...], roles: Roles) -> dict[str, Any]:
-    """Return the volumes of nodes by their roles, as `worldVolume` does.
+def worldVolumes(nodes: Mapping[str, Any], needs: DataNeeds) -> dict[str, Any]:
+    """Return the volumes of nodes by the names of their roles, as `worldVolume` does.
 
     Args:
-        nodes: scalar volumes, in the order of the roles; one may be None if the roles are unpaired.
-        roles: what they shall be.
+        nodes: scalar volumes by role; one that is optional, or any if the images are unpaired, may be None or left out.
+        needs: data requirements of the recipe.
 
     Raises:
-        MedSynthError: a volume is missing, or cannot be used.
+        MedSynthError: a volume is missing, cannot be used, or is for a role that the recipe does not have.
     """
-    pairs = [(node, role) for node, role in zip(nodes, roles.images, strict=True) if roles.paired or node is not None]
-    chosen = [node for node in nodes if node is not None]
-    if len(chosen) == 2 and chosen[0] is chosen[1]:
+    given = {role: node for role, node in nodes.items() if node is not None}
+    unknown = sorted(given.keys() - set(needs.names))
+    if unknown:
+        raise MedSynthError(
+            _("The recipe does not use '{role}'; it uses {roles}.").format(
+                role=unknown[0], roles=", ".join(needs.names)
+            )
+        )
+    if len({node.GetID() for node in given.values()}) < len(given):
         raise MedSynthError(_("The same volume is chosen twice; choose another one."))
-    if not pairs:
+    missing = [name for name in lacking_roles(given, needs) if needs.paired]
+    if missing:
+        raise MedSynthError(_("Choose a volume for '{role}'.").format(role=missing[0]))
+    if not given:
         raise MedSynthError(_("Choose a volume as input or as target."))
-    return {role.name: worldVolume(node, role) for node, role in pairs}
+    return {role.name: worldVolume(given[role.name], role) for role in needs.roles if role.name in given}
 
 
 def worldVolume(node, role: Role):
-    """Return a node's volume where the scene shows it, in modality and unit what its role asks for.
+    """Return a node's volume in world coordinates, with the modality and unit of its role.
 
     Raises:
-        MedSynthError: the node is no scalar volume, says that it is something else, or is bent by its transform.
+        MedSynthError: the node is not a scalar volume, has another modality or unit, or has a nonlinear transform.
     """
     volume = bridge.coreVolume(node)
     for found, wanted in ((volume.modality, role.modality), (volume.unit, role.unit)):
         if found and wanted and found != wanted:
             raise MedSynthError(
-                _("The volume {name} is {found}, but '{role}' of the recipe is {wanted}; choose another.").format(
+                _("The volume {name} is {found}, but the recipe's '{role}' is {wanted}; choose another.").format(
                     name=node.GetName(), found=found, role=role.name, wanted=wanted
                 )
             )
-    parent = node.GetParentTransformNode()
-    if parent is not None:
-        if not parent.IsTransformToWorldLinear():
-            raise MedSynthError(
-                _("The volume {name} is bent by its transform; harden the transform first.").format(name=node.GetName())
-            )
-        toWorld = vtk.vtkMatrix4x4()
-        parent.GetMatrixTransformToWorld(toWorld)
-        volume = volume.replace(ijk_to_ras=slicer.util.arrayFromVTKMatrix(toWorld) @ volume.ijk_to_ras)
+    if node.GetParentTransformNode() is not None:
+        volume = volume.replace(ijk_to_ras=bridge.toWorld(node) @ volume.ijk_to_ras)
     return volume.replace(modality=volume.modality or role.modality, unit=volume.unit or role.unit)

@@ -1,9 +1,8 @@
-"""Long work on a data set, in worker processes: cases from the scene and from files, checking, registering."""
+"""Long work on a data set, in worker processes: adding cases from the scene and from files, checking, registration."""
 
 import json
-import os
-import tempfile
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,63 +10,69 @@ from MedSynthLib.folders import freePlace
 from MedSynthLib.job import VolumeJob, WorkerJob, handed, removedOnFailure
 from slicer.i18n import tr as _
 
+from medsynth_core.datasets.completeness import lacking_roles
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import make_folder
+from medsynth_core.systems.data_needs import DataNeeds, Role
 from MedSynthTrainLib.dataset import DataSet, worldVolumes
-from MedSynthTrainLib.roles import Role, Roles
 
 Finished = Callable[[Any, Exception | None], None]
 
 
-def checkCases(dataSet: DataSet, roles: Roles, onFinished: Finished, **callbacks: Any) -> WorkerJob:
+def checkCases(dataSet: DataSet, needs: DataNeeds, onFinished: Finished, **callbacks: Any) -> WorkerJob:
     """Check all cases; ``onFinished(checks, error)`` gets a dictionary for each case, or the error.
 
     See ``medsynth_core.datasets.checks.CaseCheck`` for its keys.
+
+    Raises:
+        MedSynthError: there are no cases, or no case has an image of one of the roles; nothing is started.
     """
     if not dataSet.cases:
         raise MedSynthError(_("Add cases to the data set first."))
-    lacking = {role for role in roles.names if not any(role in case.files for case in dataSet.cases)}
+    lacking = lacking_roles({role for case in dataSet.cases for role in case.files}, needs)
     if lacking:
         raise MedSynthError(
-            _("No case has files for '{role}', which the recipe asks for; choose another recipe or add cases.").format(
-                role=sorted(lacking)[0]
+            _("No case has files for '{role}', which the recipe needs; choose another recipe or add cases.").format(
+                role=lacking[0]
             )
         )
     request = {
-        "job": "check_cases", "data": str(dataSet.manifest), "roles": roles.forWorker(), "paired": roles.paired,
+        "job": "check_cases", "data": str(dataSet.manifest), "paired": needs.paired, "optional": list(needs.optional),
+        "simulated": needs.simulated, "sides": [list(side) for side in needs.sides],
+        "roles": {role.name: {"modality": role.modality, "unit": role.unit} for role in needs.roles},
     }  # fmt: skip
     return WorkerJob(request, onFinished, resultOf=lambda done: done["cases"], **callbacks)
 
 
 def addVolumes(
     dataSet: DataSet,
-    volumes: tuple[Any, ...],
-    roles: Roles,
+    volumes: Mapping[str, Any],
+    needs: DataNeeds,
     name: str,
     patient: str,
     onFinished: Finished,
     **callbacks: Any,
 ) -> WorkerJob:
-    """Write volume nodes as a case, each where the scene shows it; ``onFinished(cases, error)`` gets the new case.
+    """Write volume nodes as a case, in world coordinates; ``onFinished(cases, error)`` gets a list with the new case.
 
-    The nodes are read at once; what becomes of them afterwards does not reach the case.
+    The nodes are read at once; later changes of the scene do not affect the case.
 
     Args:
         dataSet: gets the case, which has no split yet. Nothing of it stays when the job fails or is cancelled.
-        volumes: scalar volumes in the order of the roles; one may be None if the roles are unpaired.
-        roles: what they shall be.
-        name: of the case; one that says nothing of the patient if empty.
-        patient: whose case it is, for a patient with several.
+        volumes: scalar volumes by role; one that is optional, or any if images are unpaired, may be None.
+        needs: data requirements of the recipe.
+        name: name of the case; ``case-001`` and so on if empty, which does not identify the patient.
+        patient: identifies the patient of several cases; the name of the case if empty.
         onFinished: see above.
         callbacks: ``onProgress`` and ``onLog``, as for `WorkerJob`.
 
     Raises:
-        MedSynthError: a node that cannot be used or is not what its role asks for, a name that is taken, or a folder
-            that cannot be written to. Nothing has been started then.
+        MedSynthError: a node cannot be used or has another modality or unit than its role, the name is taken, or the
+            folder cannot be written to. Nothing has been started then.
     """
     name = name.strip() or dataSet.newName()
     dataSet.checkNew([name])
-    taken = worldVolumes(volumes, roles)
+    taken = worldVolumes(volumes, needs)
     folder = dataSet.newFolder(name)
 
     def request(exchanged: Path) -> dict[str, Any]:
@@ -99,15 +104,16 @@ def buildPairs(
         kind: ``folders`` or ``dicom``.
         patterns: role → pattern of file names, or DICOM modality.
         paired: whether every folder must have an image of each role.
-        dataSet: gets the cases. Images that have to be converted are written below its folder.
+        dataSet: gets the cases. Images that are converted from DICOM are written below its folder.
         onFinished: see above.
         callbacks: ``onProgress`` and ``onLog``, as for `WorkerJob`.
     """
+    known = sorted(dataSet.folder.glob("imported*"))  # patients from DICOM keep their numbers
     folder = freePlace(dataSet.folder, "imported")
     make_folder(folder)
     request = {
         "job": "build_pairs", "root": str(root), "kind": kind, "roles": patterns, "paired": paired,
-        "output": str(folder / "manifest.csv"),
+        "output": str(folder / "manifest.csv"), "known": [str(earlier) for earlier in known],
     }  # fmt: skip
     with removedOnFailure(folder):
         return WorkerJob(
@@ -119,45 +125,43 @@ def buildPairs(
         )
 
 
-class RegisterJob(WorkerJob):
-    """Registers the second image of a case to the first, and lets the case have the registered image.
+class RegisterJob(VolumeJob):
+    """Registers an image of a case to its first image, and replaces it in the data set by the registered image.
 
-    The image, its rigid motion and the quality are kept as ``SECOND-on-FIRST.nii.gz`` and ``.json`` in the case's
-    folder; the image that was there before stays.
+    The registered image is written as ``MOVING-on-FIRST.nii.gz``, its rigid transform and the quality as
+    ``MOVING-on-FIRST.registration.json`` in the case's folder; the file of the original image is kept.
 
     Args:
-        dataSet: changed at the end.
-        name: of the case.
-        roles: which image is registered to which.
+        dataSet: changed when the registration has succeeded.
+        name: name of the case.
+        roles: roles of the image that keeps its position and of the image that is registered to it.
         onFinished: called once as ``onFinished(quality, error)``; the quality has ``before``, ``after`` and ``note``.
-        deformable: whether the second image may also bend.
+        deformable: also deform the moving image by a B-spline.
         callbacks: ``onProgress`` and ``onLog``, as for `WorkerJob`.
 
     Raises:
-        MedSynthError: there is no second image, or a file is missing. Nothing has been started then.
-        OSError: no process can be started, or the folder not be written to.
+        MedSynthError: there is no such image, a file is missing, or no process can be started.
     """
 
     def __init__(
         self,
         dataSet: DataSet,
         name: str,
-        roles: Roles,
+        roles: tuple[Role, Role],
         onFinished: Finished,
         deformable: bool = False,
         **callbacks: Any,
     ) -> None:
-        if len(roles.images) < 2:
-            raise MedSynthError(_("The cases of this recipe have one image each, so there is nothing to register."))
         self._dataSet, self._name, self._roles = dataSet, name, roles
-        fixed, moving = (self._image(role) for role in roles.images)
-        folder = Path(tempfile.mkdtemp(prefix=".registering-", dir=dataSet.folder))
-        request = {
-            "job": "register", "fixed": fixed, "moving": moving, "output": str(folder / "moved.nii.gz"),
-            "deformable": deformable,
-        }  # fmt: skip
-        with removedOnFailure(folder):
-            super().__init__(request, onFinished, resultOf=self._keep, made=folder, **callbacks)
+        fixed, moving = (self._image(role) for role in roles)
+
+        def request(folder: Path) -> dict[str, Any]:
+            return {
+                "job": "register", "fixed": fixed, "moving": moving, "output": str(folder / "moved.nii.gz"),
+                "deformable": deformable,
+            }  # fmt: skip
+
+        super().__init__(request, onFinished, resultOf=self._keep, **callbacks)
 
     def _image(self, role: Role) -> dict[str, str]:
         file = self._dataSet.case(self._name).files.get(role.name)
@@ -168,10 +172,10 @@ class RegisterJob(WorkerJob):
     def _keep(self, done: dict[str, Any]) -> dict[str, Any]:
         from medsynth_core.io.atomic import atomic_write
 
-        first, second = self._roles.names
-        made, place = Path(done["output"]), self._dataSet.folderOf(self._name) / f"{second}-on-{first}.nii.gz"
-        os.replace(made, place)
-        made.parent.rmdir()
+        first, second = (role.name for role in self._roles)
+        place = self._dataSet.folderOf(self._name) / f"{second}-on-{first}.nii.gz"
+        with atomic_write(place) as temporary:
+            shutil.copyfile(done["output"], temporary)
         record = {"lps_matrix": done["lps_matrix"], "quality": done["quality"]}
         with atomic_write(place.with_name(place.name.removesuffix(".nii.gz") + ".registration.json")) as temporary:
             temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,19 +1,23 @@
-"""The section Publish: how good the model is on the test cases, its card, and where it goes."""
+"""The section Publish: test scores, model card, package, library and export."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import qt
 import slicer
+from MedSynthLib.connections import Connections
 from MedSynthLib.job import State, WorkerJob
-from MedSynthLib.wording import sentenceOf, told
+from MedSynthLib.messages import asItIs, sentenceOf, told
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
-from MedSynthTrainLib import about, publishing
-from MedSynthTrainLib.metrics import TITLES
-from MedSynthTrainLib.recipe_text import parsedRecipe
+from medsynth_core.metrics.conditions import validated
+from medsynth_core.metrics.registry import cell
+from MedSynthTrainLib import card_form, publishing
+from MedSynthTrainLib.publishing import TITLES
+from MedSynthTrainLib.recipe_text import readRecipe
 from MedSynthTrainLib.run import TrainingRun
 
 STEPS = 1000
@@ -22,19 +26,19 @@ ROW_HEIGHT, MOST_ROWS = 26, 6
 
 
 class PublishSection:
-    """Shows the report and the card of a run, and publishes it.
+    """Shows the test scores and the card of a run, and publishes it.
 
     Args:
         ui: the panel's widgets.
-        device: returns where to compute.
-        onLog: called with sentences to keep.
+        device: returns the chosen device.
+        onLog: called with lines for the log.
     """
 
     def __init__(self, ui, device: Callable[[], str], onLog: Callable[[str], None]) -> None:
         self._ui, self._device, self._onLog = ui, device, onLog
         self._run: TrainingRun | None = None
         self._job: WorkerJob | None = None
-        self._closed = False
+        self._closed, self._connections = False, Connections()
         self._fields = {
             "title": ui.titleEdit,
             "description": ui.descriptionEdit,
@@ -48,6 +52,8 @@ class PublishSection:
         table = ui.scoresTable
         table.setColumnCount(1 + len(TITLES))
         table.setHorizontalHeaderLabels([_("Test case"), *TITLES.values()])
+        for column, name in enumerate(TITLES, start=1):
+            table.horizontalHeaderItem(column).setToolTip(asItIs(validated("", None).head(name)))
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
@@ -55,10 +61,10 @@ class PublishSection:
         for button, slot in (
             (ui.publishButton, self.publish), (ui.libraryButton, self.addToLibrary), (ui.exportButton, self.export),
         ):  # fmt: skip
-            button.connect("clicked(bool)", told(slot, self._onProblem))
+            self._connections.connect(button, "clicked(bool)", told(slot, self._onProblem))
 
     def show(self, run: TrainingRun | None) -> None:
-        """Show the report and the card of another run, or of the same one after its state has changed."""
+        """Show the test scores and the card of another run, or of the same one after its state has changed."""
         another = run is not self._run
         self._run = run
         if not self.running:
@@ -70,60 +76,65 @@ class PublishSection:
         self.refresh()
 
     def close(self) -> None:
-        """End what still runs."""
+        """Abort what still runs, and disconnect the widgets."""
         self._closed = True
-        if self.running:
+        self._connections.close()
+        if self._job is not None:
             self._job.abort()
 
     @property
     def running(self) -> bool:
-        """Whether a job is under way."""
+        """Whether a job is running."""
         return self._job is not None and self._job.state is not State.FINISHED
 
     def wait(self) -> None:
-        """Return when no job runs any more."""
+        """Return when the job has finished."""
         if self._job is not None:
             self._job.wait()
 
     def refresh(self) -> None:
-        """Enable what can be done now."""
+        """Enable the buttons whose actions are possible now."""
         ui, run = self._ui, self._run
         free = run is not None and not self.running
         package = run.package if run is not None else None
         ui.publishButton.enabled = self.running or (free and run.canPublish)
-        ui.publishButton.text = _("Cancel") if self.running else _("Judge and write package")
+        ui.publishButton.text = _("Cancel") if self.running else _("Evaluate and write package")
         ui.libraryButton.enabled = ui.exportButton.enabled = free and package is not None and not run.alive
         ui.publishProgressBar.visible = self.running
         for field in self._fields.values():
             field.enabled = run is not None
         if run is None:
-            self._say(_("Choose a training under Run that is stopped or finished."))
+            self._say(_("Choose a stopped or finished training under Run."))
         elif run.alive:
-            self._say(_("The training still runs; its best epoch can be published when it has stopped."))
+            self._say(_("The training is still running; its best epoch can be published when it has stopped."))
 
     def card(self) -> dict[str, Any]:
-        """Return the card as the form says it."""
-        return about.fromTexts({name: _text(field) for name, field in self._fields.items()})
+        """Return the text of the card in the form."""
+        return card_form.fromTexts({name: _text(field) for name, field in self._fields.items()})
 
     def publish(self) -> None:
-        """Judge the run on the test cases and write its package, or cancel that."""
+        """Evaluate the run on the test cases and write its package, or cancel that."""
         if self.running:
             self._job.cancel()
             return
         lacking = [name for name, value in self.card().items() if not value and name != "references"]
         if lacking:
             raise MedSynthError(
-                _("The card says nothing under '{field}'; fill it in.").format(field=lacking[0].replace("_", " "))
+                _("The field '{field}' of the card is empty; fill it in.").format(field=lacking[0].replace("_", " "))
             )
+        run, card = self._run, self.card()
         self._start(
-            lambda **calls: publishing.publish(self._run, self.card(), self._device(), self._onPublished, **calls),
-            _("Judging the best epoch on the test cases…"),
+            lambda finish, **calls: publishing.publish(run, card, self._device(), finish, **calls),
+            self._onPublished,
+            _("Evaluating the best epoch on the test cases…"),
         )
 
     def addToLibrary(self) -> None:
-        """Put the package into the user's library, where the module MedSynth offers it."""
+        """Copy the package to the user's library, where the module MedSynth offers it."""
+        package = self._package()
         self._start(
-            lambda **calls: publishing.addToLibrary(self._package(), self._onAdded, **calls),
+            lambda finish, **calls: publishing.addToLibrary(package, finish, **calls),
+            self._onAdded,
             _("Checking the package and copying it…"),
         )
 
@@ -146,42 +157,50 @@ class PublishSection:
     def _package(self) -> Path:
         package = self._run.package if self._run is not None else None
         if package is None:
-            raise MedSynthError(_("The training has no package yet; press Judge and write package first."))
+            raise MedSynthError(_("The training has no package yet; press Evaluate and write package first."))
         return package
 
-    def _start(self, make: Callable[..., WorkerJob], message: str) -> None:
+    def _start(
+        self, make: Callable[..., WorkerJob], onDone: Callable[[TrainingRun, dict[str, Any]], str], message: str
+    ) -> None:
+        """Start a job for the run that is shown; another one may be shown when it ends.
+
+        Args:
+            make: returns the job; called with what to call at its end, ``onProgress`` and ``onLog``.
+            onDone: called with the run and what the job has done; returns a sentence.
+            message: shown until the first progress.
+        """
+        run = self._run
+
+        def finish(done: dict[str, Any] | None, error: Exception | None) -> None:
+            if not self._closed:
+                self._end(run, onDone(run, done) if done is not None else sentenceOf(error))
+
+        def progress(fraction: float, text: str) -> None:
+            if not self._closed:
+                self._ui.publishProgressBar.value = round(STEPS * fraction)
+                self._say(text if run is self._run else f"{run.folder.name}: {text}")
+
         self._ui.publishProgressBar.value = 0
-        self._job = make(onProgress=self._onProgress, onLog=self._onLog)
+        self._job = make(finish, onProgress=progress, onLog=self._onLog)
         self._say(message)
         self.refresh()
 
-    def _onProgress(self, fraction: float, message: str) -> None:
-        self._ui.publishProgressBar.value = round(STEPS * fraction)
-        self._say(message)
+    def _onPublished(self, run: TrainingRun, done: dict[str, Any]) -> str:
+        run.poll()
+        if run is self._run:
+            self._fillScores(done["cases"])
+            self._showFigure(Path(done["figure"]) if done.get("figure") else None)
+        return _("The package is in {package}.").format(package=done["package"])
 
-    def _onPublished(self, done: dict[str, Any] | None, error: Exception | None) -> None:
-        if self._closed:
-            return
-        if done is None:
-            self._end(sentenceOf(error))
-            return
-        self._run.poll()
-        self._fillScores(done["cases"])
-        self._showFigure(Path(done["figure"]) if done.get("figure") else None)
-        self._end(_("The package is in {package}.").format(package=done["package"]))
+    def _onAdded(self, _run: TrainingRun, done: dict[str, Any]) -> str:
+        return _("The model {name} is in the library; choose it in the module MedSynth.").format(name=done["name"])
 
-    def _onAdded(self, done: dict[str, Any] | None, error: Exception | None) -> None:
-        if self._closed:
-            return
-        self._end(
-            _("The model {name} is in the library; the module MedSynth offers it.").format(name=done["name"])
-            if done is not None
-            else sentenceOf(error)
-        )
-
-    def _end(self, message: str) -> None:
-        self._say(message)
-        self._onLog(message)
+    def _end(self, run: TrainingRun, message: str) -> None:
+        """Show how a job for a run has ended; beside another run it is only logged, with the name of its own."""
+        isShown = run is self._run
+        self._say(message if isShown else "")
+        self._onLog(message if isShown else f"{run.folder.name}: {message}")
         self.refresh()
 
     def _fillCard(self) -> None:
@@ -189,7 +208,7 @@ class PublishSection:
         if self._run is not None:
             try:
                 texts = self._storedCard()
-            except (OSError, MedSynthError, ImportError) as problem:
+            except (MedSynthError, ImportError) as problem:
                 self._say(_("The card of this training cannot be read: {reason}").format(reason=problem))
         for name, field in self._fields.items():
             if isinstance(field, qt.QLineEdit):
@@ -199,10 +218,10 @@ class PublishSection:
                 field.plainText = texts[name]
 
     def _storedCard(self) -> dict[str, str]:
-        """Return the card of the run's package; before there is one, that of its recipe."""
+        """Return the card of the run's package, or of its recipe if there is no package yet."""
         if self._run.package is not None:
-            return about.textsOfPackage(self._run.package)
-        return about.textsOf(parsedRecipe(self._run.recipeFile.read_text(encoding="utf-8")).about)
+            return card_form.textsOfPackage(self._run.package)
+        return card_form.textsOf(readRecipe(self._run.recipeFile).about)
 
     def _storedScores(self) -> list[dict[str, Any]]:
         table = self._run.testScores if self._run is not None else None
@@ -219,21 +238,21 @@ class PublishSection:
         )
         table.setRowCount(len(lines))
         for row, line in enumerate(lines):
-            cells = [line["case"], *(f"{line[name]:.3f}" if line.get(name) is not None else "–" for name in TITLES)]
+            cells = [line["case"], *(cell(name, line.get(name)) for name in TITLES)]
             for column, text in enumerate(cells):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
-        # One more for the header, which is no higher than a row.
+        # One more for the header, which is not higher than a row.
         table.setFixedHeight((min(len(lines), MOST_ROWS) + 1) * ROW_HEIGHT)
         table.visible = bool(rows)
         self._ui.reportLabel.text = (
-            _("Best epoch by validation, judged on cases that training never saw:")
+            _("Best epoch by validation, evaluated on the test cases:")
             if rows
-            else _("Not judged on test cases yet.")
+            else _("Not evaluated on test cases yet.")
         )
 
     def _showFigure(self, file: Path | None) -> None:
         label = self._ui.figureLabel
-        picture = qt.QPixmap(str(file)) if file is not None and file.is_file() else qt.QPixmap()
+        picture = qt.QPixmap(str(file)) if file is not None and os.path.isfile(file) else qt.QPixmap()
         label.visible = not picture.isNull()
         if not picture.isNull():
             label.setPixmap(picture.scaledToWidth(FIGURE_WIDTH, qt.Qt.SmoothTransformation))

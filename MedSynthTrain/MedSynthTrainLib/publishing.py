@@ -1,6 +1,5 @@
-"""From a training to a model that others can run: judging it, its package, the library, and a file to give away."""
+"""From a training to a model that others can run: test scores, package, library and zip file."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
@@ -10,8 +9,19 @@ from MedSynthLib.job import WorkerJob
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
-from MedSynthTrainLib.metrics import TITLES
+from medsynth_core.io.table import read_rows
+from medsynth_core.metrics.earlier_names import todays_scores
+from medsynth_core.metrics.registry import METRICS
 from MedSynthTrainLib.run import TrainingRun
+
+
+def _title(name: str) -> str:
+    unit = METRICS[name].unit_text()
+    return f"{METRICS[name].title} ({unit})" if unit else METRICS[name].title
+
+
+# The metrics shown for validation and test cases, with their titles.
+TITLES = {name: _title(name) for name in ("mae", "psnr", "ssim_2d_wang11", "nrmse_minmax")}
 
 Finished = Callable[[dict[str, Any] | None, Exception | None], None]
 
@@ -19,12 +29,12 @@ Finished = Callable[[dict[str, Any] | None, Exception | None], None]
 def publish(
     run: TrainingRun, about: dict[str, Any] | None, device: str, onFinished: Finished, **callbacks: Any
 ) -> WorkerJob:
-    """Judge the best weights of a run on the test split and write its package anew.
+    """Evaluate the best weights of a run on the test cases and write its package again.
 
     Args:
         run: stopped or finished, with a validated epoch.
-        about: what the card says in words; None keeps what the recipe says.
-        device: where to compute.
+        about: text of the model card; None keeps that of the recipe.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         onFinished: called once as ``onFinished(done, error)``; ``done`` has ``package``, ``cases`` and ``figure``.
         callbacks: ``onProgress`` and ``onLog``, as for `WorkerJob`.
 
@@ -33,7 +43,7 @@ def publish(
     """
     run.poll()
     if run.alive:
-        raise MedSynthError(_("The training still runs; stop it, or wait for its end, before publishing."))
+        raise MedSynthError(_("The training is still running; publish it after it has stopped or finished."))
     if not run.canPublish:
         raise MedSynthError(_("The training has no validated epoch yet; let it run for at least one."))
     request = {"job": "publish", "run": str(run.folder), "data": None, "about": about, "device": device}
@@ -41,7 +51,13 @@ def publish(
 
 
 def addToLibrary(package: Path, onFinished: Finished, **callbacks: Any) -> WorkerJob:
-    """Copy a package into the user's library after checking it; ``done`` has the ``name`` of the model."""
+    """Check a package and copy it into the user's library.
+
+    Args:
+        package: folder of the package.
+        onFinished: called once as ``onFinished(done, error)``; ``done`` has the ``name`` of the model.
+        callbacks: ``onProgress`` and ``onLog``, as for `WorkerJob`.
+    """
     return WorkerJob({"job": "import_model", "package": str(package)}, onFinished, **callbacks)
 
 
@@ -49,7 +65,7 @@ def exportPackage(package: Path, path: Path) -> Path:
     """Write a package as a zip file that others can import, and return its path.
 
     Raises:
-        MedSynthError: the package is not whole, or the file cannot be written.
+        MedSynthError: the package is not complete, or the file cannot be written.
     """
     from medsynth_core.models.library import export_model
 
@@ -60,14 +76,13 @@ def readScores(table: Path) -> list[dict[str, Any]]:
     """Return the rows of a package's table of test cases: ``case`` and the metrics as numbers.
 
     Raises:
-        MedSynthError: it cannot be read.
+        MedSynthError: the table cannot be read.
     """
     try:
-        with table.open(newline="", encoding="utf-8") as file:
-            return [
-                {"case": row["case"], **{name: float(row[name]) for name in TITLES if row.get(name)}}
-                for row in csv.DictReader(file)
-            ]
+        return [
+            {"case": row["case"], **{name: float(row[name]) for name in TITLES if row.get(name)}}
+            for row in map(todays_scores, read_rows(table))
+        ]
     except (OSError, ValueError, KeyError) as problem:
         raise MedSynthError(_("{table} cannot be read: {reason}.").format(table=table, reason=problem)) from problem
 

@@ -1,4 +1,4 @@
-"""The section Recipe: a preset, the few numbers that matter, and the whole as YAML."""
+"""The section Recipe: a preset, fields for the most important numbers, and the whole recipe as YAML."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,26 +6,31 @@ from typing import Any
 
 import qt
 import slicer
+from MedSynthLib.connections import Connections, Timer
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
 from MedSynthTrainLib import recipe_text, settings
 
 FIRST_PRESET = "ct-to-pet"
-# This long after the last key press, what was typed is read.
+# The text is read this long after the last key press.
 EDIT_PAUSE_MS = 300
 
 
 class RecipeSection:
-    """Keeps the recipe: a text that the number fields change in place, and that is checked after every edit.
+    """Keeps the recipe as a text that the fields change in place, and that is checked after every edit.
+
+    Attributes:
+        recipe: a ``medsynth_core.recipes.recipe.Recipe``; None while the text is not valid.
+        problem: why the text is not valid, in a sentence; "" if it is.
 
     Args:
         ui: the panel's widgets.
-        onChanged: called when the recipe has changed, for the better or the worse.
+        onChanged: called when the recipe has been checked again, whether it is valid or not.
     """
 
     def __init__(self, ui, onChanged: Callable[[], None]) -> None:
-        self._ui, self._onChanged = ui, onChanged
+        self._ui, self._onChanged, self._connections = ui, onChanged, Connections()
         self._updating = False
         self._presets: dict[str, int] = {}
         self.recipe: Any = None
@@ -36,24 +41,23 @@ class RecipeSection:
             (ui.learningRateSpinBox, "double", ("optimiser", "learning_rate")),
             (ui.cropSpinBox, "int", ("augmentation", "crop")),
         )
+        self._pause = Timer(self._takeEdited, EDIT_PAUSE_MS, once=True)
         for box, kind, keys in self._numbers:
-            box.connect(f"valueChanged({kind})", self._taker(keys))
-        ui.nameEdit.connect("editingFinished()", self._takeName)
-        ui.presetComboBox.connect("activated(int)", self._takePreset)
-        ui.recipeFileButton.connect("clicked(bool)", self._askForFile)
-        self._pause = qt.QTimer()
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(EDIT_PAUSE_MS)
-        self._pause.connect("timeout()", self.check)
-        ui.yamlTextEdit.connect("textChanged()", self._onEdited)
+            self._connections.connect(box, f"valueChanged({kind})", self._taker(keys))
+        for widget, signal, slot in (
+            (ui.nameEdit, "editingFinished()", self._takeName), (ui.presetComboBox, "activated(int)", self._takePreset),
+            (ui.recipeFileButton, "clicked(bool)", self._askForFile),
+            (ui.yamlTextEdit, "textChanged()", self._onEdited),
+        ):  # fmt: skip
+            self._connections.connect(widget, signal, slot)
 
     @property
     def text(self) -> str:
-        """The recipe as YAML, right or wrong."""
+        """The recipe as YAML, valid or not."""
         return self._ui.yamlTextEdit.plainText
 
     def open(self) -> None:
-        """List the presets; go on with the recipe of the last time, or the first preset."""
+        """List the presets; show the recipe of the last session, or else the first preset."""
         box = self._ui.presetComboBox
         wasBlocked = box.blockSignals(True)
         box.clear()
@@ -64,21 +68,34 @@ class RecipeSection:
         box.blockSignals(wasBlocked)
         draft = slicer.util.settingsValue(settings.RECIPE, "")
         if draft:
-            self.setText(draft)
+            self._show(draft)
         elif box.count > 1:
             first = max(1, box.findText(FIRST_PRESET))
-            self._takePreset(first)
+            self._show(Path(box.itemData(first)).read_text(encoding="utf-8"))
 
     def close(self) -> None:
-        """Check no more."""
-        self._pause.stop()
+        """Stop checking the text, and disconnect the widgets."""
+        self._pause.close()
+        self._connections.close()
 
     def setText(self, text: str) -> None:
-        """Replace the recipe, as if the text had been typed, and check it at once."""
+        """Replace the text of the recipe as an edit of the user's: it is checked at once, and kept in the settings."""
+        self._show(text)
+        self._store()
+
+    def _show(self, text: str) -> None:
         self._updating = True
         self._ui.yamlTextEdit.plainText = text
         self._updating = False
         self.check()
+
+    def _store(self) -> None:
+        # Only after an edit: what the user has removed from the settings stays removed.
+        qt.QSettings().setValue(settings.RECIPE, self.text)
+
+    def _takeEdited(self) -> None:
+        self.check()
+        self._store()
 
     def openFile(self, path: Path) -> None:
         """Replace the recipe by that in a file.
@@ -94,15 +111,14 @@ class RecipeSection:
         self.setText(text)
 
     def check(self) -> None:
-        """Read the text: take the recipe, or say at the field what is wrong."""
+        """Check the text, and show what is wrong with it."""
         self._pause.stop()
-        qt.QSettings().setValue(settings.RECIPE, self.text)
         try:
             self.recipe, self.problem = recipe_text.parsedRecipe(self.text), ""
         except MedSynthError as problem:
             self.recipe, self.problem = None, problem.message
         self._ui.recipeLabel.text = ("✗ " + self.problem) if self.problem else self._summary()
-        # A preset that was changed is no longer that preset.
+        # The name of a preset is shown only while the text is exactly that preset.
         self._ui.presetComboBox.setCurrentIndex(self._presets.get(self.text, 0))
         self._showNumbers()
         self._onChanged()
@@ -110,11 +126,14 @@ class RecipeSection:
     def _summary(self) -> str:
         recipe = self.recipe
         return _("✓ {input} → {target} with {network} ({system}).").format(
-            input=recipe.input_role, target=recipe.target_role, network=recipe.network.name, system=recipe.system
+            input=", ".join(recipe.contract.inputs) or _("noise"),
+            target=", ".join(recipe.contract.outputs),
+            network=recipe.network.name,
+            system=recipe.system,
         )
 
     def _showNumbers(self) -> None:
-        """Show in the fields what the text says; a field whose value the text does not say cannot be used."""
+        """Show the values of the text in the fields; fields whose value cannot be read are disabled."""
         self._updating = True
         for box, kind, keys in self._numbers:
             value = _attribute(self.recipe, keys) if self.recipe else self._stated(keys)
@@ -129,11 +148,11 @@ class RecipeSection:
     def _stated(self, keys: tuple[str, ...]) -> Any:
         try:
             return recipe_text.valueIn(self.text, *keys)
-        except ImportError:  # no YAML before the installation
+        except ImportError:  # PyYAML is not installed yet
             return None
 
     def _taker(self, keys: tuple[str, ...]) -> Callable[[float], None]:
-        """Return a slot that writes the value of one field into the text, and leaves all others as they are."""
+        """Return a slot that writes the value of one field into the text, and changes nothing else."""
 
         def take(value: float) -> None:
             if not self._updating:

@@ -1,6 +1,6 @@
-"""A recipe as the text that a user edits: single values changed in place, and what is wrong with it said in a sentence.
+"""A recipe as the text that a user edits: single values are changed in place, and errors are reported with their line.
 
-The text stays as it is written, comments included; only the characters of a value are replaced.
+The text is kept as it is written, comments included; only the characters of a value are replaced.
 """
 
 import json
@@ -15,36 +15,49 @@ from medsynth_core.errors import MedSynthError
 
 
 def presets() -> dict[str, Path]:
-    """Return the recipes that come with MedSynth by their names."""
+    """Return the files of the recipes that come with MedSynth, by their names."""
     from medsynth_core.resources import resource_folder
 
     return {path.stem: path for path in sorted((resource_folder() / "Recipes").glob("*.yaml"))}
 
 
 def parsedRecipe(text: str):
-    """Return the recipe that a text states, as a ``medsynth_core.training.recipe.Recipe``.
+    """Return the recipe in a text, as a ``medsynth_core.recipes.recipe.Recipe``.
 
     Raises:
-        MedSynthError: it states none; the sentence names the key and the line.
+        MedSynthError: the text is not a valid recipe; the message names the key and the line.
     """
-    try:
-        from medsynth_core.training.recipe import read_recipe
-    except ImportError:
-        raise MedSynthError(_("Recipes cannot be read yet: press Install under Setup."), kind="device") from None
-
+    read = _reader()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.yaml"
         path.write_text(text, encoding="utf-8")
         try:
-            return read_recipe(path)
+            return read(path)
         except MedSynthError as problem:
             message = problem.message.replace(str(path), "").replace("recipe  ", "recipe ")
             line = _lineOf(text, message)
     raise MedSynthError((_("Line {line}: ").format(line=line) if line else "") + message)
 
 
+def readRecipe(path: Path):
+    """Return the recipe in a file.
+
+    Raises:
+        MedSynthError: the file cannot be read or has no valid recipe.
+    """
+    return _reader()(path)
+
+
+def _reader():
+    try:
+        from medsynth_core.recipes.recipe import read_recipe
+    except ImportError:
+        raise MedSynthError(_("Recipes cannot be read yet: press Install under Setup."), kind="device") from None
+    return read_recipe
+
+
 def valueIn(text: str, *keys: str) -> Any:
-    """Return the value of a key (a path of keys) in a recipe's text, None where there is none."""
+    """Return the value of a key (a path of keys) in a recipe's text; None if it is not there."""
     import yaml
 
     try:
@@ -57,7 +70,7 @@ def valueIn(text: str, *keys: str) -> Any:
 
 
 def withValue(text: str, value: Any, *keys: str) -> str:
-    """Return a recipe's text in which a key (a path of keys) has another value; a text that is no YAML is unchanged."""
+    """Return a recipe's text with another value for a key (a path of keys); text that is not YAML is not changed."""
     import yaml
 
     try:
@@ -84,7 +97,7 @@ def _child(node: Any, key: str) -> Any:
 
 
 def _withNewKey(text: str, node: Any, keys: tuple[str, ...], written: str) -> str:
-    """Return the text with a key that a mapping does not have yet, put before those that it has."""
+    """Return the text with a new key in front of those that a mapping has."""
     for key in reversed(keys[1:]):
         written = f"{{{key}: {written}}}"
     start = node.start_mark.index
@@ -96,7 +109,7 @@ def _withNewKey(text: str, node: Any, keys: tuple[str, ...], written: str) -> st
 
 
 def _lineOf(text: str, message: str) -> int | None:
-    """Return the number of the line that a message is about, from the place that it names."""
+    """Return the number of the line that a message refers to, or None."""
     import yaml
 
     stated = re.search(r"line (\d+)", message)

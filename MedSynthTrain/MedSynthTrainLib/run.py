@@ -1,7 +1,8 @@
-"""A training as the panel knows it: a folder, a process of its own that may outlive Slicer, and what it tells."""
+"""A training seen from Slicer: a folder, a process that may outlive Slicer, and the events that it writes."""
 
 import enum
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,17 +16,16 @@ from slicer.i18n import tr as _
 
 from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.errors import MedSynthError
-from medsynth_core.training.journal import EVENTS, append_event
-from medsynth_core.training.watching import STOP, RunWatch
+from medsynth_core.training.background import read_request
+from medsynth_core.training.event_log import EVENTS, append_event
+from medsynth_core.training.run_watch import STOP, TEST_FIGURE, TEST_SCORES, RunWatch
 
 COMMAND = ["-m", "medsynth_core.training.background"]
 REQUEST = "request.json"
 CONSOLE = "console.log"
 RECIPE = "request.yaml"
 CASES = "request.csv"
-FIGURE = "test.png"
-TEST_SCORES = Path("docs/training/test.csv")
-# Python with torch on a slow disk takes its time until it holds the run.
+# On a slow disk it takes minutes to import torch, after which the process locks the run.
 START_PATIENCE_S = 180.0
 LONGEST_LAST_WORDS = 300
 
@@ -43,38 +43,44 @@ class RunState(enum.Enum):
 
 
 ENDINGS = {"done": RunState.FINISHED, "cancelled": RunState.STOPPED, "error": RunState.FAILED}
+# What an event must have to be of use, by its kind.
+NEEDED = {
+    "started": {"name", "epochs", "time"}, "progress": {"progress", "epoch", "seconds_left"},
+    "metric": {"split", "name", "step", "value"}, "preview": {"file", "case", "epoch"}, "device": {"name"},
+    "log": {"message"}, "error": {"message", "time"}, "done": {"time"}, "cancelled": {"time"},
+}  # fmt: skip
 ALIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 
 
 class TrainingRun:
-    """Follows the training in a folder, whoever started it, from its first event on.
+    """Follows the training in a folder, whichever program started it.
 
-    That a folder holds hours of events does not matter before the first `poll`: until then only its first and latest
-    events are known, which tell the state.
+    Until the first `poll` only the first and the latest events are read, which are enough to know the state: a folder
+    may hold hours of events.
 
     Attributes:
-        state: what it is doing, as of the last `poll`.
-        name: of the model.
-        epoch: that it is in, from 1; 0 before.
-        epochs: that it will have; 0 while not known.
+        state: state as of the last `poll`.
+        name: name of the model.
+        epoch: the current one, from 1; 0 before the first.
+        epochs: planned; 0 while not known.
         progress: 0…1.
-        secondsLeft: None while not known.
-        startedAt: seconds since 1970 of the last start, None before.
-        metrics: (split, name) → epoch → value; the split ``coarse`` is val while a part of the model learns alone.
+        secondsLeft: until the end; None while not known.
+        startedAt: time of the last start, in seconds since 1970; None before.
+        metrics: (split, name) → epoch → value; the split ``coarse`` is validation while the coarse stage trains alone.
         preview: the last preview event, None before; its ``file`` is relative to the folder.
         memory: the last device event, None before.
-        problem: a sentence about what went wrong; "" when nothing.
+        problem: a sentence about what went wrong; "" if nothing did.
 
     Args:
-        folder: of the run.
-        onLog: called as ``onLog(message)`` for what is worth a line.
+        folder: run folder.
+        onLog: called as ``onLog(message)``.
     """
 
     def __init__(self, folder: Path, onLog: Callable[[str], None] = lambda message: None) -> None:
         self.folder, self.onLog = Path(folder), onLog
         self._watch = RunWatch(self.folder)
         self._process: subprocess.Popen | None = None
-        self._forget()
+        self._reset()
         self._ours = False
         self._stopAsked = False
         self.state = RunState.STOPPED
@@ -94,7 +100,7 @@ class TrainingRun:
 
         :param folder: must not exist yet, or be empty.
         :param recipeText: the recipe as YAML.
-        :param cases: with splits; copied, so that changes of the data set do not reach a training that runs.
+        :param cases: cases with splits; they are copied, so later changes of the data set do not affect the training.
         :param device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         :param onLog: called as ``onLog(message)``.
         :raises MedSynthError: the folder is in use or cannot be written to, or no process can be started.
@@ -115,53 +121,53 @@ class TrainingRun:
 
     @property
     def alive(self) -> bool:
-        """Whether a process works on it."""
+        """Whether a process is running it, starting it or stopping it."""
         return self.state in ALIVE
 
     @property
     def canResume(self) -> bool:
-        """Whether it has ended before its end, and can go on."""
+        """Whether it ended early and can be continued."""
         return self.state in (RunState.STOPPED, RunState.FAILED, RunState.DEAD) and (
             self._watch.can_resume() or self._asked() is not None
         )
 
     @property
     def canPublish(self) -> bool:
-        """Whether there are weights to publish, and no process that still changes them."""
-        return not self.alive and (self.folder / "best.safetensors").is_file()
+        """Whether there are weights of a validated epoch, and no process still changes them."""
+        return not self.alive and self._watch.has_best()
 
     @property
     def recipeFile(self) -> Path:
         """The recipe that the training follows."""
-        return self._watch.recipe_file if self._watch.recipe_file.is_file() else self.folder / RECIPE
+        return self._watch.recipe_file if os.path.isfile(self._watch.recipe_file) else self.folder / RECIPE
 
     @property
     def previewFile(self) -> Path | None:
-        """The picture with input, synthetic and reference image of the last validation."""
+        """The picture with input, synthetic and reference image of the last validation; None before the first."""
         return self.folder / self.preview["file"] if self.preview else None
 
     @property
     def package(self) -> Path | None:
-        """The folder of the model package, None before there is one."""
+        """The folder of the model package; None before there is one."""
         folder = self.folder / self.name
-        return folder if (folder / "configs" / "metadata.json").is_file() else None
+        return folder if os.path.isfile(folder / "configs" / "metadata.json") else None
 
     @property
     def testScores(self) -> Path | None:
-        """The table of the test cases in the package, if there is one."""
+        """The table of the test cases in the package; None before there is one."""
         table = self.package / TEST_SCORES if self.package else None
-        return table if table is not None and table.is_file() else None
+        return table if table is not None and os.path.isfile(table) else None
 
     @property
     def testFigure(self) -> Path | None:
-        """The picture of a test case that was made when the weights were last judged."""
-        file = self.folder / FIGURE
-        return file if self.testScores is not None and file.is_file() else None
+        """The figure of a test case that was made when the run was last published; None before that."""
+        file = self.folder / TEST_FIGURE
+        return file if self.testScores is not None and os.path.isfile(file) else None
 
     def resume(self, device: str = "auto") -> None:
-        """Go on from the last checkpoint; from the start where the training had not come to one.
+        """Continue from the last checkpoint, or from the start if there is none yet.
 
-        :raises MedSynthError: it runs, it is finished, or no process can be started.
+        :raises MedSynthError: it is running or finished, or no process can be started.
         """
         self.poll()
         asked = self._asked()
@@ -175,12 +181,12 @@ class TrainingRun:
             self._launch(Path(asked["recipe"]), Path(asked["data"]), resume=False, device=device)
 
     def stop(self) -> None:
-        """Ask the training to stop with a checkpoint. It does so also when Slicer is closed meanwhile.
+        """Ask the training to stop with a checkpoint. It does so even if Slicer is closed in the meantime.
 
         :raises MedSynthError: the folder cannot be written to.
         """
         if self.state is RunState.STARTING and self._process is not None:
-            # It has done nothing yet that could be lost, and would not heed a wish to stop before it begins.
+            # Nothing can be lost yet, and the process would not look for a stop request before it begins.
             killProcessTree(self._process.pid)
             self._process.wait()
             append_event(self.folder, "cancelled")
@@ -191,17 +197,19 @@ class TrainingRun:
             self.state = RunState.STOPPING
 
     def poll(self) -> list[dict[str, Any]]:
-        """Take in what the training has told since the last call, and return it."""
-        # In this order: what a process says before it lets go of the folder is then among the events.
+        """Read the events since the last call, update the attributes, and return the events."""
+        # In this order, so that the last events of a process that ends in between are read.
         alive = self._isAlive()
         events = self._watch.events()
-        if self._watch.anew:
-            self._forget()
+        if self._watch.restarted:
+            self._reset()
         self._takeAll(events, alive)
         return events
 
     def lastWords(self) -> str:
-        """Return the last line that the process wrote to its console; "" if there is none."""
+        """Return the last line of the process's console output; "" if there is none."""
+        if not os.path.isfile(self.folder / CONSOLE):  # a pipe would never end
+            return ""
         try:
             content = (self.folder / CONSOLE).read_bytes()[-10_000:].decode("utf-8", errors="replace")
         except OSError:
@@ -225,9 +233,9 @@ class TrainingRun:
                     stdin=subprocess.DEVNULL,
                     stdout=console,
                     stderr=subprocess.STDOUT,
-                    cwd=self.folder,
+                    cwd=coreFolder(),
                     env=workerEnvironment(coreFolder()),
-                    **ownProcessGroup(),  # so that it lives on when Slicer ends
+                    **ownProcessGroup(),  # so that it is not killed with Slicer
                 )
         except OSError as problem:
             raise MedSynthError(
@@ -244,29 +252,28 @@ class TrainingRun:
         return self._watch.running() or self._startedByAnother()
 
     def _startedByAnother(self) -> bool:
-        """Return whether another Slicer has started a process that may not hold the run yet."""
+        """Return whether another Slicer has started a process that may not have locked the run yet."""
         asked = self._askedAt()
         quiet = self._watch.seconds_since_event()
         age = time.time() - asked
         return not self._ours and age < START_PATIENCE_S and (quiet is None or quiet > age)
 
     def _askedAt(self) -> float:
-        """Return when a process was last asked for, in seconds since 1970; 0 if never."""
+        """Return when a process was last started, in seconds since 1970; 0 if never."""
         try:
             return (self.folder / REQUEST).stat().st_mtime
         except OSError:
             return 0.0
 
     def _asked(self) -> dict[str, Any] | None:
-        """Return the last request, None if there is none that can be read."""
+        """Return the last request; None if there is none that can be used."""
         try:
-            request = json.loads((self.folder / REQUEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_request(self.folder / REQUEST)
+        except MedSynthError:
             return None
-        return request if isinstance(request, dict) and {"recipe", "data"} <= request.keys() else None
 
-    def _forget(self) -> None:
-        """Know nothing of what the training has told."""
+    def _reset(self) -> None:
+        """Reset everything that comes from events."""
         self.name, self.epoch, self.epochs, self.progress = self.folder.name, 0, 0, 0.0
         self.secondsLeft: float | None = None
         self.startedAt: float | None = None
@@ -278,14 +285,14 @@ class TrainingRun:
         self._endedAt = 0.0
 
     def _takeAll(self, events: list[dict[str, Any]], alive: bool) -> None:
-        """Take in events, then say in which state a training is that has a process or not."""
+        """Update the attributes by events, and the state by whether the training has a process."""
         for event in events:
             self._take(event)
         if not alive:
             self._stopAsked = False
             self._takeEnd()
         elif self._ending is not None and self._askedAt() < self._endedAt:
-            # The process is about to leave, or another one judges the weights.
+            # The process is about to end, or another one is publishing the run.
             self.state = self._ending
         else:
             started = self.startedAt is not None and self._ending is None
@@ -293,10 +300,12 @@ class TrainingRun:
 
     def _take(self, event: dict[str, Any]) -> None:
         kind = event["event"]
+        if not event.keys() >= NEEDED.get(kind, set()):
+            return  # another program's
         if kind == "started":
             self.name, self.epochs, self.startedAt = event["name"], event["epochs"], event["time"]
             self._ending, self.problem = None, ""
-            if self._stopAsked:  # a training that begins forgets what was asked before
+            if self._stopAsked:  # a training that begins deletes earlier stop requests
                 self._watch.request_stop()
         elif kind == "progress":
             self.progress, self.epoch = event["progress"], event["epoch"]
@@ -323,25 +332,31 @@ class TrainingRun:
         if self._ending is None and (self.startedAt is not None or self._asked() is not None):
             self._end(RunState.DEAD, time.time())
             words = self.lastWords()
-            self.problem = _("The training ended without a word, as if its process was killed ({reason}).").format(
-                reason=_("its console says: {words}").format(words=words) if words else _("its console is empty")
+            self.problem = _("The training ended unexpectedly, as if its process had been killed ({reason}).").format(
+                reason=_("last console output: {words}").format(words=words) if words else _("no console output")
             )
         self.state = self._ending or RunState.STOPPED
 
 
 def findRuns(folder: Path, most: int = 10) -> list[Path]:
-    """Return the folders of the runs in a folder, the newest first."""
+    """Return the folders of the newest runs in a folder, newest first.
+
+    Args:
+        folder: need not exist.
+        most: number of runs at most.
+    """
     try:
-        inside = [path for path in folder.iterdir() if _isRun(path)]
+        inside = {path: path.stat().st_mtime for path in folder.iterdir() if _isRun(path)}
     except OSError:
         return []
-    return sorted(inside, key=lambda path: path.stat().st_mtime, reverse=True)[:most]
+    return sorted(inside, key=lambda path: inside[path], reverse=True)[:most]
 
 
 def newFolder(folder: Path, name: str) -> Path:
-    """Return a folder for a new run that does not exist yet: the name with the day and the time."""
+    """Return a folder for a new run that does not exist yet: the name with date and time."""
     return freePlace(folder, f"{safeName(name, 'run')}-{time.strftime('%Y%m%d-%H%M%S')}")
 
 
 def _isRun(path: Path) -> bool:
-    return path.is_dir() and any((path / name).is_file() for name in (REQUEST, EVENTS))
+    # `os.path` passes over what may not be entered; `Path` raises an error, and hides the other runs.
+    return any(os.path.isfile(path / name) for name in (REQUEST, EVENTS))

@@ -1,20 +1,24 @@
-"""The section Run: start, stop and resume, and what a training tells while it runs."""
+"""The section Run: start, stop and resume a training, and follow it while it runs."""
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import qt
+from MedSynthLib.connections import Connections, Timer
 from MedSynthLib.device_box import DeviceBox
-from MedSynthLib.timeleft import inWords
+from MedSynthLib.messages import asItIs
+from MedSynthLib.time_left import inWords
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.metrics.earlier_names import todays_series
 from MedSynthTrainLib import settings
 from MedSynthTrainLib.curves import Curves
-from MedSynthTrainLib.metrics import TITLES
+from MedSynthTrainLib.publishing import TITLES
 from MedSynthTrainLib.run import RunState, TrainingRun, findRuns
 
 POLL_INTERVAL_MS = 500
@@ -33,12 +37,17 @@ STATES = {
 
 
 class RunSection:
-    """Shows one run of those in the folder, or a new one that can be started, and follows it.
+    """Shows one of the runs in the folder and follows it, or lets a new one be started.
+
+    Attributes:
+        runs: those in the folder, newest first.
+        run: the one that is shown; None for a new training.
+        devices: the choice of the device.
 
     Args:
         ui: the panel's widgets.
         start: starts a new training on a device and returns it, or raises `MedSynthError`.
-        whatIsMissing: returns in a sentence why no training can be started; "" if one can.
+        whatIsMissing: returns in a sentence what must be done before a training can start; "" if nothing.
         onChanged: called when another run is shown, or its state has changed.
     """
 
@@ -55,16 +64,19 @@ class RunSection:
         self.run: TrainingRun | None = None
         for name, title in TITLES.items():
             ui.metricComboBox.addItem(title, name)
-        ui.metricComboBox.connect("currentIndexChanged(int)", lambda index: self._showCurves())
-        ui.runComboBox.connect("activated(int)", self._choose)
-        ui.startButton.connect("clicked(bool)", self.onStartButton)
-        ui.curvesButton.connect("clicked(bool)", self._onCurvesButton)
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_INTERVAL_MS)
-        self._timer.connect("timeout()", self.poll)
+        self._connections = Connections()
+        for widget, signal, slot in (
+            (ui.metricComboBox, "currentIndexChanged(int)", lambda index: self._showCurves()),
+            (ui.runComboBox, "activated(int)", self._choose), (ui.startButton, "clicked(bool)", self.onStartButton),
+            (ui.curvesButton, "clicked(bool)", self._onCurvesButton),
+        ):  # fmt: skip
+            self._connections.connect(widget, signal, slot)
+        self._timer = Timer(self.poll, POLL_INTERVAL_MS)
+        # The views are reset after the event that announces the end of closing a scene.
+        self._soon = Timer(self._showCurves, 0, once=True)
 
     def open(self, folder: Path) -> None:
-        """Find the runs in a folder; one that is running is followed at once, else the newest is shown."""
+        """Find the runs in a folder; one that is still running is shown, or else the newest."""
         self.runs = []
         for place in findRuns(folder):
             try:
@@ -80,11 +92,22 @@ class RunSection:
         self._timer.start()
 
     def close(self) -> None:
-        """Follow no more; a training goes on."""
-        self._timer.stop()
+        """Stop following the runs, and disconnect the widgets; trainings go on."""
+        self._timer.close()
+        self._soon.close()
+        self._curves.close()
+        self.devices.close()
+        self._connections.close()
+        for run in self.runs:
+            run.onLog = _ignore
+
+    def leave(self) -> None:
+        """Put back the layout in which the views were before the curves were shown."""
+        self._curves.hide()
+        self.refresh()
 
     def show(self, run: TrainingRun | None) -> None:
-        """Show a run, or with None what a new one needs."""
+        """Show a run, or with None a new training."""
         self.run = run
         if run is not None:
             self._follow(run)
@@ -97,7 +120,7 @@ class RunSection:
         self._onChanged()
 
     def onStartButton(self, *_clicked: Any) -> None:
-        """Start a new training, stop the one that runs, or resume the one that was stopped."""
+        """Start a new training, or stop or resume the one that is shown."""
         run = self.run
         try:
             if run is None:
@@ -117,7 +140,7 @@ class RunSection:
         self.poll()
 
     def poll(self) -> None:
-        """Take in what all trainings have told, and show what has changed."""
+        """Read the new events of all trainings, and show what has changed."""
         for run in self.runs:
             before = run.state
             if run is not self.run and not run.alive:
@@ -142,9 +165,9 @@ class RunSection:
         ui.startButton.text = self._action()
         can = not missing if run is None else run.canResume or (run.alive and run.state is not RunState.STOPPING)
         ui.startButton.enabled = can
-        ui.startButton.toolTip = missing or (
-            _("The training stops with a checkpoint and can be resumed.") if run is not None and run.alive
-            else _("The training runs in a process of its own, also when Slicer is closed.")
+        ui.startButton.toolTip = asItIs(missing) or (
+            _("Stop the training with a checkpoint, from which it can be resumed.") if run is not None and run.alive
+            else _("The training runs in a separate process that goes on when Slicer is closed.")
         )  # fmt: skip
         ui.runProgressBar.visible = run is not None and run.alive
         ui.runProgressBar.maximum = 0 if run is not None and run.state is RunState.STARTING else STEPS
@@ -155,16 +178,15 @@ class RunSection:
         ui.curvesButton.enabled = run is not None
 
     def running(self) -> list[TrainingRun]:
-        """Return the trainings that run."""
+        """Return the running trainings."""
         return [run for run in self.runs if run.alive]
 
     def redraw(self) -> None:
-        """Draw the curves again, in a scene that was closed and opened."""
-        # Not at once: the views forget what they show after the scene has told that it is closed.
-        qt.QTimer.singleShot(0, lambda: self._showCurves() if self._timer.active else None)
+        """Draw the curves again after the scene was closed."""
+        self._soon.start()
 
     def _follow(self, run: TrainingRun) -> None:
-        """Take in all that a run has told; what it tells from now on is kept in the log as well."""
+        """Read all events of a run; messages from now on are also shown in the log."""
         try:
             run.poll()
         except (OSError, ValueError, KeyError) as problem:
@@ -188,7 +210,7 @@ class RunSection:
             left = inWords(run.secondsLeft) if run.secondsLeft is not None else ""
             return " – ".join(part for part in (epoch or _("Running"), left) if part)
         if run.state is RunState.FINISHED:
-            return _("Finished; the package is ready to be published below.")
+            return _("Finished; publish the package below.")
         words = {RunState.STOPPED: _("Stopped")}.get(run.state, "")
         sentence = run.problem or ": ".join(part for part in (words, epoch) if part) + "."
         return f"{sentence} {_('It can be resumed.')}" if run.canResume else sentence
@@ -221,12 +243,12 @@ class RunSection:
     def _showCurves(self) -> None:
         if self.run is not None:
             box = self._ui.metricComboBox
-            self._curves.update(self.run.metrics, box.itemData(box.currentIndex))
+            self._curves.update(todays_series(self.run.metrics), box.itemData(box.currentIndex))
 
     def _showPreview(self) -> None:
         label, run = self._ui.previewLabel, self.run
         file = run.previewFile if run is not None else None
-        picture = qt.QPixmap(str(file)) if file is not None and file.is_file() else qt.QPixmap()
+        picture = qt.QPixmap(str(file)) if file is not None and os.path.isfile(file) else qt.QPixmap()
         label.visible = self._ui.previewCaption.visible = not picture.isNull()
         if picture.isNull():
             return
@@ -236,15 +258,19 @@ class RunSection:
         )
 
     def log(self, message: str) -> None:
-        """Keep a sentence in the log."""
+        """Add a line with the time to the log."""
         self._ui.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')} {message}")
 
     def _say(self, text: str) -> None:
         self._ui.runStatusLabel.text = text
 
 
+def _ignore(message: str) -> None:
+    """Log nothing: the panel is closed."""
+
+
 def _memory(event: dict[str, Any]) -> str:
-    """Return what a device event says: ``NVIDIA H200: 10.2 of 139.8 GB``."""
+    """Return the memory use of a device event: ``NVIDIA H200: 10.2 of 139.8 GB``."""
     used, total = event.get("used_bytes"), event.get("total_bytes")
     if used is None:
         return event["name"]

@@ -1,4 +1,4 @@
-"""What this computer remembers for the module: the folder of data and runs, the device, the recipe being written."""
+"""Application settings of the module: folder of data set and trainings, device, recipe being edited."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ DEFAULT_NAME = "MedSynth training"
 
 
 def runsFolder() -> Path:
-    """Return the folder in which data set and runs lie; it may not exist yet."""
+    """Return the folder of the data set and the trainings; it may not exist yet."""
     documents = qt.QStandardPaths.writableLocation(qt.QStandardPaths.DocumentsLocation)
     return Path(slicer.util.settingsValue(FOLDER, "") or Path(documents) / DEFAULT_NAME)
 
 
 def setRunsFolder(folder: str | Path) -> None:
-    """Remember the folder in which data set and runs lie."""
+    """Remember the folder of the data set and the trainings."""
     qt.QSettings().setValue(FOLDER, str(folder))

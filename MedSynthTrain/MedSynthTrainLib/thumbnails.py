@@ -1,137 +1,85 @@
-"""Small pictures of image files, made one after the other in a thread and kept as files."""
+"""Thumbnails of image files, made by a worker process and kept as files."""
 
-import hashlib
-import queue
-import threading
+import logging
+import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import qt
+from MedSynthLib.connections import Timer
+from MedSynthLib.job import WorkerJob
 
-from medsynth_core.errors import MedSynthError
+from MedSynthTrainLib.thumbnail_files import pictureOf
 
-SIDE = 48
-POLL_INTERVAL_MS = 100
-# Window of a CT in HU; of other images, the percentiles that become black and white.
-CT_WINDOW = (-160.0, 240.0)
-PERCENTILES = (1.0, 99.0)
+# What is asked for within this time is made by one process.
+GATHER_MS = 200
 
 
 class Thumbnails:
-    """Makes pictures of the middle slices of image files; reading a whole image takes seconds, so nothing waits.
+    """Makes thumbnails of image files without blocking the window: reading a whole image takes seconds.
+
+    A thread would not do, because it hardly gets a turn while Slicer's event loop idles.
 
     Args:
         folder: where they are kept.
-        onMade: called as ``onMade(file)`` in the main thread when the picture of an image file is there.
+        onMade: called when another thumbnail has been made.
+        onEnd: called when all have been made that were asked for together, or no more will be.
     """
 
-    def __init__(self, folder: Path, onMade: Callable[[Path], None]) -> None:
-        self._folder, self._onMade = folder, onMade
-        self._wanted: queue.Queue[tuple[Path, Path] | None] = queue.Queue()
-        self._made: queue.Queue[Path] = queue.Queue()
+    def __init__(self, folder: Path, onMade: Callable[[], None], onEnd: Callable[[], None] = lambda: None) -> None:
+        self._folder, self._onMade, self._onEnd = folder, onMade, onEnd
+        # Also what cannot be made: the check of the data set says what is wrong with a damaged file.
         self._asked: set[Path] = set()
-        self._waiting = 0
-        self._thread: threading.Thread | None = None
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_INTERVAL_MS)
-        self._timer.connect("timeout()", self._poll)
+        self._waiting: dict[Path, Path] = {}
+        self._job: WorkerJob | None = None
+        self._closed = False
+        self._gathering = Timer(self._start, GATHER_MS, once=True)
 
     def get(self, file: Path) -> Path | None:
-        """Return the picture of an image file, None while it is being made or when it cannot be."""
-        try:
-            state = file.stat()
-        except OSError:
+        """Return the thumbnail of an image file; None while it is being made, or if it cannot be made."""
+        picture = pictureOf(self._folder, file)
+        if picture is None:
             return None
-        key = hashlib.sha256(f"{file}{state.st_mtime_ns}{state.st_size}".encode()).hexdigest()[:16]
-        picture = self._folder / f"{key}.pgm"
-        if picture.is_file():
+        if os.path.isfile(picture):
+            self._asked.discard(picture)  # it may be removed with its case, and the case added again
             return picture
         if picture not in self._asked:
             self._asked.add(picture)
-            self._ask(file, picture)
+            self._waiting[file] = picture
+            self._gathering.start()
         return None
 
     def close(self) -> None:
-        """Make no more pictures."""
-        self._timer.stop()
-        self._wanted.put(None)
+        """Make no more thumbnails."""
+        self._closed = True
+        self._gathering.close()
+        self._waiting.clear()
+        if self._job is not None:
+            self._job.abort()
+            self._onEnd()
+            self._job = None
 
-    def _ask(self, file: Path, picture: Path) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._make, daemon=True)
-            self._thread.start()
-        self._wanted.put((file, picture))
-        self._waiting += 1
-        self._timer.start()
+    def _start(self) -> None:
+        if self._job is not None or not self._waiting:  # what has been asked for meanwhile follows after the job
+            return
+        wanted = [{"file": str(file), "picture": str(picture)} for file, picture in self._waiting.items()]
+        self._waiting.clear()
+        try:
+            self._job = WorkerJob({"job": "thumbnails", "images": wanted}, self._onFinished, self._onProgress)
+        except OSError as problem:
+            logging.warning("MedSynth: no thumbnails are made: %s", problem)
 
-    def _make(self) -> None:
-        while (wanted := self._wanted.get()) is not None:
-            file, picture = wanted
-            # The check of the data set tells what is wrong with a file; here it has no picture.
-            with suppress(MedSynthError, OSError, ValueError):
-                writeThumbnail(file, picture)
-            self._made.put(file)
+    def _onProgress(self, _fraction: float, _message: str) -> None:
+        if not self._closed:
+            self._onMade()
 
-    def _poll(self) -> None:
-        while True:
-            try:
-                file = self._made.get_nowait()
-            except queue.Empty:
-                return
-            self._waiting -= 1
-            if not self._waiting:
-                self._timer.stop()
-            self._onMade(file)
-
-
-def writeThumbnail(file: Path, picture: Path) -> None:
-    """Write the picture of an image file as PGM, which Qt reads.
-
-    Raises:
-        MedSynthError: the image cannot be read, or the picture not be written.
-    """
-    from medsynth_core.io.atomic import atomic_write
-    from medsynth_core.io.reading import read_volume
-
-    volume = read_volume(file)
-    pixels = thumbnail(volume.voxels, volume.ijk_to_ras)
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(picture) as temporary:
-        temporary.write_bytes(b"P5 %d %d 255\n" % (pixels.shape[1], pixels.shape[0]) + pixels.tobytes())
-
-
-def thumbnail(voxels: np.ndarray, ijkToRAS: np.ndarray) -> np.ndarray:
-    """Return the middle axial slice as readers of images see it: uint8 (row, column), at most `SIDE` pixels a side.
-
-    Args:
-        voxels: (k, j, i).
-        ijkToRAS: 4×4 matrix from (i, j, k) to RAS millimetres.
-    """
-    directions = ijkToRAS[:3, :3]
-    # For each of R, A and S the voxel axis (0 for i) that runs along it most.
-    across, along, up = _axes(directions)
-    plane = np.moveaxis(voxels, (2 - up, 2 - along, 2 - across), (0, 1, 2))[voxels.shape[2 - up] // 2]
-    if directions[0, across] > 0:
-        plane = plane[:, ::-1]  # the patient's right is at the left
-    if directions[1, along] > 0:
-        plane = plane[::-1]  # the front is at the top
-    spacing = np.linalg.norm(directions, axis=0)
-    size = np.array([plane.shape[0] * spacing[along], plane.shape[1] * spacing[across]])
-    rows, columns = np.maximum(np.round(SIDE * size / size.max()), 1).astype(int)
-    picked = plane[np.ix_(_spread(plane.shape[0], rows), _spread(plane.shape[1], columns))].astype(np.float32)
-    low, high = CT_WINDOW if picked.min() < -500 else np.percentile(picked, PERCENTILES)
-    return (np.clip((picked - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
-
-
-def _axes(directions: np.ndarray) -> list[int]:
-    free, found = [0, 1, 2], [0, 0, 0]
-    for patientAxis in (2, 1, 0):
-        found[patientAxis] = max(free, key=lambda axis: abs(directions[patientAxis, axis]))
-        free.remove(found[patientAxis])
-    return found
-
-
-def _spread(count: int, picked: int) -> np.ndarray:
-    return ((np.arange(picked) + 0.5) * count / picked).astype(int)
+    def _onFinished(self, _done: dict[str, Any] | None, error: Exception | None) -> None:
+        if self._closed:
+            return
+        if error is not None:
+            logging.warning("MedSynth: not all thumbnails were made: %s", error)
+        self._job = None
+        self._onEnd()
+        self._onMade()
+        if self._waiting:
+            self._gathering.start()

@@ -1,9 +1,9 @@
 """Synthesis of the sample case, file to file, against a plain PyTorch loop over the same slices with the same network.
 
 Run with ``python Testing/benchmarks/synthesis.py``. Both are run in turn, each in processes of their own, after Python
-and torch have started: the loop gets slices that are prepared already and returns its answers, while the pipeline reads
-the CT, loads the model, prepares, predicts, returns to the CT's grid and writes the PET. Peak memory is the process's,
-above what it had after the imports.
+and the libraries have started: the loop gets slices that are prepared already and returns its answers, while the
+pipeline reads the CT, loads the model, prepares, predicts, returns to the CT's grid and writes the PET. Peak memory is
+the process's, above what it had after the imports.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def loop() -> dict[str, float]:
     with torch.no_grad():
         for k in range(len(source)):
             image = neighbours(source, torch.tensor([k]), network.in_channels, contract.slices)
-            image = pad(image, margins, value=contract.empty[0])
+            image = pad(image, margins, value=contract.input.empty)
             answer = network(image)
             if contract.flip_average:
                 answer = (answer + network(image.flip(-1)).flip(-1)) / 2

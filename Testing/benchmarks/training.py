@@ -28,12 +28,13 @@ from torch.utils.data import DataLoader, Dataset
 from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.networks.registry import create_network
 from medsynth_core.preparation.slices import neighbours
+from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.progress import Progress
-from medsynth_core.training.arrays import Pair, load_pairs
-from medsynth_core.training.engine import Engine
-from medsynth_core.training.journal import Journal
+from medsynth_core.recipes.recipe import Recipe, read_recipe
+from medsynth_core.systems.engine import Engine
+from medsynth_core.training.event_log import Journal
 from medsynth_core.training.loop import Trainer
-from medsynth_core.training.recipe import Recipe, read_recipe
+from medsynth_core.training.prepared_cases import load_cases
 from medsynth_core.training.run_folder import RunFolder
 
 SAMPLE = Path(__file__).parents[2] / "Resources" / "SampleCase"
@@ -133,18 +134,26 @@ def main(size: str, device: torch.device) -> None:
         folder = RunFolder(name)
         folder.make()
         write_manifest([case], folder.path / "cases.csv")
-        (whole,) = load_pairs([case], wanted, Progress(), folder.arrays)
+        (whole,) = load_cases([case], wanted, Progress(), folder.arrays)
         middle = slice(len(whole.voxels) // 2 - SLICES // 2, len(whole.voxels) // 2 + SLICES // 2)
-        pairs = [Pair(whole.name, whole.voxels[middle], whole.body[middle], whole.target[middle])]
+        pairs = [
+            TrainingCase(
+                whole.name,
+                {"ct": whole.voxels[middle]},
+                whole.body[middle],
+                {"pet": whole.target[middle]},
+                whole.labels,
+            )
+        ]
         trainer = Trainer(wanted, pairs, pairs[:1], folder, Journal(folder.path), Engine(device, wanted))
         count = len(trainer.batches)
         batch = next(iter(trainer.batches.epoch(0)))
-        image, target = batch.image.to(device), batch.target.to(device)
+        batch = batch.to(device)
         trainer._begun, trainer._done_before, trainer._saved = time.monotonic(), 0, time.monotonic()
         for repeat in range(REPEATS + 1):
             started = time.perf_counter()
             for _ in range(count):
-                trainer.system.step(image, target)
+                trainer.system.step(batch)
             _wait(device)
             step = time.perf_counter() - started
             trainer.epoch, trainer.position = repeat, 0

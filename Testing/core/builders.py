@@ -6,10 +6,13 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter
+from torch import Tensor
 
 from medsynth_core.io.writing import write_volume
-from medsynth_core.training.recipe import Recipe
+from medsynth_core.recipes.recipe import Recipe
+from medsynth_core.systems.batch import Batch
 from medsynth_core.volume import LPS_TO_RAS, Volume
 
 TINY_NETWORK = {
@@ -52,6 +55,16 @@ def phantom_pet(ct: Volume) -> Volume:
     return ct.replace(voxels=gaussian_filter(suv, 1.0).astype(np.float32), modality="PT", unit="SUVbw")
 
 
+CT_SIDE = {"modality": "CT", "unit": "HU", "intensity": {"kind": "curve", "points": [[-1000, -1], [1000, 1]]}}
+SUV_SIDE = {"modality": "PT", "unit": "SUVbw", "intensity": {"kind": "scale", "divisor": 5, "upper": 20}}
+
+
+def batch_of(image: Tensor, target: Tensor, dose: Tensor | None = None) -> Batch:
+    """Return a batch of one input and one output, with the classes of the inputs' doses."""
+    labels = torch.full((len(image),), -1) if dose is None else dose
+    return Batch({"input": image}, {"output": target}, {"dose": labels})
+
+
 def tiny_recipe(**changes: object) -> Recipe:
     """Return a recipe that trains in seconds."""
     content: dict[str, object] = {
@@ -65,19 +78,9 @@ def tiny_recipe(**changes: object) -> Recipe:
             "licence": "Apache-2.0",
             "data_licence": "None: phantoms.",
         },
-        "input_role": "ct",
-        "target_role": "pet",
         "contract": {
-            "input": {
-                "modality": "CT",
-                "unit": "HU",
-                "intensity": {"kind": "curve", "points": [[-1000, -1], [1000, 1]]},
-            },
-            "output": {
-                "modality": "PT",
-                "unit": "SUVbw",
-                "intensity": {"kind": "scale", "divisor": 5, "upper": 20},
-            },
+            "inputs": {"ct": CT_SIDE},
+            "outputs": {"pet": SUV_SIDE},
             "spacing": [2.0, 2.0, 3.0],
             "flip_average": True,
         },
@@ -130,11 +133,9 @@ def dose_recipe(**changes: object) -> Recipe:
         **tiny_recipe().model_dump(mode="json"),
         "name": "tiny-dose",
         "system": "cg3dsrgan",
-        "input_role": "pet",
-        "target_role": "pet",
         "contract": {
-            "input": PET_SIDE,
-            "output": PET_SIDE,
+            "inputs": {"pet": PET_SIDE},
+            "outputs": {"pet": PET_SIDE},
             "slab": {"slices": 8, "overlap": 4},
             "voxel_limits": [2.0, 6.0],
             "dose_factors": [4, 50],
@@ -148,15 +149,15 @@ def dose_recipe(**changes: object) -> Recipe:
         "dose": {"simulation": {"counts": 200000, "subsets": 8}},
         "coarse_epochs": 1,
         "epochs": 3,
-        "choose_by": "nrmse",
+        "choose_by": "nrmse_minmax",
     }
     return Recipe.model_validate({**content, **changes})
 
 
-def write_dose_manifest(folder: Path) -> Path:
-    """Write PET phantoms of two training cases, one for validation and one for the test, and their manifest."""
+def write_dose_manifest(folder: Path, splits: tuple[str, ...] = ("train", "train", "val", "test")) -> Path:
+    """Write PET phantoms and the manifest that lists them, and return the manifest."""
     rows = []
-    for index, split in enumerate(("train", "train", "val", "test")):
+    for index, split in enumerate(splits):
         write_volume(phantom_body_pet(index), folder / f"P{index}.nii.gz")
         rows.append({"case": f"P{index}", "split": split, "pet": f"P{index}.nii.gz"})
     with (folder / "pets.csv").open("w", newline="") as file:

@@ -1,13 +1,20 @@
-"""What the tests of the core share."""
+"""Fixtures of the core tests."""
 
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from golden import case, golden_ct, golden_slice  # noqa: F401 - fixtures of several folders
+
+from medsynth_core.interruption import raise_on_termination
 
 # Networks of the tests are tiny: threads of torch would only wait for each other, here and in processes started here.
+# Before the first import of torch, which reads it once. Not in a file that all tests share: its folder would be
+# importable, and Slicer's package of the wheel would take the folder slicer there for a part of itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[2]
@@ -26,3 +33,16 @@ def shared_data() -> Path:
 def sample_case() -> Path:
     """Return the folder of the sample case that the project ships."""
     return ROOT / "Resources" / "SampleCase"
+
+
+@pytest.fixture
+def as_the_command_does() -> Iterator[None]:
+    """Handle signals as the command does, and as before, with none received, after the test."""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = {number: signal.getsignal(number) for number in numbers}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
+    raise_on_termination()
+    yield
+    raise_on_termination()
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""DICOM objects made for the tests: only the tags that reading depends on, and honest pixels."""
+"""Builds DICOM objects for the tests with the tags that reading depends on."""
 
 from __future__ import annotations
 

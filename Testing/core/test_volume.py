@@ -50,7 +50,7 @@ def test_the_geometry_cannot_be_changed_from_outside():
         ({"simulation": {}, "source": "DICOM"}, False),
     ],
 )
-def test_what_a_model_made_is_synthetic_and_what_was_simulated_from_a_real_scan_is_not(metadata, synthetic):
+def test_model_outputs_are_synthetic_and_simulations_from_real_scans_are_not(metadata, synthetic):
     assert Volume(voxels(), np.eye(4), metadata=metadata).is_synthetic is synthetic
 
 
@@ -63,12 +63,12 @@ def test_replace_keeps_everything_else():
 
 @pytest.mark.parametrize("shape", [(4, 5), (2, 3, 4, 5), (7,)])
 def test_other_than_three_dimensions_are_refused(shape):
-    with pytest.raises(MedSynthError, match=f"this one has {len(shape)}"):
+    with pytest.raises(MedSynthError, match=f"this array has {len(shape)}"):
         Volume(voxels(shape), np.eye(4))
 
 
 @pytest.mark.parametrize("matrix", [np.eye(3), np.full((4, 4), np.nan), np.ones((4, 4)), np.diag([1, 1, np.inf, 1])])
-def test_what_is_no_affine_matrix_is_refused(matrix):
+def test_a_matrix_that_is_not_affine_is_refused(matrix):
     with pytest.raises(MedSynthError, match="not a 4×4 affine matrix"):
         Volume(voxels(), matrix)
 
@@ -93,7 +93,7 @@ def test_the_matrix_survives_simpleitk_bit_by_bit(seed):
     assert np.allclose(image.GetSpacing(), volume.spacing, rtol=1e-12)
 
 
-def test_a_voxel_lies_in_simpleitk_where_it_lies_here():
+def test_voxel_positions_agree_with_simpleitk():
     volume = Volume(voxels(), oblique(5))
     left, posterior, superior = volume.to_sitk().TransformIndexToPhysicalPoint((4, 3, 2))
     assert np.allclose([-left, -posterior, superior], (volume.ijk_to_ras @ [4, 3, 2, 1])[:3])
@@ -111,7 +111,7 @@ def test_masks_become_bytes_in_simpleitk():
     assert image.GetPixelID() == sitk.sitkUInt8
 
 
-def test_sheared_axes_are_held_but_not_by_simpleitk():
+def test_sheared_axes_are_supported_but_not_by_simpleitk():
     matrix = np.eye(4)
     matrix[1, 2] = 0.25
     volume = Volume(voxels(), matrix)
@@ -121,7 +121,7 @@ def test_sheared_axes_are_held_but_not_by_simpleitk():
 
 
 def test_colours_and_frames_are_refused_from_simpleitk():
-    with pytest.raises(MedSynthError, match="3 values in each voxel"):
+    with pytest.raises(MedSynthError, match="3 values per voxel"):
         Volume.from_sitk(sitk.GetImageFromArray(np.zeros((3, 4, 5, 3), np.uint8), isVector=True))
     with pytest.raises(MedSynthError, match="2 dimensions"):
         Volume.from_sitk(sitk.GetImageFromArray(np.zeros((4, 5), np.uint8)))

@@ -1,11 +1,15 @@
-"""What the tests of the packaging share."""
+"""Fixtures of the packaging tests."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from extension import ROOT, check, configure, copy_sources, pack
+
+# As for the core: see its conftest.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ SOURCES = {
     "Resources",
 }
 BUNDLED = ("Models", "Recipes", "SampleCase")
-# Scripted modules need no compiler, so none need be there: CMake is told not to look for what is inside it.
+# Scripted modules need no compiler, so CMake is told not to look for one.
 NO_COMPILER = [
     f"-DCMAKE_{language}_COMPILER{option}"
     for language in ("C", "CXX")

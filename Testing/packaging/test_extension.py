@@ -1,4 +1,4 @@
-"""The package of the Slicer extension: all that belongs in it is in it, and works from there."""
+"""The package of the Slicer extension contains everything it needs and works when installed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from extension import (
     MODULE_NAMES,
     ROOT,
@@ -18,6 +19,8 @@ from extension import (
     run,
     tool,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def test_package_holds_exactly_the_files_of_the_project(modules: Path) -> None:

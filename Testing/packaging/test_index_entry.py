@@ -1,4 +1,4 @@
-"""The rules of Slicer's extension index, as its checks of a submission apply them, without a network."""
+"""The rules of Slicer's extension index, as its submission checks apply them, without a network."""
 
 from __future__ import annotations
 

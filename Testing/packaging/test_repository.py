@@ -1,4 +1,4 @@
-"""What holds for the repository as a whole: size, line ends, licence."""
+"""Rules for the repository as a whole: size, line ends, licence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST_WEIGHTS = 30 * MEGABYTE
 def files() -> list[Path]:
     """Return the files of the repository, those not yet added to it included."""
     if not (ROOT / ".git").exists():
-        pytest.skip("this is no git checkout")
+        pytest.skip("this is not a git checkout")
     listed = check(run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"))
     paths = {ROOT / name for name in listed.split("\0") if name}
     return sorted(path for path in paths if path.is_file())

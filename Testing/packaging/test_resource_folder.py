@@ -1,4 +1,4 @@
-"""Where a source checkout has the files that come with MedSynth, and what is said when they are gone."""
+"""Location of the bundled files in a source checkout, and the error for an incomplete installation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from extension import ROOT, run
 from medsynth_core.resources import resource_folder
 
 
-def test_checkout_has_them_at_its_top() -> None:
+def test_a_checkout_has_resources_at_its_top() -> None:
     assert resource_folder() == ROOT / "Resources"
     assert (resource_folder() / "SampleCase" / "ct.nii.gz").is_file()
 
 
-def test_incomplete_installation_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_an_incomplete_installation_is_reported(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "medsynth_core", tmp_path / "medsynth_core")
     # What an installed Slicer extension has there belongs to its modules.
     (tmp_path / "Resources" / "Icons").mkdir(parents=True)
@@ -27,4 +27,4 @@ def test_incomplete_installation_is_told_in_a_sentence(tmp_path: Path) -> None:
     problem = done.stderr.splitlines()[-1]
     assert problem.startswith("medsynth_core.errors.MedSynthError: ")
     assert str(tmp_path / "medsynth_core" / "bundled") in problem
-    assert problem.endswith("install MedSynth again.")
+    assert problem.endswith("reinstall MedSynth.")

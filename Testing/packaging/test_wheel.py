@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from extension import ROOT, bundled_files, check, copy_sources, files_below, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:

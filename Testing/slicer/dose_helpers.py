@@ -1,13 +1,16 @@
-"""What the tests of PET share: a tiny package for low-dose PET in a library, and phantoms as DICOM."""
+"""Helpers for tests with PET: a tiny low-dose package in a library, and phantoms as DICOM."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import application
 import numpy as np
+import pytest
+from filelock import FileLock
 
 sys.path.insert(0, str(application.ROOT / "Testing" / "core"))
 
@@ -23,11 +26,25 @@ SLOPE = 0.37
 
 
 def trainedDoseModel(folder: Path) -> None:
-    """Train a tiny model for low-dose PET, and put it into the library (MEDSYNTH_MODELS)."""
+    """Train a tiny model for low-dose PET in a folder, and put it into the library (MEDSYNTH_MODELS)."""
     folder.mkdir(parents=True, exist_ok=True)
     recipe = dose_recipe(epochs=8, optimiser={"learning_rate": 0.003})
-    train(recipe, write_dose_manifest(folder), folder / "run", device="cpu")
+    # With fewer than three validation patients the model would have no usual error to show.
+    manifest = write_dose_manifest(folder, ("train", "train", "val", "test", "val", "val"))
+    train(recipe, manifest, folder / "run", device="cpu")
     import_model(folder / "run" / MODEL)
+
+
+def sharedDoseModel(factory: pytest.TempPathFactory) -> None:
+    """Put a tiny model for low-dose PET into the library, trained once for the tests of all files and processes."""
+    base = factory.getbasetemp()
+    # Each process of pytest-xdist has a folder of its own in a common one.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "dose-model"
+    with FileLock(f"{folder}.lock"):
+        if (folder / "run" / MODEL).is_dir():
+            import_model(folder / "run" / MODEL)
+        else:
+            trainedDoseModel(folder)
 
 
 def writePhantomPet(folder: Path, seed: int = 0, injected: dict[str, Any] | None = None, **tags: Any) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import application
 import slicer
 from application import rendering
-from scene_helpers import loadedFromDicom, matrixOf, waitUntil
+from scene_helpers import closePanel, loadedFromDicom, matrixOf, waitUntil
 
 SECONDS = 900.0
 FACTOR = 20.0
@@ -20,8 +20,8 @@ def renderLowDose(series: Path, model: str, folder: Path) -> None:
 
     Args:
         series: folder of a PET series in Bq/mL.
-        model: of the library, for low-dose PET.
-        folder: for the pictures.
+        model: name of a model for low-dose PET in the library.
+        folder: folder for the pictures.
     """
     panel = application.loadModule("MedSynth").MedSynthWidget()
     panel.enter()
@@ -40,13 +40,13 @@ def renderLowDose(series: Path, model: str, folder: Path) -> None:
     low.GetRASBounds(bounds)
     slicer.util.setSliceViewerLayers(background=low, foreground=None, fit=True)
     rendering.centerViewsOn(tuple((bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)))
-    rows = [rendering.sliceViewsImage(f"1/{FACTOR:g} of the dose", size=300)]
+    rows = [rendering.sliceViewsImage(f"1/{FACTOR:g} of full dose", size=300)]
     panel.ui.applyButton.click()
     _wait(panel)
     done = rendering.panelImage(panel)
     rendering.save(done, folder / "panel-low-dose.png")
 
-    from MedSynthLib.difference import differenceOf
+    from MedSynthLib.difference_volume import differenceOf
 
     result = panel.ui.outputVolumeSelector.currentNode()
     for node, caption in ((result, "Result"), (differenceOf(result), "Difference")):
@@ -54,7 +54,7 @@ def renderLowDose(series: Path, model: str, folder: Path) -> None:
         rows.append(rendering.sliceViewsImage(caption, size=300))
     rendering.save(rendering.stacked(rows), folder / "views-low-dose.png")
     rendering.save(rendering.sideBySide([done, rendering.stacked(rows)]), folder / "low-dose.png")
-    panel.cleanup()
+    closePanel(panel)
 
 
 def _wait(panel) -> None:

@@ -1,4 +1,4 @@
-"""Renders the pictures of the module for the README: python Testing/slicer/render_pictures.py FOLDER.
+"""Renders the pictures of the modules for the documentation: python Testing/slicer/render_pictures.py FOLDER.
 
 It runs the module on the sample case in the test application, as a user would, and takes pictures:
 ``panel-ready.png``, ``panel-running.png``, ``panel-done.png``, ``panel-misfit.png``, ``views-ct.png``,
@@ -27,7 +27,7 @@ import SampleData  # noqa: E402 - these exist once the application has started
 import slicer  # noqa: E402
 from application import rendering  # noqa: E402
 from MedSynthLib.display import applyCustomaryDisplay, showOver  # noqa: E402
-from scene_helpers import waitUntil  # noqa: E402
+from scene_helpers import closePanel, waitUntil  # noqa: E402
 
 SECONDS = 300.0
 SYNTHETIC = "Synthetic PET over CT"
@@ -96,7 +96,7 @@ def main() -> None:
 
     panel.ui.inputVolumeSelector.setCurrentNode(mr)
     rendering.save(rendering.panelImage(panel), folder / "panel-misfit.png")
-    panel.cleanup()
+    closePanel(panel)
     if arguments.cases:
         from train_pictures import renderTraining
 

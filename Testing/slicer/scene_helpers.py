@@ -1,7 +1,8 @@
-"""What several tests of the Slicer modules need: nodes, matrices and processes."""
+"""Helpers for tests of the Slicer modules: nodes, matrices and processes."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 import vtk
+from application.eventloop import idle
 
 
 def patientLikeVolume(matrix: np.ndarray, shape: tuple[int, int, int], name: str = "CT"):
@@ -32,12 +34,23 @@ def volumeNames() -> list[str]:
 
 
 def waitUntil(condition, seconds: float = 60.0) -> bool:
-    """Keep the window alive until a condition holds; return whether it came to hold in time."""
-    deadline = time.monotonic() + seconds
+    """Keep the window alive until a condition holds; return whether it came to hold in time.
+
+    ``seconds`` are those of a computer that does nothing else; others get four times as many, and a minute at least.
+    """
+    deadline = time.monotonic() + max(4 * seconds, 60.0)
     while not condition() and time.monotonic() < deadline:
-        slicer.app.processEvents()
-        time.sleep(0.01)
+        idle()
     return bool(condition())
+
+
+def closePanel(panel) -> None:
+    """Close a panel as Slicer does when it ends: trainings go on."""
+    slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(panel.moduleName)
+    # A test may have closed the panel itself.
+    with contextlib.suppress(RuntimeError):
+        panel.parent.close()
+        panel.parent.deleteLater()
 
 
 def processesOfGroup(group: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The result lies exactly where the input lies, whatever its orientation, with the real worker and model."""
+"""The result lies exactly on the input's grid in any orientation, with the real worker and model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import slicer
 from scene_helpers import matrixOf, patientLikeVolume
 
 from MedSynth import MedSynthLogic
+
+pytestmark = pytest.mark.slow
 
 
 def rotation(axis: tuple[float, float, float], degrees: float) -> np.ndarray:

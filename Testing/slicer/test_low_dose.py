@@ -1,4 +1,4 @@
-"""Low-dose PET in the section Synthesize: what is said of dose and activity, and the difference to the input."""
+"""Low-dose PET in the section Synthesize: messages on dose and activity, and the difference to the input."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 import slicer
 import vtk
 from builders import dose_recipe, phantom_body_pet
-from dose_helpers import MODEL, trainedDoseModel
+from dose_helpers import MODEL, sharedDoseModel
 from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
-from MedSynthLib.difference import DIFFERENCE, differenceOf
+from MedSynthLib.difference_volume import DIFFERENCE, differenceOf
 from MedSynthLib.display import applyErrorDisplay
 from MedSynthLib.export import whyNot
 from MedSynthLib.result_section import doseText
-from MedSynthLib.uncertainty import UNCERTAINTY, uncertaintyOf
+from MedSynthLib.uncertainty_volume import UNCERTAINTY, uncertaintyOf
 from scene_helpers import matrixOf, studyOf, volumeNames, waitUntil
 from train_helpers import nodeOf
 
@@ -25,12 +25,14 @@ from MedSynth import MedSynthLogic
 from medsynth_core import synthesize
 from medsynth_core.simulation.dose import simulate_dose
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def library(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("MEDSYNTH_MODELS", str(tmp_path_factory.mktemp("library")))
-        trainedDoseModel(tmp_path_factory.mktemp("training"))
+        sharedDoseModel(tmp_path_factory)
         yield
 
 
@@ -104,11 +106,11 @@ def test_TheResultSaysWhichDoseItsInputLookedLike(dosePanel, lowDose):
     found = slicer.util.arrayFromVolume(result).sum() / slicer.util.arrayFromVolume(lowDose).sum()
     assert ratio * (1 - outside) == pytest.approx(found, abs=2e-4)
     text = ui.resultLabel.text
-    assert f"nput looks like 1/{factor:g} of the dose ({100 * shares[f'{factor:g}']:.0f} %); " in text
+    assert f"stimated dose of the input: 1/{factor:g} of full dose ({100 * shares[f'{factor:g}']:.0f} %); " in text
     assert f"activity kept in the body: {100 * ratio:.1f} %" in text and ui.resultLabel.visible
-    assert f"; of all, {100 * outside:.1f} % lay in the air around" in text
+    assert f"; {100 * outside:.1f} % of the input's activity is outside the body" in text
     assert text.startswith("⚠") == (abs(ratio - 1) > 0.02 or outside > 0.1)
-    assert "1/50 of the dose: " in ui.resultLabel.toolTip and "1/4 of the dose: " in ui.resultLabel.toolTip
+    assert "1/50 of full dose: " in ui.resultLabel.toolTip and "1/4 of full dose: " in ui.resultLabel.toolTip
     for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):  # nothing shines through
         assert (view.GetForegroundVolumeID(), view.GetForegroundOpacity()) == (result.GetID(), 1.0)
     assert volumeNames() == ["Low", "Low synthetic PET"]
@@ -120,17 +122,18 @@ def test_TheResultSaysWhichDoseItsInputLookedLike(dosePanel, lowDose):
     ("facts", "text"),
     [
         ({"dose_reduction_factor": 20.0, "dose_probabilities": {"4": 0.2222, "20": 0.7778}, "activity_ratio": 1.004},
-         "Input looks like 1/20 of the dose (78 %); activity kept in the body: 100.4 %."),
+         "Estimated dose of the input: 1/20 of full dose (78 %); activity kept in the body: 100.4 %."),
         ({"dose_reduction_factor": 1.0, "dose_probabilities": {"1": 0.9, "4": 0.1}, "activity_ratio": 0.98},
-         "Input looks like full dose (90 %); activity kept in the body: 98.0 %."),
+         "Estimated dose of the input: full dose (90 %); activity kept in the body: 98.0 %."),
         ({"activity_ratio": 0.9799, "activity_outside": 0.031},
-         "⚠ Activity kept in the body: 98.0 %; of all, 3.1 % lay in the air around; "
-         "more than 2 % off: do not measure uptake in it."),
+         "⚠ Activity kept in the body: 98.0 %; 3.1 % of the input's activity is outside the body; "
+         "the activity changed by more than 2 %: do not measure uptake in this volume."),
         ({"activity_ratio": 1.05},
-         "⚠ Activity kept in the body: 105.0 %; more than 2 % off: do not measure uptake in it."),
+         "⚠ Activity kept in the body: 105.0 %; "
+         "the activity changed by more than 2 %: do not measure uptake in this volume."),
         ({"activity_ratio": 1.0, "activity_outside": 0.11},
-         "⚠ Activity kept in the body: 100.0 %; of all, 11.0 % lay in the air around; "
-         "more than 10 %: look whether a part of the patient is missing."),
+         "⚠ Activity kept in the body: 100.0 %; 11.0 % of the input's activity is outside the body; "
+         "more than 10 % is outside: check whether a part of the patient is missing."),
         ({}, ""),
     ],
 )  # fmt: skip
@@ -186,7 +189,7 @@ def test_BetweenModalitiesThereIsNoDifference(someSlices, panel):
     log = []
     result = MedSynthLogic().synthesize(someSlices, model="ct-to-pet", difference=True, onLog=log.append)
     assert differenceOf(result) is None and volumeNames() == ["Sarcoma CT", "Sarcoma CT synthetic PET"]
-    assert any("no difference to show" in line for line in log)
+    assert any(line.startswith("No difference was made") for line in log)
 
 
 def test_TheDifferenceIsOfWhatTheWorkerWasGiven(lowDose):
@@ -202,7 +205,7 @@ def test_TheDifferenceIsOfWhatTheWorkerWasGiven(lowDose):
 def test_TheUncertaintyIsTheErrorToExpect(lowDose):
     result = MedSynthLogic().synthesize(lowDose, model=MODEL, device="cpu", uncertainty=True)
     errors = uncertaintyOf(result)
-    assert errors.GetName() == "Low synthetic PET uncertainty" and differenceOf(result) is None
+    assert errors.GetName() == "Low synthetic PET usual error" and differenceOf(result) is None
     assert np.array_equal(matrixOf(errors), matrixOf(lowDose)) and studyOf(errors) == studyOf(lowDose) != 0
     expected = synthesize(bridge.coreVolume(lowDose), MODEL, device="cpu", uncertainty=True).uncertainty
     voxels = slicer.util.arrayFromVolume(errors)
@@ -210,8 +213,9 @@ def test_TheUncertaintyIsTheErrorToExpect(lowDose):
     assert np.allclose(voxels, expected.voxels, rtol=1e-3, atol=1e-6)
     assert bridge.unitOf(errors) == bridge.unitOf(result) == "SUVbw"
     assert provenance.isSynthetic(errors) and provenance.madeFrom(errors) is lowDose
-    assert provenance.textOf(errors, "error_of_model") == MODEL and "no bound" in provenance.textOf(errors, "meaning")
-    assert "is exported" in whyNot(errors)  # as DICOM it would be taken for a PET
+    assert provenance.textOf(errors, "error_of_model") == MODEL
+    assert "not an upper bound" in provenance.textOf(errors, "meaning")
+    assert "Only results of MedSynth" in whyNot(errors)  # as DICOM it would be taken for a PET
     display = errors.GetDisplayNode()
     highest = np.percentile(voxels[voxels != 0], 99.9)
     assert not display.GetAutoWindowLevel()
@@ -259,7 +263,7 @@ def test_TheErrorsOfAnOlderResultAreRemoved(lowDose):
     assert result.GetNumberOfNodeReferences(UNCERTAINTY) == 0
     assert slicer.mrmlScene.GetNumberOfNodes() < nodes
     assert [line for line in log if "was removed" in line] == [
-        "Low synthetic PET uncertainty was removed: it belonged to the result that Low synthetic PET held before."
+        "Low synthetic PET usual error was removed: it belonged to the earlier result in Low synthetic PET."
     ]
 
 
@@ -270,7 +274,7 @@ def test_AResultThatCannotBeComparedLosesItsOldDifference(lowDose, someSlices):
     assert differenceOf(result) is None and result.GetNumberOfNodeReferences(DIFFERENCE) == 0
     assert sorted(volumeNames()) == ["Low", "Low synthetic PET", "Sarcoma CT"]
     assert any(line.startswith("Low synthetic PET difference was removed: ") for line in log)
-    assert not any("no difference to show" in line for line in log)  # nobody asked for one
+    assert not any(line.startswith("No difference was made") for line in log)  # nobody asked for one
 
 
 def test_AResultThatOverwritesADifferenceIsNoDifferenceAnyMore(lowDose):
@@ -287,20 +291,21 @@ def test_AResultThatOverwritesADifferenceIsNoDifferenceAnyMore(lowDose):
 def test_TheUncertaintyIsOffUntilItIsChecked(dosePanel):
     box = dosePanel.ui.uncertaintyCheckBox
     assert box.visible and box.enabled and not box.checked and not dosePanel.logic.getParameterNode().uncertainty
-    assert "no bound, and knows nothing of this patient" in box.toolTip
+    assert "not an upper bound, and it depends on the value alone, not on this patient" in box.toolTip
+    assert box.text == "Usual error at this value"
     box.checked = True
     assert dosePanel.logic.getParameterNode().uncertainty
     dosePanel.ui.applyButton.click()
     assert not box.enabled
     assert waitUntil(lambda: not dosePanel.logic.isRunning, 120)
-    assert box.enabled and volumeNames() == ["Low", "Low synthetic PET", "Low synthetic PET uncertainty"]
-    assert dosePanel.ui.statusLabel.text.endswith(": Low synthetic PET, Low synthetic PET uncertainty")
+    assert box.enabled and volumeNames() == ["Low", "Low synthetic PET", "Low synthetic PET usual error"]
+    assert dosePanel.ui.statusLabel.text.endswith(": Low synthetic PET, Low synthetic PET usual error")
 
 
 def test_EveryModelTellsItsErrors(someSlices):
     result = MedSynthLogic().synthesize(someSlices, model="ct-to-pet", uncertainty=True)
     errors = uncertaintyOf(result)
-    assert errors.GetName() == "Sarcoma CT synthetic PET uncertainty" and bridge.unitOf(errors) == "SUVbw"
+    assert errors.GetName() == "Sarcoma CT synthetic PET usual error" and bridge.unitOf(errors) == "SUVbw"
     assert np.array_equal(matrixOf(errors), matrixOf(someSlices))
     assert slicer.util.arrayFromVolume(errors).max() > 0
 
@@ -310,7 +315,7 @@ def test_AnInputThatIsItselfSyntheticIsSaidSo(dosePanel):
     result = dosePanel.ui.outputVolumeSelector.currentNode()
     dosePanel.ui.inputVolumeSelector.setCurrentNode(result)
     text = dosePanel.ui.fitLabel.text
-    assert text.startswith("✓ The volume fits the model. The volume is itself synthetic")
+    assert text.startswith("⚠ The volume is itself synthetic")
     second = MedSynthLogic().synthesize(result, model=MODEL, device="cpu")
     assert json.loads(second.GetAttribute("MedSynth.Source"))["synthetic"] is True
 

@@ -1,168 +1,80 @@
-"""The panel as a user meets it: choose, Apply, watch, Cancel."""
+"""Behaviour of both panels: they follow the scene and reload together with their libraries."""
 
 from __future__ import annotations
 
-import numpy as np
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import slicer
-from scene_helpers import matrixOf, patientLikeVolume, processesOfGroup, volumeNames, waitUntil
+from scene_helpers import closePanel
+
+# Reloads modules one after the other, as the button Reload of the developer mode does, and says of each panel whether
+# its base class and its sections are those that are loaded now, and whether it still works.
+RELOAD = """
+import importlib, sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+import application
+application.start()
+import slicer
+
+def show(name):
+    module = importlib.import_module(name)
+    return getattr(module, name + "Widget")()
+
+def reloadScriptedModule(name):
+    slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(name)
+    importlib.reload(sys.modules[name])
+    panels[name] = show(name)
+
+slicer.util.reloadScriptedModule = reloadScriptedModule
+for name in ("MedSynth", "MedSynthTrain"):
+    application.loadModule(name)
+panels = {{name: show(name) for name in ("MedSynth", "MedSynthTrain")}}
+for name in {order!r}:
+    before = type(panels[name])
+    panels[name].onReload()
+    panel = panels[name]
+    from MedSynthLib.panel import ModulePanel
+    assert type(panel) is not before and isinstance(panel, ModulePanel), name
+    from MedSynthLib.setup_section import SetupSection
+    assert type(panel._setup) is SetupSection
+    panel.enter()
+    panel._setup.waitForDevices()
+    assert "CPU" in panel.ui.deviceLabel.text
+for panel in panels.values():
+    panel.enter()
+    panel._setup.waitForDevices()
+    panel.cleanup()
+print("reloaded")
+"""
 
 
-def pressApplyAndWait(panel) -> None:
-    panel.ui.applyButton.click()
-    assert waitUntil(lambda: not panel.logic.isRunning, 120)
+@pytest.mark.parametrize("order", [("MedSynth",), ("MedSynthTrain",), ("MedSynth", "MedSynthTrain", "MedSynth")])
+def test_ModulesReloadWithWhatTheyShare(order, tmp_path):
+    script = RELOAD.format(folder=str(Path(__file__).parent), order=order)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0 and run.stdout.split()[-1:] == ["reloaded"], run.stderr
 
 
-def test_ApplyMakesAPetAndShowsItOverTheCt(sampleCT, panel):
-    assert panel.ui.inputVolumeSelector.currentNode() is sampleCT
-    assert panel.ui.fitLabel.text.startswith("✓")
-    assert panel.ui.applyButton.enabled and panel.ui.applyButton.text == "Apply"
-    panel.ui.applyButton.click()
-    assert panel.ui.applyButton.text == "Cancel" and panel.ui.applyButton.enabled
-    assert panel.ui.progressBar.visible
-    assert not panel.ui.inputVolumeSelector.enabled
-    assert waitUntil(lambda: panel.ui.progressBar.value > 0)
-    assert waitUntil(lambda: not panel.logic.isRunning, 120)
+@pytest.mark.parametrize("module", ["MedSynth", "MedSynthTrain"])
+def test_PanelFollowsTheParametersOfTheSceneThatIsOpenWhileItIsOpen(module, tmp_path):
+    if module == "MedSynthTrain":
+        from MedSynthTrainLib import settings
 
-    pet = panel.ui.outputVolumeSelector.currentNode()
-    assert pet.GetName() == "Sarcoma CT synthetic PET"
-    assert np.array_equal(matrixOf(pet), matrixOf(sampleCT))
-    assert panel.ui.applyButton.text == "Apply" and not panel.ui.progressBar.visible
-    assert panel.ui.statusLabel.text.startswith("Done in ")
-    assert panel.ui.statusLabel.text.endswith(": Sarcoma CT synthetic PET")
-    for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-        assert view.GetBackgroundVolumeID() == sampleCT.GetID()
-        assert view.GetForegroundVolumeID() == pet.GetID()
-        assert view.GetForegroundOpacity() == 0.5
-
-
-def test_TheWindowStaysUsableWhileItRuns(someSlices, panel):
-    panel.ui.applyButton.click()
-    panel.ui.advancedCollapsibleButton.collapsed = False
-    panel.ui.batchSizeSpinBox.value = 3
-    assert panel.logic.isRunning
-    assert panel.logic.getParameterNode().batchSize == 3
-    panel.logic.abort()
-
-
-def test_CancelHalfwayLeavesNothing(sampleCT, panel):
-    panel.ui.applyButton.click()
-    assert waitUntil(lambda: panel.ui.progressBar.value > 300, 120)
-    assert "left" in panel.ui.statusLabel.text
-    panel.ui.applyButton.click()
-    assert panel.ui.statusLabel.text == "Cancelling…" and not panel.ui.applyButton.enabled
-    assert waitUntil(lambda: not panel.logic.isRunning, 20)
-    assert panel.ui.applyButton.text == "Apply" and panel.ui.applyButton.enabled
-    assert panel.ui.statusLabel.text == "Cancelled."
-    assert volumeNames() == ["Sarcoma CT"]
-    assert waitUntil(lambda: not processesOfGroup(panel.logic.workerPid), 10)
-
-
-def test_VolumeThatDoesNotFitCannotBeApplied(panel):
-    volume = patientLikeVolume(np.eye(4), (6, 8, 8), "MR")
-    panel.ui.inputVolumeSelector.setCurrentNode(volume)
-    entry = slicer.vtkCodedEntry()
-    entry.SetValueSchemeMeaning("110852", "DCM", "MR signal intensity")
-    volume.SetVoxelValueQuantity(entry)
-    volume.Modified()
-    assert panel.ui.fitLabel.text.startswith("✗ The volume is MR, but this model takes CT")
-    assert not panel.ui.applyButton.enabled
-    assert panel.ui.applyButton.toolTip == panel.ui.fitLabel.text
-
-
-def test_NoVolumeIsSaidSo(panel):
-    assert panel.ui.fitLabel.text == "✗ Choose an input volume."
-    assert not panel.ui.applyButton.enabled
-
-
-def test_VolumeThatSpoilsAfterTheCheckIsRefusedByTheWorker(panel):
-    volume = patientLikeVolume(np.eye(4), (12, 24, 24))
-    panel.ui.inputVolumeSelector.setCurrentNode(volume)
-    assert panel.ui.applyButton.enabled
-    slicer.util.arrayFromVolume(volume)[:] = 500  # without telling anybody
-    pressApplyAndWait(panel)
-    assert "not Hounsfield units" in panel.ui.statusLabel.text
-    assert "not Hounsfield units" in panel.ui.logTextEdit.plainText
-    assert volumeNames() == ["CT"]
-    assert panel.ui.applyButton.text == "Apply"
-
-
-def test_CardAndLimitsAreShown(panel):
-    assert panel.ui.modelComboBox.currentText
-    assert len(panel.ui.modelLabel.text) > 20
-    limits = panel.ui.limitsLabel.text
-    assert limits.startswith("Limits: ") and "tumo" in limits.lower()
-    assert panel.ui.limitsLabel.toolTip.count("\n\n") >= 1
-
-
-def test_AnotherInputDoesNotOverwriteTheResultOfTheFirst(someSlices, panel):
-    pressApplyAndWait(panel)
-    assert panel.ui.outputVolumeSelector.currentNode() is not None
-    panel.ui.inputVolumeSelector.setCurrentNode(patientLikeVolume(np.eye(4), (12, 24, 24), "other"))
-    assert panel.ui.outputVolumeSelector.currentNode() is None
-    assert panel.ui.statusLabel.text == ""
-
-
-def test_UnknownModelOfASavedSceneIsSaidSo(someSlices, panel):
-    panel.logic.getParameterNode().model = "gone"
-    assert "gone is not in the library" in panel.ui.fitLabel.text
-    assert not panel.ui.applyButton.enabled
-
-
-def test_ParametersFollowTheWidgetsAndTheScene(someSlices, panel):
-    parameters = panel.logic.getParameterNode()
-    assert parameters.inputVolume is someSlices and parameters.model == "ct-to-pet"
-    parameters.batchSize = 7
-    assert panel.ui.batchSizeSpinBox.value == 7
-
-
-def test_ClosingTheSceneStopsTheJob(someSlices, panel):
-    panel.ui.applyButton.click()
-    pid = panel.logic.workerPid
+        settings.setRunsFolder(tmp_path)
+    panel = getattr(importlib.import_module(module), f"{module}Widget")()
+    node = panel._parameterNode.parameterNode
     slicer.mrmlScene.Clear(0)
-    assert not panel.logic.isRunning
-    assert waitUntil(lambda: not processesOfGroup(pid), 10)
-    assert volumeNames() == []
-    assert panel.ui.applyButton.text == "Apply" and not panel.ui.applyButton.enabled
-
-
-def test_ClosedPanelLeavesTheClosedSceneAlone(someSlices, panel):
+    assert panel._parameterNode is not None and node.HasObserver("ModifiedEvent")
     panel.exit()
+    assert panel._parameterNode is None and not node.HasObserver("ModifiedEvent")
     slicer.mrmlScene.Clear(0)
     assert panel._parameterNode is None
-
-
-def test_ClosedPanelDoesNotChangeTheParameters(someSlices, panel):
-    panel.exit()
-    panel.ui.batchSizeSpinBox.value = 9
-    assert panel.logic.getParameterNode().batchSize == 0
-    panel.initializeParameterNode()
-    assert panel.ui.batchSizeSpinBox.value == 0
-
-
-def test_JobThatEndsWhileAnotherModuleIsOpenIsShown(someSlices, panel):
-    panel.ui.applyButton.click()
-    panel.exit()
-    assert waitUntil(lambda: not panel.logic.isRunning, 120)
-    pet = panel.logic.getParameterNode().outputVolume
-    assert pet.GetName() == "Sarcoma CT synthetic PET"
-    assert panel.ui.statusLabel.text.startswith("Done in ")
-    panel.initializeParameterNode()
-    assert panel.ui.outputVolumeSelector.currentNode() is pet
-    assert panel.ui.applyButton.text == "Apply"
-
-
-def test_LogIsCapped(panel):
-    for line in range(700):
-        panel._log(f"line {line}")
-    assert panel.ui.logTextEdit.blockCount == 500
-    assert "line 699" in panel.ui.logTextEdit.plainText
-
-
-@pytest.mark.parametrize(("fraction", "text"), [(0.01, ""), (0.5, "about 10 s left"), (0.02, ""), (1.0, "")])
-def test_TimeLeftIsGuessedFromTheProgress(monkeypatch, fraction, text):
-    from MedSynthLib.timeleft import TimeLeft
-
-    left = TimeLeft()
-    left._start -= 10
-    assert left.text(fraction) == text
+    panel.enter()
+    assert panel._parameterNode is not None
+    closePanel(panel)
+    assert not node.HasObserver("ModifiedEvent")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 from pathlib import Path
 
+import pytest
 import SampleData
 import slicer
 from MedSynthLib.sample_data import CATEGORY, SAMPLE_NAME
@@ -30,6 +31,7 @@ def test_ThumbnailHasTheSizeThatSampleDataAsksFor():
     assert QImage(source.thumbnailFileName).size().toTuple() == (260, 280)
 
 
+@pytest.mark.slow
 def test_SelfTestOfTheModuleRuns():
     from MedSynth import MedSynthTest
 
@@ -52,6 +54,7 @@ def test_SelfTestPassesWhereNothingIsInstalled(monkeypatch):
     assert result.testsRun == 1 and result.wasSuccessful()
 
 
+@pytest.mark.slow
 def test_SelfTestRegistersTheSampleCaseItself(monkeypatch):
     from MedSynth import MedSynthTest
 

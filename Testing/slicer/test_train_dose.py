@@ -1,4 +1,4 @@
-"""Training for low-dose PET in the panel: full-dose images alone become cases, and lower doses are simulated."""
+"""Training for low-dose PET in the panel: cases hold full-dose images, and lower doses are simulated."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import slicer
 from builders import phantom_body_pet, phantom_ct, write_dose_manifest
-from scene_helpers import waitUntil
-from test_train_story import columnDrawn
-from train_helpers import SECONDS, closePanel, doseRecipeText, makePanel, nodeOf, recipeText
+from scene_helpers import closePanel, waitUntil
+from test_training_panel import columnDrawn
+from train_helpers import SECONDS, doseRecipeText, makePanel, nodeOf, recipeText
 
 from medsynth_core.io.reading import read_volume
 from medsynth_core.io.writing import write_volume
+from medsynth_core.metrics.earlier_names import todays_series
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -71,21 +74,24 @@ def test_FromTheSceneToAPackage(panel):
     panel._data.wait()
     assert ui.dataStatusLabel.text == "Checked: 4 good, 0 doubtful, 0 refused."
     assert ui.startButton.enabled
-    ui.metricComboBox.setCurrentIndex(ui.metricComboBox.findData("nrmse"))
+    ui.metricComboBox.setCurrentIndex(ui.metricComboBox.findData("nrmse_minmax"))
     ui.startButton.click()
     run = panel._run.run
     assert waitUntil(lambda: not run.alive, SECONDS), ui.logTextEdit.plainText
     assert run.state.value == "finished", run.problem
 
     # The first epoch trains a part of the model alone, and its scores are another curve.
-    assert sorted(run.metrics["coarse", "nrmse"]) == [1] and sorted(run.metrics["val", "nrmse"]) == [2, 3]
+    logged = todays_series(run.metrics)
+    assert sorted(logged["coarse", "nrmse_minmax"]) == [1] and sorted(logged["val", "nrmse_minmax"]) == [2, 3]
     name, values = columnDrawn("MedSynthTrainValidation")
-    assert name == "NRMSE (%)" and values[1:] == list(run.metrics["val", "nrmse"].values()) and np.isnan(values[0])
+    assert name == "NRMSE (min-max)" and np.isnan(values[0])
+    assert values[1:] == list(logged["val", "nrmse_minmax"].values())
     chart = panel._run._curves.chart("MedSynthTrainValidation")
-    assert chart.GetNthPlotSeriesNode(1).GetName() == "NRMSE (%), coarse stage"
+    assert chart.GetNthPlotSeriesNode(1).GetName() == "NRMSE (min-max), coarse stage"
     assert not ui.previewLabel.pixmap.isNull() and "DRF" in ui.previewCaption.text
 
-    assert ui.scoresTable.rowCount >= 2 and ui.scoresTable.horizontalHeaderItem(4).text() == "NRMSE (%)"
+    assert ui.scoresTable.rowCount >= 2 and ui.scoresTable.horizontalHeaderItem(4).text() == "NRMSE (min-max)"
+    assert ui.scoresTable.horizontalHeaderItem(1).toolTip() == "MAE in the body (lower is better)"
     assert float(ui.scoresTable.item(0, 4).text()) > 0
     assert ui.publishStatusLabel.text == ""  # no longer that the training still runs
     ui.publishButton.click()
@@ -101,7 +107,7 @@ def test_APetWithItsCtIsACaseAndTheCtIsRegistered(panel, tmp_path):
     ui.inputVolumeSelector.setCurrentNode(nodeOf(ct, "CT"))
     ui.targetVolumeSelector.setCurrentNode(nodeOf(pet, "PET"))
     ui.addPairButton.click()
-    assert "CT is CT, but 'pet' of the recipe is PT" in ui.dataStatusLabel.text
+    assert "CT is CT, but the recipe's 'pet' is PT" in ui.dataStatusLabel.text
     ui.inputVolumeSelector.setCurrentNode(slicer.util.getNode("PET"))
     ui.targetVolumeSelector.setCurrentNode(slicer.util.getNode("CT"))
     ui.registerCheckBox.checked = True
@@ -119,10 +125,10 @@ def test_APetWithItsCtIsACaseAndTheCtIsRegistered(panel, tmp_path):
     write_volume(pet, folder / "pet.nii.gz")
     panel._data.addFolderFrom(tmp_path / "study")
     panel._data.wait()
-    assert "has no file like '*ct*.nii*'" in ui.dataStatusLabel.text
+    assert "has a file matching '*ct*.nii*' for 'ct'" in ui.dataStatusLabel.text
     panel._data.addManifestFrom(write_dose_manifest(tmp_path))
     panel._data.dataSet.setSplit([case.name], "train")
-    assert "The case P0 has no 'ct'" in panel._data.dataSet.whatIsMissing(panel._data._roles)
+    assert "Case 'P0': There is no file for 'ct'" in panel._data.dataSet.whatIsMissing(panel._data._needs)
 
 
 def test_CancelOfARegistrationLeavesNothing(panel):

@@ -1,4 +1,4 @@
-"""Between volume nodes and arrays: units, modality, geometry, and what is refused."""
+"""Conversion between volume nodes and arrays: units, modality, geometry, and what is refused."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def test_EveryKindOfSuvIsToldFromTheOthers(volume, unit):
     assert bridge.unitOf(volume) == unit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["mmHg", "kBq/ml", "{SUVxyz}g/ml"])
 def test_AStatedUnitThatIsNotKnownIsNoMissingOne(volume, code):
     volume.SetVoxelValueUnits(codedEntry(code, "UCUM", "unit"))
@@ -91,6 +92,14 @@ def test_CoreVolumeIsTheNodeUncopied(volume):
     assert np.shares_memory(core.voxels, slicer.util.arrayFromVolume(volume))
 
 
+def test_AMapOfErrorsIsNoInputOfAModel(volume):
+    assert not bridge.coreVolume(volume).is_error_map
+    volume.SetAttribute("MedSynth.ErrorOfModel", "ct-to-pet")
+    errors = bridge.coreVolume(volume)
+    assert errors.is_error_map
+    assert "shows the errors of a synthetic image" in fitOf(volume, "ct-to-pet").misfits[0]
+
+
 def test_ColorVolumeIsRefused():
     rgb = slicer.util.addVolumeFromArray(
         np.zeros((2, 3, 4, 3), np.uint8), name="photo", nodeClassName="vtkMRMLVectorVolumeNode"
@@ -101,7 +110,7 @@ def test_ColorVolumeIsRefused():
 
 def test_EmptyNodeAndMissingNodeAreRefused():
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "nothing")
-    with pytest.raises(MedSynthError, match="nothing holds no voxels"):
+    with pytest.raises(MedSynthError, match="nothing has no voxels"):
         bridge.voxelsOf(node)
     with pytest.raises(MedSynthError, match="Choose a volume"):
         bridge.voxelsOf(None)

@@ -1,4 +1,4 @@
-"""What the tests of MedSynthTrain share: phantoms as volume nodes, a recipe that trains in seconds, the panel."""
+"""Helpers for tests of MedSynthTrain: phantoms as volume nodes, a recipe that trains in seconds, the panel."""
 
 from __future__ import annotations
 
@@ -79,13 +79,6 @@ def makePanel(folder: Path):
     from MedSynthTrain import MedSynthTrainWidget
 
     return MedSynthTrainWidget()
-
-
-def closePanel(panel) -> None:
-    """Close a panel as Slicer does at its end: trainings go on."""
-    panel.cleanup()
-    panel.parent.close()
-    panel.parent.deleteLater()
 
 
 def stopAll(panel) -> None:

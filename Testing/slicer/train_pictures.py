@@ -9,8 +9,8 @@ from pathlib import Path
 import application
 from application import rendering
 from PIL import Image
-from scene_helpers import waitUntil
-from train_helpers import closePanel, makePanel
+from scene_helpers import closePanel, waitUntil
+from train_helpers import makePanel
 
 SECONDS = 1500.0
 COLORS = 200
@@ -87,8 +87,8 @@ def _picture(panel):
             getattr(panel.ui, f"{name}CollapsibleButton").collapsed = name not in shown
         columns.append(rendering.panelImage(panel))
     curves = [
-        rendering.plotViewImage(f"MedSynthTrain{name}", caption=f"MedSynthTrain{name}")
-        for name in ("Loss", "Validation")
+        rendering.plotViewImage(f"MedSynthTrain{name}", caption=caption)
+        for name, caption in (("Loss", "Training loss"), ("Validation", "Validation"))
     ]
     columns[1] = rendering.stacked([columns[1], *curves])
     return rendering.sideBySide(columns)

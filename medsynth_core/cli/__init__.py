@@ -1,17 +1,29 @@
-"""The command ``medsynth``: the same jobs as in Slicer, from a shell or on a cluster."""
+"""The command ``medsynth``: the functions of the Slicer modules, from a shell or on a cluster."""
 
 from __future__ import annotations
 
 import sys
 
+from medsynth_core.errors import ExitStatus
+from medsynth_core.interruption import raise_on_termination
+
 
 def main() -> None:
-    """Run the command, or say in a sentence what is missing for it."""
+    """Run the command; if a package is missing, print its name and exit."""
+    # Before the libraries are loaded, which takes seconds in which a signal may arrive too.
+    raise_on_termination()
     try:
         from medsynth_core.cli.app import run
+
+        sys.exit(run())
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise
-        print(f"The command needs the package {error.name}; install medsynth-core[cli].", file=sys.stderr)
-        sys.exit(2)
-    sys.exit(run())
+        print(
+            f"The command medsynth requires the package {error.name}; run: pip install 'medsynth-core[cli]'.",
+            file=sys.stderr,
+        )
+        sys.exit(ExitStatus.USER_MISTAKE)
+    except KeyboardInterrupt:
+        print("Cancelled.", file=sys.stderr)
+        sys.exit(ExitStatus.CANCELLED)

@@ -1,1 +1,1 @@
-"""What models are trained with: the manifest of cases, how it is made, divided among splits and checked."""
+"""Training data: the manifest of cases, how it is created, split and checked."""

@@ -1,78 +1,172 @@
-"""Cases from a tree of folders with image files."""
+"""Cases from a folder tree with image files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from medsynth_core.datasets.manifest import Case
+from medsynth_core.datasets.layouts.choosing import Group, Reading, read_tree
+from medsynth_core.datasets.layouts.doubts import doubts_of
+from medsynth_core.datasets.layouts.image_files import images
+from medsynth_core.datasets.layouts.layout import Files, Tree
+from medsynth_core.datasets.manifest import Case, check_roles
+from medsynth_core.datasets.pet_correction import doubt_uncorrected
 from medsynth_core.errors import MedSynthError
+from medsynth_core.failures import reason_of
+from medsynth_core.io.sidecar import is_error_map
+from medsynth_core.progress import Progress, ProgressCallback
 
 
-def cases_from_folders(root: str | Path, roles: Mapping[str, str]) -> list[Case]:
-    """Return a case, without a split, for each folder below ``root`` in which a file of a role lies.
+def cases_from_folders(
+    root: str | Path,
+    roles: Mapping[str, str],
+    *,
+    paired: bool = True,
+    progress: Progress | ProgressCallback | None = None,
+) -> list[Case]:
+    """Return the cases in a folder tree, without a split.
 
-    The first folders below ``root`` are the patients: ``root/P1/ct.nii.gz`` is of the case and patient ``P1``,
-    ``root/P1/2020/ct.nii.gz`` of the case ``P1-2020`` and the patient ``P1``.
+    These trees are known; ``progress.log`` reports which one was found, what is taken for the patient, and what may be
+    otherwise:
+
+    - BIDS, raw and derivatives: a case is a session of a subject, whose files may be in several folders;
+    - nnU-Net: ``imagesTr/CASE_0000.nii.gz`` with ``labelsTr/CASE.nii.gz``; CycleGAN: ``trainA``, ``trainB``;
+    - SynthRAD 2023 and 2025: ``Task1/brain/1BA001/ct.nii.gz``;
+    - a folder for each case, ``P1/ct.nii.gz``, or for each visit, ``P1/2020-03-04/ct.nii.gz`` or
+      ``P1_2020-03-04/ct.nii.gz``; with several visits in one folder, ``P1/20200304_ct.nii.gz``;
+    - a file for each case and kind of image: ``ct/P1.nii.gz`` with ``pet/P1.nii.gz``, or ``P1_ct.nii.gz``.
+
+    Folders for a kind of image do not count, at any level. Folders above the patients, such as ``train``, ``AD`` or
+    ``2019``, are no patients; the same patient in several of them is one patient with several cases. Cases of a split
+    in which a role has no file at all are left out. A patient none of whose visits has all images, but who has one of
+    each in all, is one case.
 
     Args:
-        root: folder of the folders.
-        roles: role → pattern of its file's name (``*`` and ``?`` stand for any letters and any one; upper and lower
-            case are alike), such as ``{"ct": "*ct*.nii*", "pet": "*pet*.nii*"}``.
+        root: the folder that contains the tree.
+        roles: role → file name pattern (``*`` matches any characters, ``?`` any single one; case is ignored), such as
+            ``{"ct": "*ct*.nii*", "pet": "*pet*.nii*"}``. A pattern with ``/`` is compared with the end of the path:
+            ``targetsTr/*.nii.gz``.
+        paired: whether each case must have a file of every role; otherwise one role is enough.
+        progress: its log gets the layout.
 
     Raises:
-        MedSynthError: a folder that cannot be read, without a file for a role, or with several; one file for two
-            roles; files in ``root`` itself; or no case at all.
+        MedSynthError: a folder cannot be read; a case lacks a required file or has several for a role; one file
+            matches two roles; the layout is not known; or there is no case.
     """
     root = Path(root)
-    cases = []
-    for folder, names in _folders(root):
-        found = {role: _matching(names, pattern) for role, pattern in roles.items()}
-        if any(found.values()):
-            cases.append(_case(root, folder, found, roles))
-    if not cases:
-        patterns = ", ".join(f"'{pattern}'" for pattern in roles.values())
-        raise MedSynthError(f"No folder below {root} holds a file like {patterns}; choose another folder or pattern.")
+    check_roles(roles)
+    files = _files(root)
+    found = {
+        role: images([path for path in files if _matches(path, pattern)], files) for role, pattern in roles.items()
+    }
+    _check_roles_found(root, found, roles)
+    _check_one_role(root, found)
+    reading = read_tree(Tree(found, roles), paired=paired)
+    if reading is None:
+        raise _unknown(root, found)
+    cases = [_case(root, group, reading, roles, paired) for group in reading.groups]
+    progress = progress if isinstance(progress, Progress) else Progress(progress)
+    _report(progress, reading, cases)
+    doubt_uncorrected(cases, progress)
     return cases
 
 
-def _folders(root: Path) -> list[tuple[Path, list[str]]]:
-    """Return the folders below ``root``, itself too, in order, with the names of their files."""
+def how_to_write_a_manifest(roles: Iterable[str]) -> str:
+    """Return the end of a sentence: how to list files in a CSV where their folders are not understood."""
+    return (
+        f"write the manifest yourself: a CSV with the columns case, patient, split, {', '.join(roles)} and a line for "
+        "each case, with paths relative to the CSV"
+    )
+
+
+def _files(root: Path) -> list[PurePath]:
+    """Return the files below ``root``, relative to it and sorted, without hidden ones, which macOS leaves."""
 
     def complain(error: OSError) -> None:
-        raise MedSynthError(f"The folder {error.filename} cannot be read: {error.strerror}.") from error
+        raise MedSynthError(f"The folder {error.filename} cannot be read: {reason_of(error)}.") from error
 
-    return sorted((Path(place), sorted(names)) for place, _, names in os.walk(root, onerror=complain))
-
-
-def _matching(names: list[str], pattern: str) -> list[str]:
-    # Hidden files, as macOS leaves them beside others, are no images.
-    visible = [name for name in names if not name.startswith(".")]
-    return [name for name in visible if fnmatchcase(name.lower(), pattern.lower())]
+    tree = os.walk(root, onerror=complain)
+    files = [Path(place, name).relative_to(root) for place, _, names in tree for name in names if name[0] != "."]
+    return sorted(files)
 
 
-def _case(root: Path, folder: Path, found: dict[str, list[str]], roles: Mapping[str, str]) -> Case:
-    if folder == root:
-        name = next(names[0] for names in found.values() if names)
-        raise MedSynthError(f"The file {name} lies in {root} itself; give each case a folder of its own there.")
-    for role, names in found.items():
-        if not names:
+def _matches(path: PurePath, pattern: str) -> bool:
+    text, wanted = path.as_posix().lower(), pattern.lower()
+    if "/" not in wanted:
+        return fnmatchcase(path.name.lower(), wanted)
+    return fnmatchcase(text, wanted) or fnmatchcase(text, f"*/{wanted}")
+
+
+def _check_roles_found(root: Path, found: Files, roles: Mapping[str, str]) -> None:
+    for role, pattern in roles.items():
+        if not found[role]:
             raise MedSynthError(
-                f"The folder {folder} has no file like '{roles[role]}' for '{role}'; add it, change the pattern, or "
-                "take the folder away."
+                f"No folder below {root} has a file matching '{pattern}' for '{role}'; choose another folder or "
+                "pattern."
             )
-        if len(names) > 1:
+
+
+def _check_one_role(root: Path, found: Files) -> None:
+    seen: dict[PurePath, str] = {}
+    for role, paths in found.items():
+        for path in paths:
+            if path in seen:
+                raise MedSynthError(
+                    f"The file {root / path} matches both '{seen[path]}' and '{role}'; choose narrower patterns."
+                )
+            seen[path] = role
+
+
+def _unknown(root: Path, found: Files) -> MedSynthError:
+    path = min((path for paths in found.values() for path in paths), key=lambda path: len(path.parts))
+    where = (
+        f"is directly in {root}" if len(path.parts) == 1 else "is in no folder of its case and has no name of a case"
+    )
+    return MedSynthError(
+        f"The file {path.as_posix()} {where}; put each case into a folder of its own, or "
+        f"{how_to_write_a_manifest(found)}."
+    )
+
+
+def _case(root: Path, group: Group, reading: Reading, roles: Mapping[str, str], paired: bool) -> Case:
+    for role, pattern in roles.items():
+        paths = group.files.get(role, [])
+        if len(paths) > 1:
             raise MedSynthError(
-                f"The folder {folder} has {len(names)} files like '{roles[role]}' for '{role}' ({', '.join(names)}); "
-                "choose a narrower pattern."
+                f"The case {group.case} has {len(paths)} files matching '{pattern}' for '{role}' "
+                f"({', '.join(path.as_posix() for path in paths)}), if the layout is {reading.layout.name}; choose a "
+                "narrower pattern, which may name a folder ('anat/*_T1w.nii.gz'), or "
+                f"{how_to_write_a_manifest(roles)}."
             )
-    for role, (name,) in found.items():
-        both = [other for other, names in found.items() if names == [name]]
-        if len(both) > 1:
+        if paired and not paths:
+            there = next(path for several in group.files.values() for path in several)
             raise MedSynthError(
-                f"The file {folder / name} would be both '{role}' and '{both[1]}'; choose narrower patterns."
+                f"The case {group.case} has no file matching '{pattern}' for '{role}' that belongs to {root / there}, "
+                f"if the layout is {reading.layout.name}; add it, change the pattern, remove the case, or "
+                f"{how_to_write_a_manifest(roles)}."
             )
-    parts = folder.relative_to(root).parts
-    return Case("-".join(parts), "", {role: folder / name for role, (name,) in found.items()}, parts[0])
+    return Case(group.case, "", _chosen(root, group.files, roles), group.patient.name)
+
+
+def _chosen(root: Path, files: Files, roles: Mapping[str, str]) -> dict[str, Path]:
+    chosen = {role: root / files[role][0] for role in roles if role in files}
+    for role, file in chosen.items():
+        if is_error_map(file):
+            raise MedSynthError(
+                f"The file {file} for '{role}' is a map of the errors of a synthetic image, not an image; choose a "
+                "narrower pattern."
+            )
+    return chosen
+
+
+def _report(progress: Progress, reading: Reading, cases: list[Case]) -> None:
+    patients = sorted({case.patient for case in cases})
+    shown = ", ".join(patients[:5]) + (", …" if len(patients) > 5 else "")
+    progress.log(
+        f"{len(cases)} case{'s' * (len(cases) != 1)} of {len(patients)} patient{'s' * (len(patients) != 1)} ({shown}). "
+        f"Layout: {reading.layout.name}. Patients are told apart by: {reading.layout.patient}."
+    )
+    for doubt in doubts_of(reading):
+        progress.log(doubt)

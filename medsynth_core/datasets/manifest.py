@@ -1,20 +1,23 @@
-"""The table that says which files are a case, of which patient, and which split it belongs to."""
+"""The manifest: a table of cases with their files, patient and split.
+
+It is not read with pandas, which guesses types and would turn the case ``007`` into 7.
+"""
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.failures import reason_of
 from medsynth_core.io.reading import ITK_SUFFIXES, NIFTI_SUFFIXES
-from medsynth_core.io.table import write_rows
+from medsynth_core.io.table import read_rows, write_rows
+from medsynth_core.preparation.roles import ABOUT_THE_CASE, check_role
 
 SPLITS = ("train", "val", "test")
-# Columns that are no roles.
-ABOUT_THE_CASE = ("case", "split", "patient")
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,10 @@ class Case:
     """One examination: a name, a split, and a file for each role.
 
     Attributes:
-        name: unlike that of every other case.
-        split: ``train``, ``val``, ``test``, or ``""`` for a case that belongs to none yet.
+        name: unique name of the case.
+        split: ``train``, ``val``, ``test``, or ``""`` if not yet assigned.
         files: role (``ct``, ``pet``, ``mr_t1``, ``lesion``, …) → image file.
-        patient: whose examination it is, for a patient with several; the case's name where it is not stated.
+        patient: the patient, needed if one has several cases; by default the name of the case.
     """
 
     name: str
@@ -38,21 +41,27 @@ class Case:
 
 
 def read_manifest(
-    path: str | Path, roles: tuple[str, ...], *, check_files: bool = True, unsplit: bool = False
+    path: str | Path,
+    roles: tuple[str, ...],
+    *,
+    optional: tuple[str, ...] = (),
+    check_files: bool = True,
+    unsplit: bool = False,
 ) -> list[Case]:
     """Return the cases of a CSV with the columns ``case``, ``split``, ``roles`` and, optionally, ``patient``.
 
-    Relative paths are relative to the CSV's folder. Other columns are ignored.
+    Relative paths are relative to the folder of the CSV. Other columns are ignored.
 
     Args:
         path: the CSV, in UTF-8.
-        roles: the columns with the files that are asked for.
-        check_files: refuse a file that is not there; else a case has the files that its line names.
-        unsplit: take cases without a split, and a table without that column.
+        roles: the columns with the required files.
+        optional: further columns with files, read if the table has them; their cells may be empty.
+        check_files: refuse missing files; otherwise cases have the files listed in the table, existing or not.
+        unsplit: accept cases without a split, and a table without that column.
 
     Raises:
-        MedSynthError: the table, a column or a role's file is missing, a split is unknown, a case is there twice, or
-            a patient is in two splits.
+        MedSynthError: the table, a column or a required file is missing, a split is unknown, a case is listed twice,
+            or a patient is in two splits.
     """
     path = Path(path)
     rows = _read_rows(path)
@@ -60,25 +69,26 @@ def read_manifest(
     missing = [column for column in needed if column not in rows[0]]
     if missing:
         raise MedSynthError(f"The manifest {path} has no column '{missing[0]}'; add it.")
-    cases = [_case(path, line, row, roles, unsplit) for line, row in enumerate(rows, start=2)]
+    columns = roles + tuple(column for column in optional if column in rows[0] and column not in roles)
+    cases = [_case(path, line, row, columns, unsplit) for line, row in enumerate(rows, start=2)]
     if check_files:
         _check_files(path, cases, roles)
     twice = [name for name, count in Counter(case.name for case in cases).items() if count > 1]
     if twice:
-        raise MedSynthError(f"The manifest {path} lists the case '{twice[0]}' twice; give each line a name of its own.")
+        raise MedSynthError(f"The manifest {path} lists the case '{twice[0]}' twice; give each case a unique name.")
     for patient, splits in shared_patients(cases).items():
         raise MedSynthError(
             f"The manifest {path} has the patient '{patient}' in the splits {' and '.join(splits)}; put all cases of a "
-            "patient into one split, else a model is judged by what it was trained with."
+            "patient into one split, otherwise the model is evaluated on patients it was trained with."
         )
     return cases
 
 
 def roles_in(path: str | Path) -> tuple[str, ...]:
-    """Return the columns of a manifest that name image files, in their order.
+    """Return the columns of a manifest that list image files, in order.
 
     Raises:
-        MedSynthError: the table is missing, is no CSV or has no line.
+        MedSynthError: the table is missing, not a CSV, or empty.
     """
     path = Path(path)
     rows = _read_rows(path)
@@ -86,18 +96,33 @@ def roles_in(path: str | Path) -> tuple[str, ...]:
     return tuple(column for column in columns if any(_is_image(path.parent, row[column]) for row in rows))
 
 
-def write_manifest(cases: list[Case], path: str | Path) -> Path:
-    """Write the table of ``cases`` and return its path.
-
-    Files below the table's folder are named relative to it, so that the folder can be moved; others by their full
-    path. There is a column ``patient`` if a patient is not called as the case.
+def check_roles(roles: Iterable[str]) -> None:
+    """Check that roles can be columns of a manifest.
 
     Raises:
-        MedSynthError: there is no case, or the file cannot be written.
+        MedSynthError: one cannot.
+    """
+    for role in roles:
+        try:
+            check_role(role)
+        except ValueError as error:
+            sentence = str(error)
+            raise MedSynthError(f"{sentence[0].upper()}{sentence[1:]}.") from error
+
+
+def write_manifest(cases: list[Case], path: str | Path) -> Path:
+    """Write the manifest of ``cases`` and return its path.
+
+    Files below the folder of the manifest are listed relative to it, so that the folder can be moved; others with
+    their absolute path. The column ``patient`` is written if any patient differs from the name of the case.
+
+    Raises:
+        MedSynthError: there are no cases, a role cannot be a column, or the file cannot be written.
     """
     path = Path(path)
     if not cases:
-        raise MedSynthError(f"There is no case to write into the manifest {path}; add one.")
+        raise MedSynthError(f"There are no cases to write to the manifest {path}; add at least one.")
+    check_roles(dict.fromkeys(role for case in cases for role in case.files))
     patients = any(case.patient != case.name for case in cases)
     rows = [
         {
@@ -115,7 +140,7 @@ def write_manifest(cases: list[Case], path: str | Path) -> Path:
 def write_splits(cases: list[Case], source: Path, target: Path) -> None:
     """Write the manifest ``source`` with the splits of ``cases`` to ``target``, which may be the same file.
 
-    Every other cell stays, but relative paths of image files become relative to the new place.
+    All other cells are kept, but relative paths of image files are adapted to the folder of ``target``.
 
     Raises:
         MedSynthError: a file cannot be read or written.
@@ -125,9 +150,7 @@ def write_splits(cases: list[Case], source: Path, target: Path) -> None:
     rows = []
     for row in _read_rows(source):
         files = {role: _written(source.parent / cell, target.parent) for role in roles if (cell := row[role])}
-        # Cells beyond the last column have no name.
-        cells = {column: cell for column, cell in row.items() if column is not None}
-        rows.append({**cells, **files, "split": splits[row["case"] or ""]})
+        rows.append({**row, **files, "split": splits[row["case"] or ""]})
     write_rows(rows, target)
 
 
@@ -135,16 +158,16 @@ def split_of(cases: list[Case], split: str) -> list[Case]:
     """Return the cases of one split.
 
     Raises:
-        MedSynthError: there are none.
+        MedSynthError: the split has no cases.
     """
     chosen = [case for case in cases if case.split == split]
     if not chosen:
-        raise MedSynthError(f"The manifest has no case in the split '{split}'; give it at least one.")
+        raise MedSynthError(f"The manifest has no case in the split '{split}'; assign at least one.")
     return chosen
 
 
 def shared_patients(cases: list[Case]) -> dict[str, list[str]]:
-    """Return the patients whose cases are in several splits, each with these splits; {} when all is well."""
+    """Return the patients with cases in several splits: patient → splits; {} if there are none."""
     found: dict[str, set[str]] = {}
     for case in cases:
         found.setdefault(case.patient, set()).update({case.split} - {""})
@@ -152,27 +175,25 @@ def shared_patients(cases: list[Case]) -> dict[str, list[str]]:
 
 
 def _read_rows(path: Path) -> list[dict[str, str | None]]:
-    """Return the lines of a CSV, at least one; what a short line lacks is None."""
+    """Return the rows of a CSV, at least one; missing cells are None."""
     try:
-        # Spreadsheets put a byte order mark before the first column.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows: list[dict[str, str | None]] = list(csv.DictReader(file))
+        rows = read_rows(path)
     except OSError as error:
-        raise MedSynthError(f"The manifest {path} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MedSynthError(f"The manifest {path} is not a CSV in UTF-8: {error}; save it as one.") from error
+        raise MedSynthError(f"The manifest {path} cannot be read: {reason_of(error)}.") from error
+    except ValueError as error:
+        raise MedSynthError(f"The manifest {path} is not a CSV in UTF-8: {error}; save it in that format.") from error
     if not rows:
-        raise MedSynthError(f"The manifest {path} lists no case; it needs a line for each.")
+        raise MedSynthError(f"The manifest {path} lists no cases; add a line for each case.")
     return rows
 
 
 def _case(path: Path, line: int, row: dict[str, str | None], roles: tuple[str, ...], unsplit: bool) -> Case:
     name, split = row["case"] or "", row.get("split") or ""
     if not name:
-        raise MedSynthError(f"Line {line} of the manifest {path} has no name in the column 'case'; give it one.")
+        raise MedSynthError(f"Line {line} of the manifest {path} has no name in the column 'case'; add one.")
     if not split and not unsplit:
         raise MedSynthError(
-            f"Line {line} of the manifest {path} has no split; use train, val or test, or divide the cases with: "
+            f"Line {line} of the manifest {path} has no split; enter train, val or test, or split the cases with: "
             f"medsynth pairs split {path}."
         )
     if split and split not in SPLITS:
@@ -186,19 +207,19 @@ def _check_files(path: Path, cases: list[Case], roles: tuple[str, ...]) -> None:
         for role in roles:
             file = case.files.get(role)
             if file is None:
-                raise MedSynthError(f"Line {line} of the manifest {path} names no file for '{role}'; add it.")
-            if not file.is_file():
-                raise MedSynthError(f"Line {line} of the manifest {path} names a missing file for '{role}': {file}.")
+                raise MedSynthError(f"Line {line} of the manifest {path} lists no file for '{role}'; add it.")
+            if not os.path.isfile(file):
+                raise MedSynthError(f"Line {line} of the manifest {path} lists a missing file for '{role}': {file}.")
 
 
 def _is_image(folder: Path, cell: str | None) -> bool:
     if not cell:
         return False
-    return cell.lower().endswith(NIFTI_SUFFIXES + ITK_SUFFIXES) or (folder / cell).is_file()
+    return cell.lower().endswith(NIFTI_SUFFIXES + ITK_SUFFIXES) or os.path.isfile(folder / cell)
 
 
 def _written(file: Path, folder: Path) -> str:
-    """Return how a manifest in ``folder`` names a file."""
-    # Links are not followed: a link to a file elsewhere is named by its place here.
+    """Return the path by which a manifest in ``folder`` lists a file."""
+    # Symbolic links are not followed: the manifest lists the link, not its target.
     whole, base = Path(os.path.abspath(file)), Path(os.path.abspath(folder))
     return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else str(whole)

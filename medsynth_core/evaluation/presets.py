@@ -1,27 +1,26 @@
-"""Presets: what a publication or challenge measures, and the range of values that its metrics refer to."""
+"""Evaluation presets: the data ranges and regions used by publications and challenges."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.alignment import Pair
+from medsynth_core.metrics.dong2020 import GREY, grey_levels
+from medsynth_core.metrics.metric import counted
 from medsynth_core.volume import Volume
-
-# Grey levels of Dong et al. (2020) reach from 0 to this.
-GREY = 255.0
 
 
 @dataclass(frozen=True)
 class ValueRange:
-    """The range that PSNR and the structural similarities refer to, in the unit of the volume.
+    """The data range of PSNR and the structural similarities, in the unit of the volume.
 
     Attributes:
-        low: value that counts as zero; subtracted before structural similarities.
-        span: the data range, above zero.
+        low: lower end of the data range; subtracted before structural similarities.
+        span: data range, above zero.
         clip: whether values are first clipped to ``low``…``low + span``.
     """
 
@@ -30,9 +29,8 @@ class ValueRange:
     clip: bool
 
     def apply(self, voxels: np.ndarray) -> np.ndarray:
-        """Return float64 voxels counted from ``low``, clipped where the preset says so."""
-        counted = voxels.astype(np.float64) - self.low
-        return np.clip(counted, 0, self.span) if self.clip else counted
+        """Return float64 voxels minus ``low``, clipped if the preset requires it."""
+        return counted(voxels, self.low, self.span, self.clip)
 
 
 def _fixed(low: float, high: float) -> ValueRange:
@@ -43,8 +41,8 @@ def _own_span(reference: Volume) -> float:
     span = float(np.ptp(reference.voxels.astype(np.float64)))
     if not span:
         raise MedSynthError(
-            f"The reference has the value {reference.voxels.flat[0]:g} everywhere, so it gives no data range "
-            "to measure against; choose the right reference volume."
+            f"The reference has the value {reference.voxels.flat[0]:g} everywhere, so it has no data range; choose the "
+            "right reference volume."
         )
     return span
 
@@ -77,7 +75,7 @@ def _pet_minmax(reference: Volume) -> ValueRange:
 
 
 def _scanner_range(reference: Volume) -> ValueRange:
-    # MR has the scanner's values, or whatever a normalisation called its own: any unit but those of CT and PET.
+    # MR has arbitrary scanner values, or those of a normalisation: any unit except those of CT and PET.
     if reference.unit in ("HU", "Bq/mL") or reference.unit.startswith("SUV"):
         raise MedSynthError(
             f"The preset dong2020 is for MR, but the volumes are in {reference.unit}; use the preset default."
@@ -95,20 +93,20 @@ PRESETS: dict[str, Callable[[Volume], ValueRange]] = {
 
 
 def value_range(preset: str, reference: Volume) -> ValueRange:
-    """Return the range that a preset gives for a reference.
+    """Return the data range that a preset defines for a reference.
 
-    - ``default``: SUV clipped to 0…20; HU clipped to -1024…3000; any other unit not clipped, counted from the
-      reference's minimum, the span is its maximum minus its minimum.
+    - ``default``: SUV clipped to 0…20; HU clipped to -1024…3000; any other unit not clipped, from the reference's
+      minimum to its maximum.
     - ``synthrad2023``: HU clipped to -1024…3000.
     - ``synthrad2025_eval``: HU clipped to -1024…3071.
     - ``pet_minmax``: nothing clipped or shifted; the span is the reference's maximum minus its minimum
       (Xue et al. 2023, CG-3DSRGAN).
-    - ``dong2020``: nothing clipped, counted from the reference's minimum, the span is its maximum minus its
-      minimum: 0…255 once `measured_by` has brought both volumes to grey levels.
+    - ``dong2020``: nothing clipped, from the reference's minimum to its maximum: 0…255 after `measured_by` has
+      converted both volumes to grey levels.
 
     Raises:
-        MedSynthError: no such preset, a preset for another unit, or a constant reference where the range
-            comes from it.
+        MedSynthError: there is no such preset, it is for another unit, or its data range depends on the reference,
+            which is constant.
     """
     if preset not in PRESETS:
         raise MedSynthError(f"There is no preset {preset!r} for evaluation; choose one of {', '.join(PRESETS)}.")
@@ -116,44 +114,44 @@ def value_range(preset: str, reference: Volume) -> ValueRange:
 
 
 def measured_by(preset: str, pair: Pair) -> Pair:
-    """Return the voxels and the region that a preset measures; all but ``dong2020`` take both as they are.
+    """Return the voxels and the region that a preset measures; only ``dong2020`` changes them.
 
-    ``dong2020`` (CT→MRI) measures grey levels where the reference is not zero: equation 1 brings the minimum and the
-    maximum of the whole reference to 0 and 255, and what is zero then is background. The synthetic volume goes the
-    same way, unless a model has given it on that scale: its provenance says that it is synthetic, its unit is 1 or
-    unknown, and its values lie in 0…255.
+    ``dong2020`` (CT→MRI) measures grey levels where the reference is not zero: equation 1 maps the minimum and the
+    maximum of the whole reference to 0 and 255, and voxels that are then zero are background. The synthetic volume is
+    converted in the same way, unless a model produced it on that scale: its provenance marks it as synthetic, its unit
+    is 1 or unknown, and its values are in 0…255.
 
     Raises:
-        MedSynthError: as `value_range`, or the mask marks nothing but background.
+        MedSynthError: as `value_range`, or the mask contains only background.
     """
     if preset != "dong2020":
         return pair
     values = value_range(preset, pair.reference)
-    reference = values.apply(pair.reference.voxels) * (GREY / values.span)
+    reference = grey_levels(pair.reference.voxels, values.low, values.span)
     foreground = reference != 0
     region = foreground if pair.region is None else pair.region & foreground
     if not region.any():
         raise MedSynthError(
-            "Nothing is left to compare by the preset dong2020: the reference has its lowest value, which counts as "
-            "background, wherever there is something to compare; check the mask."
+            "Nothing is left to compare with the preset dong2020: in the compared region the reference has only its "
+            "lowest value, which counts as background; check the mask."
         )
     notes = [*pair.notes, "The values are grey levels: 0 and 255 are the reference's minimum and maximum."]
     if _is_grey(pair.synthetic):
         synthetic = pair.synthetic.voxels.astype(np.float64)
-        notes.append("The synthetic volume was on that scale already.")
+        notes.append("The synthetic volume was already on that scale.")
     else:
-        synthetic = values.apply(pair.synthetic.voxels) * (GREY / values.span)
-    return Pair(
-        pair.synthetic.replace(voxels=synthetic, unit="1"),
-        pair.reference.replace(voxels=reference, unit="1"),
-        region,
-        pair.lesion,
-        notes,
+        synthetic = grey_levels(pair.synthetic.voxels, values.low, values.span)
+    return replace(
+        pair,
+        synthetic=pair.synthetic.replace(voxels=synthetic, unit="1"),
+        reference=pair.reference.replace(voxels=reference, unit="1"),
+        region=region,
+        notes=notes,
     )
 
 
 def _is_grey(synthetic: Volume) -> bool:
-    """Tell whether a model gave grey levels, which have no unit and are clipped to their scale."""
+    """Return whether a model produced grey levels, which have no unit and are clipped to 0…255."""
     return (
         bool(synthetic.metadata.get("synthetic"))
         and synthetic.unit in ("", "1")

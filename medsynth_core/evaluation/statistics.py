@@ -17,13 +17,13 @@ class Summary:
     """One metric over cases, in the metric's unit.
 
     Attributes:
-        count: cases with a finite value; the others are left out.
-        mean: their mean.
-        sd: their standard deviation with ``ddof`` degrees of freedom taken off; NaN for too few cases.
-        ddof: 1 for the sample's standard deviation, 0 for the population's.
-        median: their median.
-        first_quartile: a quarter of them lie below (linear interpolation).
-        third_quartile: three quarters of them lie below.
+        count: number of cases with a finite value; the others are ignored.
+        mean: mean.
+        sd: standard deviation with divisor ``count - ddof``; NaN for too few cases.
+        ddof: 1 for the sample standard deviation, 0 for that of the population.
+        median: median.
+        first_quartile: 25th percentile (linear interpolation).
+        third_quartile: 75th percentile (linear interpolation).
     """
 
     count: int
@@ -36,10 +36,10 @@ class Summary:
 
 
 def summarise(values: Sequence[float], ddof: int = 1) -> Summary:
-    """Summarise one metric over cases; the standard deviation takes ``ddof`` off the count.
+    """Summarise one metric over cases; the divisor of the standard deviation is the number of cases minus ``ddof``.
 
     Raises:
-        MedSynthError: no finite value.
+        MedSynthError: there is no finite value.
     """
     finite = np.asarray(values, dtype=np.float64)
     finite = finite[np.isfinite(finite)]
@@ -51,22 +51,23 @@ def summarise(values: Sequence[float], ddof: int = 1) -> Summary:
 
 
 def paired_wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the two-sided p of the Wilcoxon signed-rank test that two methods do equally well.
+    """Return the two-sided p value of the Wilcoxon signed-rank test for two methods.
+
+    Pairs with a value that is not finite are ignored, as are pairs without a difference (Wilcoxon's original rule);
+    p is 1 if no pair differs.
 
     Args:
         first: a metric of one method, case by case.
-        second: the same metric of the other method, in the same order of cases. Pairs with a value that is
-            not finite are left out, and pairs without a difference do not count (Wilcoxon's own rule);
-            p is 1 if no pair differs.
+        second: the same metric of the other method, with the cases in the same order.
 
     Raises:
-        MedSynthError: the two do not have the same number of cases.
+        MedSynthError: the numbers of cases differ.
     """
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape:
         raise MedSynthError(
-            f"A paired test needs the same cases on both sides, but there are {a.size} and {b.size} values; "
-            "give both methods' values of the same cases."
+            f"A paired test needs the same cases for both methods, but there are {a.size} and {b.size} values; "
+            "give the values of the same cases."
         )
     both = np.isfinite(a) & np.isfinite(b)
     if np.array_equal(a[both], b[both]):

@@ -1,36 +1,48 @@
-"""Experiments whose tables the README and the model cards quote, each made again by ``medsynth reproduce NAME``."""
+"""Experiments whose tables the documentation and the model cards quote, each run by ``medsynth reproduce NAME``."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.experiments.table import Table
 from medsynth_core.progress import Progress
 
-EXPERIMENTS = ("ct-to-pet-baseline", "ct-to-pet-systems", "ct-to-mr-systems", "low-dose-pet", "whole-body-pet")
+if TYPE_CHECKING:
+    from medsynth_core.experiments.scoring.result_table import Table
+
+# Name → module of this folder with `run(data, output, progress)`. A module is imported only when its experiment runs,
+# because most of them import PyTorch.
+EXPERIMENTS = {
+    "ct-to-pet-baseline": "ct_to_pet_baseline",
+    "ct-to-pet-systems": "ct_to_pet_systems",
+    "ct-to-mr-systems": "ct_to_mr_systems",
+    "low-dose-pet": "low_dose_pet",
+    "whole-body-pet": "whole_body_pet",
+}
 
 
 def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> Table:
     """Run the experiment called ``name`` and return its table, which is also written to ``output``.
 
+    Args:
+        name: one of `EXPERIMENTS`.
+        data: manifest of the cases; the experiment's module says which columns it needs.
+        output: folder for tables, figures and runs.
+        progress: reports.
+
     Raises:
-        MedSynthError: no such experiment, or data or output are not usable.
+        MedSynthError: there is no such experiment, pandas is not installed, or data or output are not usable.
     """
     if name not in EXPERIMENTS:
         raise MedSynthError(f"There is no experiment '{name}'; choose one of {', '.join(EXPERIMENTS)}.")
-    if name == "ct-to-pet-baseline":
-        from medsynth_core.experiments.ct_to_pet_baseline import run
-
-        return run(data, output, progress)
-    if name == "low-dose-pet":
-        from medsynth_core.experiments.low_dose_pet import run as run_low_dose_pet
-
-        return run_low_dose_pet(data, output, progress)
-    if name == "whole-body-pet":
-        from medsynth_core.experiments.whole_body_pet import run as run_whole_body_pet
-
-        return run_whole_body_pet(data, output, progress)
-    from medsynth_core.experiments.systems import run as run_systems
-
-    return run_systems(name, data, output, progress)
+    if find_spec("pandas") is None:
+        raise MedSynthError(
+            "The tables of the experiments need the package pandas; install it with: pip install "
+            "'medsynth-core[experiments]'.",
+            kind="output",
+        )
+    table: Table = import_module(f"{__name__}.{EXPERIMENTS[name]}").run(data, output, progress)
+    return table

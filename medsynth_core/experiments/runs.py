@@ -1,84 +1,71 @@
-"""What the experiments share around their trainings: the runs themselves, what they cost, and the environment."""
+"""Trainings of the experiments: runs, their cost, and the environment."""
 
 from __future__ import annotations
 
-import csv
-import json
 import shlex
 from pathlib import Path
 from typing import Any
 
-from medsynth_core.datasets.manifest import SPLITS
+from medsynth_core.datasets.manifest import SPLITS, Case
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.atomic import atomic_write
+from medsynth_core.io.json_file import write_json
+from medsynth_core.io.table import read_rows
 from medsynth_core.models.package import Model
 from medsynth_core.networks.registry import count_parameters, describe
 from medsynth_core.progress import Progress
-from medsynth_core.resources import resource_folder
-from medsynth_core.training.recipe import Recipe, read_recipe
-from medsynth_core.training.train import read_cases, train
+from medsynth_core.recipes.recipe import Recipe
+from medsynth_core.training.train import read_cases, train_recipe
 
 
 def trained(recipe: Recipe, manifest: Path, output: Path, progress: Progress) -> Model:
-    """Return the model of a recipe, trained in a folder of its name in ``output`` unless it is there.
+    """Return the model of a recipe, trained in the folder ``output/NAME`` unless it is already there.
 
     Raises:
-        MedSynthError: as `train`; another process trains there, say. Or what is there was trained by another recipe
-            or with other cases.
+        MedSynthError: as `train`, for example because another process is training there; or the model that is there
+            was trained by another recipe or with other cases.
     """
     folder = output / recipe.name
     package = folder / recipe.name
     if not package.is_dir():
-        train(recipe, manifest, folder, resume=(folder / "checkpoint.pt").exists(), progress=progress)
+        train_recipe(recipe, manifest, folder, resume=(folder / "checkpoint.pt").exists(), progress=progress)
     model = Model.open(package)
-    cases = read_cases(manifest, recipe)
-    split = {name: [case.name for case in cases if case.split == name] for name in SPLITS}
-    found = (Recipe.model_validate(model.card.training.recipe), model.contract, model.card.training.split)
-    if found != (recipe, recipe.contract, split):
-        raise MedSynthError(
-            f"The model in {package} was trained by another recipe or with other cases than this experiment asks for; "
-            f"remove {folder}, or take another output folder."
-        )
+    split = split_names(read_cases(manifest, recipe))
+    made_by = Recipe.model_validate(model.card.training.recipe)
+    if (model.contract, model.card.training.split) != (recipe.contract, split) or not made_by.trains_as(recipe):
+        raise MedSynthError(made_otherwise(package, folder))
     return model
 
 
-def all_trained(wanted: dict[str, Recipe], manifest: Path, output: Path, progress: Progress) -> dict[str, Model]:
-    """Return the `trained` model of each recipe, by name."""
-    share = 1 / len(wanted)
-    return {
-        name: trained(recipe, manifest, output, progress.part(index * share, (index + 1) * share))
-        for index, (name, recipe) in enumerate(wanted.items())
-    }
+def split_names(cases: list[Case]) -> dict[str, list[str]]:
+    """Return the names of the cases of each split."""
+    return {name: [case.name for case in cases if case.split == name] for name in SPLITS}
 
 
-def bundled(name: str, manifest: Path, output: Path, progress: Progress) -> Model:
-    """Return a model that ships, made again by its own recipe in ``output`` unless it is there.
-
-    Raises:
-        MedSynthError: as `trained`.
-    """
-    return trained(read_recipe(resource_folder() / "Recipes" / f"{name}.yaml"), manifest, output, progress)
+def made_otherwise(found: Path, remove: Path) -> str:
+    """Return why a model or row that is already there cannot be taken."""
+    return (
+        f"{found} was made by another recipe or with other cases than this experiment asks for; remove {remove}, or "
+        "choose another output folder."
+    )
 
 
 def training_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the epochs of a run as they were logged; none where nothing was trained."""
+    """Return the rows of a run's ``metrics.csv``; [] if there is none."""
     path = folder / "metrics.csv"
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return [dict(row) for row in read_rows(path)]
 
 
-def cost(model: Model, run: Path, seconds: float, *, same_budget: bool) -> dict[str, Any]:
-    """Return a line of ``methods.csv``: what a model costs, and the epoch that validation chose.
+def cost(model: Model, run: Path, seconds: float) -> dict[str, Any]:
+    """Return a line of ``methods.csv``: size and times of a model, and the epoch that validation chose.
 
-    ``gflop_256`` is for one 256² image or, of a 3-D network, 16 · 256² voxels.
+    ``gflop_256`` is for one 256² image or, for a 3-D network, 16 · 256² voxels.
 
     Args:
-        model: what is described.
-        run: folder of its training, which need not be there.
-        seconds: that it takes for a case.
-        same_budget: whether it learnt from as much as the others.
+        model: model to describe.
+        run: folder of its training, which may be missing.
+        seconds: per case.
     """
     recipe = Recipe.model_validate(model.card.training.recipe)
     log = training_log(run)
@@ -90,16 +77,14 @@ def cost(model: Model, run: Path, seconds: float, *, same_budget: bool) -> dict[
         "chosen_epoch": model.card.training.best_epoch,
         "training_minutes": round(sum(float(row["seconds"]) for row in log) / 60, 1) if log else "",
         "seconds_per_case": round(seconds, 2),
-        "same_budget": same_budget,
     }
 
 
-def write_environment(experiment: str, budget: str, run: Path, data: Path, output: Path) -> None:
-    """Write the experiment's command and budget, with the versions and hardware of one of its runs."""
+def write_environment(experiment: str, budget: str, environment: dict[str, Any], data: Path, output: Path) -> None:
+    """Write the experiment's command and budget, with the versions and hardware of one of its trainings."""
     content = {
         "command": shlex.join(["medsynth", "reproduce", experiment, "--data", str(data), "--output", "DIR"]),
         "budget": budget,
-        **json.loads((run / "environment.json").read_text(encoding="utf-8")),
+        **environment,
     }
-    with atomic_write(output / "environment.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(output / "environment.json", content)

@@ -1,54 +1,59 @@
-"""The published systems side by side on one data set: the same cases, budget and judge for all."""
+"""Comparison of published systems on one data set, with the same cases, budget and scoring for all."""
 
 from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from medsynth_core.compute.device import choose_device
 from medsynth_core.datasets.manifest import Case, read_manifest, split_of, write_manifest
-from medsynth_core.evaluation.case_table import CaseTable, slice_scores
-from medsynth_core.evaluation.checkerboard import checkerboard
-from medsynth_core.evaluation.comparison import write_comparison
-from medsynth_core.evaluation.curves import write_curves
-from medsynth_core.evaluation.mr_figure import MRCase, write_mr_figure
-from medsynth_core.experiments.judging import MR_METRICS, PET_METRICS, Judge, judge
-from medsynth_core.experiments.lookup import fit_lookup, prepared_method
-from medsynth_core.experiments.recording import record
-from medsynth_core.experiments.runs import all_trained, bundled, cost, training_log, write_environment
-from medsynth_core.experiments.table import ResultTable, Scores
+from medsynth_core.experiments.baselines.lookup import fit_lookup, prepared_method
+from medsynth_core.experiments.figures.model_comparison import write_comparison
+from medsynth_core.experiments.figures.mr_figure import MRCase, write_mr_figure
+from medsynth_core.experiments.figures.training_curves import write_curves
+from medsynth_core.experiments.rows import Row, finished_row
+from medsynth_core.experiments.runs import cost, write_environment
+from medsynth_core.experiments.scoring.card_table import record
+from medsynth_core.experiments.scoring.case_scores import MR_METRICS, PET_METRICS, ScoredCase, read_scored_case
+from medsynth_core.experiments.scoring.case_table import CaseTable, slice_scores
+from medsynth_core.experiments.scoring.result_table import ResultTable
 from medsynth_core.experiments.variants import recipes
-from medsynth_core.inference.choice import create_predictor
-from medsynth_core.inference.device import choose_device
+from medsynth_core.figures.display import centre_of, oriented
+from medsynth_core.grid import Grid, resample_array
 from medsynth_core.inference.synthesis import synthesize
 from medsynth_core.io.table import write_rows
+from medsynth_core.metrics.checkerboard import checkerboard
+from medsynth_core.metrics.conditions import compared
 from medsynth_core.models.library import load_model
 from medsynth_core.models.package import Model
 from medsynth_core.preparation.body import body_box
-from medsynth_core.preparation.grid import Grid
 from medsynth_core.progress import Progress
-from medsynth_core.training.arrays import load_pair, load_pairs
-from medsynth_core.training.recipe import Recipe
-from medsynth_core.training.validation import answer
+from medsynth_core.recipes.recipe import Recipe, synthesis_contract
+from medsynth_core.training.prepared_cases import load_cases, load_one
+from medsynth_core.training.validation import Trained
 from medsynth_core.volume import Volume
 
 TABLE = "look-up table"
-# Column of the manifest that says how well CT and MR were registered; pairs that were not would teach errors.
+# Column of the manifest that states the quality of the registration of CT and MR; poor pairs are left out of training.
 REGISTRATION, POOR = "ct_mr_registration", "poor"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What an experiment is about.
+    """What an experiment compares.
 
     Attributes:
-        bundled: the model that ships, shown beside the others though its budget is its own.
+        bundled: the bundled model, shown beside the others although it had another budget.
         compared: the method that the others are compared with (paired Wilcoxon tests).
-        metrics: of the table.
-        role: of the real volumes.
+        metrics: metrics of the table.
+        role: role of the real volumes.
     """
 
     bundled: str
@@ -64,39 +69,58 @@ PLANS = {
 
 
 def run(experiment: str, data: Path, output: Path, progress: Progress) -> ResultTable:
-    """Train every method that is not yet there, judge all on the test split, and write tables and figures.
+    """Train missing models, score all on the test split, and write tables and figures.
+
+    Each method is scored as soon as it is trained, and its row is kept in ``rows``; an experiment that is started again
+    in a folder with rows does not need their models.
 
     Args:
         experiment: ``ct-to-pet-systems`` or ``ct-to-mr-systems``.
         data: manifest with the columns ``ct``, ``lesion`` and ``pet`` or ``mr_t1``.
-        output: folder for the runs, ``results.csv``, ``cases.csv``, ``wilcoxon.csv``, ``methods.csv`` (parameters,
-            times, epochs, checkerboard), ``environment.json`` and figures; a bundled model that was trained here has
-            its package, with the table in its card, in ``packages``.
+        output: folder for the runs, ``rows``, ``results.csv``, ``cases.csv``, ``wilcoxon.csv``, ``methods.csv``
+            (parameters, times, epochs, checkerboard), ``environment.json`` and figures.
         progress: reports.
     """
-    plan = PLANS[experiment]
-    output.mkdir(parents=True, exist_ok=True)
-    manifest = _usable(data, plan, output)
-    wanted = recipes(experiment)
-    models = all_trained(wanted, manifest, output, progress.part(0, 0.9))
-    models[plan.bundled] = _bundled(plan, manifest, output, progress)
-    cases = read_manifest(manifest, ("ct", plan.role, "lesion"))
+    plan, wanted = PLANS[experiment], recipes(experiment)
+    manifest, scorer = prepared_experiment(experiment, data, output)
+    share = 0.9 / len(wanted)
+    rows = {
+        name: finished_row(recipe, manifest, output, scorer.of_model, progress.part(index * share, (index + 1) * share))
+        for index, (name, recipe) in enumerate(wanted.items())
+    }
     shared = next(iter(wanted.values()))
-    results = _judged(models, shared, cases, plan, progress.part(0.9, 0.98))
-    table = ResultTable(results.scores, plan.metrics, plan.compared, output)
+    budget = f"{shared.epochs} epochs of all training slices, batches of {shared.batch_size}"
+    write_environment(experiment, budget, rows[shared.name].environment, data, output)
+    logs = {name: row.log for name, row in rows.items()}
+    write_curves(logs, output / "curves.png", choose_by=shared.choose_by, unit=shared.contract.output.unit)
+    model = load_model(plan.bundled)
+    rows = {f"{TABLE}, median": scorer.of_table(), **rows, plan.bundled: scorer.of_model(model)}
+    contract = synthesis_contract(shared)
+    conditions = compared(contract.input.modality, contract.output.modality, contract.output.unit)
+    table = ResultTable(
+        {name: row.scores[""] for name, row in rows.items()}, plan.metrics, plan.compared, output, conditions
+    )
     table.write()
     table.write_tests()
-    if (output / plan.bundled).is_dir():
-        record(models[plan.bundled], table, output / "packages")
-    _write_methods(models, results, cases, wanted, output)
-    budget = f"{shared.epochs} epochs of all training slices, batches of {shared.batch_size}"
-    write_environment(experiment, budget, output / shared.name, data, output)
-    _write_figures(results, wanted, plan, output)
+    record(model, table, output / "packages")
+    write_rows(
+        [{**row.cost, "same_budget": name in wanted} for name, row in rows.items() if row.cost], output / "methods.csv"
+    )
+    scorer.write_figures(rows)
     return table
 
 
+def prepared_experiment(experiment: str, data: Path, output: Path) -> tuple[Path, Scorer]:
+    """Return the manifest of an experiment, without training pairs that are known to be wrong, and its scorer."""
+    output.mkdir(parents=True, exist_ok=True)
+    plan = PLANS[experiment]
+    manifest = _usable(data, plan, output)
+    cases = read_manifest(manifest, ("ct", plan.role, "lesion"))
+    return manifest, Scorer(plan, next(iter(recipes(experiment).values())), cases, output)
+
+
 def _usable(data: Path, plan: Plan, output: Path) -> Path:
-    """Return the manifest to train with: without training pairs that are known not to lie on each other."""
+    """Return the manifest to train with, without training pairs whose registration is known to be poor."""
     if plan.role != "mr_t1":
         return data
     with data.open(newline="", encoding="utf-8-sig") as file:
@@ -106,88 +130,101 @@ def _usable(data: Path, plan: Plan, output: Path) -> Path:
     return write_manifest(kept, output / "cases-used.csv")
 
 
-def _bundled(plan: Plan, manifest: Path, output: Path, progress: Progress) -> Model:
-    """Return the model that ships: ``ct-to-pet`` as it is, ``ct-to-mr`` made again, which is done nowhere else."""
-    if plan.role == "pet":
-        return load_model(plan.bundled)
-    return bundled(plan.bundled, manifest, output, progress)
-
-
 @dataclass(frozen=True)
-class Results:
-    """Scores by method and case, seconds a case by method, and the volumes of each test case."""
+class Scorer:
+    """Scores the methods of an experiment on its test split.
 
-    scores: Scores
-    seconds: dict[str, float]
-    judges: dict[str, Judge]
-    volumes: dict[str, dict[str, Volume]]
+    Attributes:
+        plan: what is compared.
+        shared: recipe that all methods share.
+        cases: cases of all splits, with the roles ``ct``, ``lesion`` and that of the plan.
+        output: folder of the experiment.
+    """
 
+    plan: Plan
+    shared: Recipe
+    cases: list[Case]
+    output: Path
 
-def _judged(models: dict[str, Model], shared: Recipe, cases: list[Case], plan: Plan, progress: Progress) -> Results:
-    side = shared.contract.output
-    training = load_pairs(split_of(cases, "train"), shared, progress.part(0, 0.1))
-    table = prepared_method(fit_lookup(training, shared.contract, np.median), shared.contract)
-    names = [f"{TABLE}, median", *models]
-    scores: Scores = {name: {} for name in names}
-    spent = dict.fromkeys(names, 0.0)
-    judges: dict[str, Judge] = {}
-    volumes: dict[str, dict[str, Volume]] = {}
-    test = split_of(cases, "test")
-    for index, case in enumerate(test):
-        progress(0.1 + 0.9 * index / len(test), f"Scoring {case.name}")
-        judges[case.name] = judge(case, plan.role, side.modality, side.unit)
-        volumes[case.name] = {}
-        for name in names:
-            ct = judges[case.name].ct
-            begun = time.monotonic()
-            made = synthesize(ct, models[name]) if name in models else table(ct)
-            spent[name] += time.monotonic() - begun
-            scores[name][case.name] = judges[case.name](made)
-            volumes[case.name][name] = made
-    return Results(scores, {name: value / len(test) for name, value in spent.items()}, judges, volumes)
+    @cached_property
+    def test(self) -> dict[str, ScoredCase]:
+        """The test cases by name."""
+        side = self.shared.contract.output
+        return {
+            case.name: read_scored_case(case, self.plan.role, side.modality, side.unit)
+            for case in split_of(self.cases, "test")
+        }
 
+    def of_model(self, model: Model) -> Row:
+        """Return the row of a trained model; the log of its training is not in it."""
+        made, seconds = self._made(lambda ct: synthesize(ct, model))
+        row = cost(model, self.output / model.name, seconds)
+        return self._row(made, {**row, "checkerboard": self._checkerboard(model)})
 
-def _write_methods(
-    models: dict[str, Model], results: Results, cases: list[Case], wanted: dict[str, Recipe], output: Path
-) -> None:
-    """Write what each method costs, the epoch that validation chose, and its checkerboard on its own grid."""
-    rows = []
-    for name, model in models.items():
+    def of_table(self) -> Row:
+        """Return the row of the look-up table that is fitted to the training cases."""
+        contract = synthesis_contract(self.shared)
+        training = load_cases(split_of(self.cases, "train"), self.shared, Progress())
+        made, _ = self._made(prepared_method(fit_lookup(training, contract, np.median), contract))
+        return self._row(made, {})
+
+    def _made(self, method: Callable[[Volume], Volume]) -> tuple[dict[str, Volume], float]:
+        """Return a method's result of each test case, and the seconds a case."""
+        begun = time.monotonic()
+        made = {name: method(case.ct) for name, case in self.test.items()}
+        return made, (time.monotonic() - begun) / len(made)
+
+    def _row(self, made: dict[str, Volume], facts: dict[str, Any]) -> Row:
+        scores = {name: case(made[name]) for name, case in self.test.items()}
+        if self.plan.role == "mr_t1":
+            slices = {name: slice_scores(made[name], case.reference) for name, case in self.test.items()}
+            return Row({"": scores}, facts, slices=slices)
+        return Row({"": scores}, facts, picture=self._shown_slice(made[self.hottest.name]))
+
+    def _checkerboard(self, model: Model) -> float | str:
+        """Return the mean checkerboard of a model's results on its own grid; "" if it is not defined."""
         recipe = Recipe.model_validate(model.card.training.recipe)
-        predictor = create_predictor(model.network(), model.card.contract, choose_device("auto"))
+        trained = Trained(model.network(), model.contract, choose_device("auto"))
         found = []
-        for case in split_of(cases, "test"):
-            pair = load_pair(case, recipe)
-            synthetic, real = answer(predictor, pair, model.card.contract)
-            found.append(checkerboard(real, synthetic))
-        seen = round(float(np.nanmean(found)), 3) if np.isfinite(found).any() else ""
-        row = cost(model, output / name, results.seconds[name], same_budget=name in wanted)
-        rows.append({**row, "checkerboard": seen})
-    write_rows(rows, output / "methods.csv")
+        for case in split_of(self.cases, "test"):
+            prepared = load_one(case, recipe)
+            # By order, because the outputs of packages of format 1 have other roles than those of their recipes.
+            made = next(iter(trained.images(prepared).values()))
+            found.append(checkerboard(model.contract.output.intensity.inverse(prepared.target), made))
+        return round(float(np.nanmean(found)), 3) if np.isfinite(found).any() else ""
+
+    @property
+    def hottest(self) -> ScoredCase:
+        """The case with the hottest tumour, in which differences in tumours show best."""
+        return max(self.test.values(), key=lambda case: float(case.reference.voxels[case.lesion.voxels != 0].max()))
+
+    def _shown_slice(self, made: Volume) -> Volume:
+        """Return the axial slice through the middle of the hottest case's tumour, which the figure shows."""
+        grid = Grid.of(made)
+        whole = grid.oriented()
+        middle = centre_of(oriented(self.hottest.lesion.voxels, grid) != 0, whole.shape)
+        plane = whole.part(np.array([0, 0, middle[0]]), np.array([*whole.size[:2], 1]))
+        return made.replace(
+            voxels=resample_array(made.voxels, grid, plane), ijk_to_ras=plane.ijk_to_ras, metadata={}, uncertainty=None
+        )
+
+    def write_figures(self, rows: dict[str, Row]) -> None:
+        """Write the figure of the results and, for CT→MR, the tables of slices."""
+        if self.plan.role == "mr_t1":
+            model = load_model(self.plan.bundled)
+            shown = {name: _in_field(case, synthesize(case.ct, model)) for name, case in self.test.items()}
+            write_mr_figure(shown, self.output / "cases.png")
+            for name, row in rows.items():
+                if not name.startswith(TABLE):
+                    CaseTable(row.slices).write(self.output / f"slices-{name}.csv")
+            return
+        case = self.hottest
+        pictures = {name: row.picture for name, row in rows.items() if row.picture and not name.startswith(TABLE)}
+        write_comparison(case.ct, case.reference, pictures, self.output / "comparison.png", lesion=case.lesion)
 
 
-def _write_figures(results: Results, wanted: dict[str, Recipe], plan: Plan, output: Path) -> None:
-    shared = next(iter(wanted.values()))
-    logs = {name: training_log(output / name) for name in wanted}
-    write_curves(logs, output / "curves.png", choose_by=shared.choose_by, unit=shared.contract.output.unit)
-    shown = results.judges
-    if plan.role == "mr_t1":
-        made = {name: results.volumes[name][plan.bundled] for name in shown}
-        write_mr_figure({name: _in_field(case, made[name]) for name, case in shown.items()}, output / "cases.png")
-        for method in (*wanted, plan.bundled):
-            of_slices = {
-                name: slice_scores(results.volumes[name][method], case.reference) for name, case in shown.items()
-            }
-            CaseTable(of_slices).write(output / f"slices-{method}.csv")
-        return
-    # The case whose tumour is hottest shows best what a method makes of tumours.
-    hottest = max(shown.values(), key=lambda case: float(case.reference.voxels[case.lesion.voxels != 0].max()))
-    models = {name: volume for name, volume in results.volumes[hottest.name].items() if not name.startswith(TABLE)}
-    write_comparison(hottest.ct, hottest.reference, models, output / "comparison.png", lesion=hottest.lesion)
-
-
-def _in_field(case: Judge, synthetic: Volume) -> MRCase:
-    """Return the volumes of a case cut to the real MR's field of view, outside of which nothing can be compared."""
+def _in_field(case: ScoredCase, synthetic: Volume) -> MRCase:
+    """Return the volumes of a case cropped to the field of view of the real MR."""
     first, size = body_box(case.reference.voxels > 0, np.zeros(3))
     (i, j, k), (ni, nj, nk) = first, size
     matrix = Grid.of(case.ct).part(first, size).ijk_to_ras

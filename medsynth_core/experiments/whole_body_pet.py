@@ -1,4 +1,4 @@
-"""What the methods of ``low-dose-pet`` make of a whole body, of which they learnt a part, or nothing."""
+"""The methods of ``low-dose-pet``, trained on crops, applied to whole-body PET."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ from pathlib import Path
 
 from medsynth_core.datasets.manifest import read_manifest
 from medsynth_core.errors import MedSynthError
-from medsynth_core.evaluation.dose_figures import write_dose_comparison
-from medsynth_core.experiments.dose_judging import DoseCase, dose_case
-from medsynth_core.experiments.dose_table import DoseTable
-from medsynth_core.experiments.filters import Chosen, read_filters
-from medsynth_core.experiments.low_dose_pet import BUNDLED, DRAWN, IDENTITY, judged, methods_of
+from medsynth_core.experiments.baselines.filters import Chosen, read_filters
+from medsynth_core.experiments.figures.dose_figures import write_dose_comparison
+from medsynth_core.experiments.low_dose_pet import BUNDLED, DRAWN, IDENTITY, methods_of, score_methods
+from medsynth_core.experiments.scoring.dose_scores import DoseCase, dose_case
+from medsynth_core.experiments.scoring.dose_table import DoseTable
 from medsynth_core.experiments.variants import recipes
+from medsynth_core.models.library import load_model
 from medsynth_core.models.package import Model
 from medsynth_core.progress import Progress
+from medsynth_core.recipes.recipe import Dose, Recipe
 from medsynth_core.simulation.settings import DoseSettings
-from medsynth_core.training.recipe import Dose, Recipe
 
 FOLDER = "whole-body"
 
 
 def run(data: Path, output: Path, progress: Progress) -> DoseTable:
-    """Judge what `low_dose_pet.run` left in ``output`` on whole-body PET, and write tables and a figure.
+    """Score the models and filters that `low_dose_pet.run` wrote to ``output`` on whole-body PET.
 
-    Dose is simulated as in the training, but without a CT and with the counts of whole slices. Filters are those that
-    were chosen there.
+    Writes tables and a figure. Doses are simulated as in training, but without a CT and with the counts of whole
+    slices. Filters are not chosen again.
 
     Args:
         data: manifest with the columns ``pet`` (SUVbw) and ``lesion``; a split is not needed.
-        output: folder of a run of ``low-dose-pet``; in its folder ``whole-body`` there will be ``results.csv``,
-            ``cases.csv``, ``wilcoxon.csv`` and, of the first case at the lowest dose, ``comparison.png``.
+        output: folder of a run of ``low-dose-pet``; ``results.csv``, ``cases.csv``, ``wilcoxon.csv`` and
+            ``comparison.png`` (the first case at the lowest dose) are written to its sub-folder ``whole-body``.
         progress: reports.
 
     Raises:
@@ -38,11 +39,11 @@ def run(data: Path, output: Path, progress: Progress) -> DoseTable:
     wanted = recipes("low-dose-pet")
     shared = next(iter(wanted.values()))
     filters = read_filters(output / "filters.csv")
-    models = {name: _model(output, name) for name in (*wanted, BUNDLED)}
+    models = {**{name: _model(output, name) for name in wanted}, BUNDLED: load_model(BUNDLED)}
     recipe = shared.model_copy(update={"dose": Dose(simulation=_of_whole_slices(shared))})
     cases = read_manifest(data, ("pet", "lesion"), unsplit=True)
     simulated = [dose_case(case, recipe) for case in cases]
-    results = judged(models, filters, simulated, progress.part(0.1, 1))
+    results = score_methods(models, filters, simulated, progress.part(0.1, 1))
     folder = output / FOLDER
     folder.mkdir(exist_ok=True)
     table = DoseTable(results.scores, (IDENTITY,), folder)

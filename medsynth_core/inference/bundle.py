@@ -1,10 +1,10 @@
-"""What ``configs/inference.json`` of a package calls, so that MONAI's own command runs it."""
+"""Entry point called by ``configs/inference.json`` of a package, so that MONAI's bundle command can run it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from medsynth_core.inference.reading import read_input
+from medsynth_core.inference.model_input import read_input
 from medsynth_core.inference.synthesis import synthesize
 from medsynth_core.io.writing import write_volume
 from medsynth_core.models.package import Model
@@ -17,5 +17,5 @@ def run_bundle(bundle_root: str, input_file: str, output_file: str, device: str 
         MedSynthError: as `medsynth_core.synthesize`, `read_input` and `write_volume`.
     """
     model = Model.open(bundle_root)
-    volume = read_input(input_file, model.contract)
+    volume = read_input(input_file, model.synthesis.contract)
     return write_volume(synthesize(volume, model, device=device), output_file)

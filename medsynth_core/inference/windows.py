@@ -1,4 +1,8 @@
-"""How windows are laid over a volume, and how much each counts where they overlap."""
+"""Sliding windows along an axis and their weights where they overlap.
+
+Own implementation: MONAI's ``sliding_window_inference`` uses the same weight map for every window, also at the border
+of the volume, and a fixed window size, regardless of the memory available.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,10 @@ class Windows:
     """Windows of one size along one axis.
 
     Attributes:
-        length: of the axis, in voxels.
-        size: of a window; that of the axis where this is shorter.
-        overlap: voxels that neighbours share at least.
-        halo: voxels at a window's inner edges that do not count, as what lies beyond the edge would matter there.
+        length: length of the axis, in voxels.
+        size: window size in voxels; limited to the length of the axis.
+        overlap: minimum overlap of neighbouring windows, in voxels.
+        halo: voxels at a window's inner edges with weight 0, because they lack context beyond the edge.
     """
 
     length: int
@@ -32,9 +36,9 @@ class Windows:
         return [*range(0, self.length - self.size, step), self.length - self.size]
 
     def weight(self, start: int) -> np.ndarray:
-        """Return how much each voxel of a window counts, float32: nothing in its halo, then more and more.
+        """Return the weight of each voxel of a window, float32: 0 in the halo, then rising linearly.
 
-        At the ends of the axis, where there is no neighbour, every voxel counts fully.
+        At the ends of the axis, where there is no neighbour, the weight is 1.
         """
         size = min(self.size, self.length)
         ramp = np.clip((np.arange(size) - self.halo + 1) / max(self.overlap - 2 * self.halo + 1, 1), 0, 1)

@@ -1,1 +1,1 @@
-"""Volumes from files and back: NIfTI, NRRD, MetaImage and DICOM."""
+"""Reading and writing of volumes: NIfTI, NRRD, MetaImage and DICOM."""

@@ -1,126 +1,195 @@
-"""Files and folders that are either there whole or not there at all."""
+"""Atomic writing of files and folders: they appear complete or not at all.
+
+Implemented here because the package atomicwrites is no longer maintained and does not support folders.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.failures import reason_of
+from medsynth_core.interruption import held_back
+from medsynth_core.io.temporary import removed_at_end
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path to write to, and put the file in its place when the block ends well.
+    """Yield a temporary path to write to, and move the file to ``path`` when the block succeeds.
 
-    The temporary file lies in the folder of ``path`` and its name ends as ``path`` does, so that writers
-    which look at the suffix are content. When the block fails nothing remains of it, and a file that was
-    at ``path`` before is untouched.
+    The temporary file is in the same folder and has the same suffix, for writers that depend on it. If the block
+    fails, the temporary file is removed and an existing file at ``path`` is left unchanged. A file that is replaced
+    keeps its permissions, and nobody else can read what replaces it before.
 
     Raises:
-        MedSynthError: the folder is missing or not writable, the file is protected against writing, or
-            writing fails (a full disk, say). Every `OSError` of the block counts as such.
+        MedSynthError: the folder is missing or not writable, the file is write-protected, or writing fails (on a
+            full disk, for example). Any `OSError` in the block counts as such.
     """
-    target = Path(os.path.realpath(path))
+    target = _real(Path(path))
     check_place(target)
-    # The end of the name keeps the suffix; its start is dropped where the whole would be too long for a disk.
-    temporary = target.with_name(f".{token_hex(4)}-{target.name[-64:]}")
+    temporary = _beside(target)
     try:
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, target)
-        _flush(target.parent)
+        with removed_at_end(temporary):
+            mode = _reserved(temporary, target)
+            yield temporary
+            if mode is not None:
+                temporary.chmod(mode)
+            _flush(temporary)
+            os.replace(temporary, target)
+            _flush(target.parent)
     except OSError as error:
-        raise _cannot_write(target, error.strerror or str(error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise _cannot_write(target, reason_of(error)) from error
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder to write to, and put it in its place when the block ends well.
+    """Yield a temporary folder to write to, and move it to ``path`` when the block succeeds.
 
-    Folders that ``path`` lies in are made. When the block fails, nothing of the temporary folder remains.
+    Parent folders are created. If the block fails, the temporary folder is removed.
 
     Raises:
-        MedSynthError: as `check_free`, or writing fails. Every `OSError` of the block counts as such.
+        MedSynthError: as `check_free`, or writing fails. Any `OSError` in the block counts as such.
     """
     check_free(path)
+    target = _real(path)
     make_folder(path.parent)
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{token_hex(4)}-{target.name[-64:]}")
+    temporary = _beside(target)
     try:
-        temporary.mkdir()
-        yield temporary
-        if target.exists():
-            target.rmdir()  # an empty one, which not every system lets a folder be renamed onto
-        os.replace(temporary, target)
+        with removed_at_end(temporary):
+            temporary.mkdir()
+            if target.exists():
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            yield temporary
+            with held_back():
+                if target.exists():
+                    target.rmdir()  # it is empty; not every system can rename a folder onto an existing one
+                os.replace(temporary, target)
     except OSError as error:
         raise MedSynthError(
-            f"{path} cannot be written: {error.strerror or error}; choose another folder.", kind="output"
+            f"{path} cannot be written: {reason_of(error)}; choose another folder.", kind="output"
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_place(target: Path) -> None:
-    """Make sure, before long work, that a file can be written at ``target``.
+    """Check, before long work, that a file can be written to ``target``.
 
     Raises:
-        MedSynthError: the folder is missing or not writable, or what is there may not be replaced.
+        MedSynthError: the folder is missing or not writable, or an existing file or folder cannot be replaced.
     """
+    reason = _obstacle(target)
+    if reason:
+        raise _cannot_write(target, reason)
+
+
+def _obstacle(target: Path) -> str:
+    """Return why a file cannot be written to ``target``; "" if it can."""
+    try:
+        target.lstat()
+        taken = target.exists()
+    except FileNotFoundError:
+        taken = False
+    except OSError as error:  # a name that is too long, a file where a folder should be
+        return f"{reason_of(error)}; choose another name"
     if not target.parent.is_dir():
-        raise _cannot_write(target, f"the folder {target.parent} does not exist; create it first")
+        return f"the folder {target.parent} does not exist; create it first"
     if target.is_dir():
-        raise _cannot_write(target, "there is a folder of that name; choose another name")
-    if target.exists() and not _may(target, os.W_OK):
-        raise _cannot_write(target, "the file there is protected against writing; choose another name")
-    if not _may(target.parent, os.W_OK | os.X_OK):
-        raise _cannot_write(target, f"you may not write to the folder {target.parent}; choose another one")
+        return "a folder with that name exists; choose another name"
+    if taken and not target.is_file():
+        return "it is a device or a pipe; choose another name"
+    if taken and not _has_access(target, os.W_OK):
+        return "the existing file is write-protected; choose another name"
+    if not _has_access(target.parent, os.W_OK | os.X_OK):
+        return f"you have no permission to write to {target.parent}; choose another folder"
+    return ""
+
+
+def check_new(target: Path) -> None:
+    """Check, before long work, that a new file can be written to ``target``.
+
+    Raises:
+        MedSynthError: ``target`` exists already, or as `check_place`.
+    """
+    check_place(target)
+    if target.exists():
+        raise MedSynthError(f"{target} already exists; choose another name, or remove it.", kind="output")
 
 
 def check_free(path: Path) -> None:
-    """Make sure, before long work, that nothing lies at ``path`` but perhaps an empty folder.
+    """Check, before long work, that ``path`` does not exist or is an empty folder.
 
     Raises:
-        MedSynthError: there is a file, or something in the folder, or it cannot be looked into.
+        MedSynthError: it is a file, a folder that is not empty, or a folder that cannot be read.
     """
     try:
         taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
     except OSError as error:
         raise MedSynthError(
-            f"{path} cannot be looked into: {error.strerror}; choose another.", kind="output"
+            f"{path} cannot be read: {reason_of(error)}; choose another folder.", kind="output"
         ) from error
     if taken:
         what = "is not empty" if path.is_dir() else "is a file"
-        raise MedSynthError(f"{path} {what}; give a new or empty folder.", kind="output")
+        raise MedSynthError(f"{path} {what}; choose a new or empty folder.", kind="output")
 
 
 def make_folder(folder: Path) -> None:
-    """Make ``folder``, and those that it lies in, unless it is there.
+    """Create ``folder`` and its parents unless they exist.
 
     Raises:
-        MedSynthError: it cannot be made.
+        MedSynthError: the folder cannot be created.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _real(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MedSynthError(
-            f"The folder {folder} cannot be made: {error.strerror}; choose another.", kind="output"
+            f"The folder {folder} cannot be created: {reason_of(error)}; choose another one.", kind="output"
         ) from error
 
 
-def _may(path: Path, mode: int) -> bool:
+def _real(path: Path) -> Path:
+    """Return a path without symbolic links.
+
+    Raises:
+        MedSynthError: the path contains the null character, which no system allows.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError as error:
+        raise _cannot_write(path, "its name contains a null character; choose another name") from error
+
+
+def _beside(target: Path) -> Path:
+    """Return a new name in the same folder that ends like that of ``target``."""
+    # Keep the end of the name with its suffix; shorten its start to stay within the file system's limit in bytes.
+    end = os.fsencode(target.name)[-64:].decode(errors="ignore")
+    return target.with_name(f".{token_hex(4)}-{end}")
+
+
+def _reserved(temporary: Path, target: Path) -> int | None:
+    """Return the permissions of an existing target, and create the temporary file so that only this user can read it.
+
+    None if there is no target yet; the writer then creates the file with the permissions that the user's umask gives.
+    """
+    try:
+        mode = stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        return None
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    return mode
+
+
+def _has_access(path: Path, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _flush(path: Path) -> None:
-    """Make sure that what was written to a file or folder is on the disk, not only in its cache."""
+    """Flush a file or folder from the cache to the disk."""
     if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open folders, and keeps their entries safe by itself
+        return  # Windows cannot open folders and flushes their entries itself
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)

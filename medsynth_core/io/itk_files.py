@@ -1,61 +1,67 @@
-"""NRRD and MetaImage files as volumes and back, through SimpleITK."""
+"""Reading of NRRD files, and writing of NRRD and MetaImage files, with SimpleITK."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.text_header import check_metaimage_states_place, nrrd_matrix
+from medsynth_core.io.metaimage import FORMAT as METAIMAGE
+from medsynth_core.io.quiet import quiet_itk
+from medsynth_core.io.text_header import check_nrrd_files, check_nrrd_lines, nrrd_matrix, unreadable
 from medsynth_core.volume import Volume
 
-_STDERR = Lock()
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 
-def read_itk(path: Path) -> Volume:
-    """Return the volume of a NRRD or MetaImage file, with the geometry exactly as the file states it.
+def read_nrrd(path: Path) -> Volume:
+    """Return the volume of a NRRD file, with the geometry exactly as stated in it.
 
     Raises:
         MedSynthError: the file is damaged, states no orientation, or is not a scalar 3-D image.
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
+    check_nrrd_lines(path)
+    check_nrrd_files(path)
+    volume = Volume.from_sitk(_itk_image(path))
+    matrix = nrrd_matrix(path)
+    if not np.allclose(matrix, volume.ijk_to_ras, rtol=1e-9, atol=1e-9 * max(volume.spacing)):
+        raise MedSynthError(
+            f"{path.name} contradicts itself about the position of its voxels in the patient ('space', 'space "
+            "directions' and 'space origin' of its header); export the image again."
+        )
+    return volume.replace(ijk_to_ras=matrix)
+
+
+def _itk_image(path: Path) -> sitk.Image:
     import SimpleITK as sitk
 
-    is_nrrd = path.suffix.lower() in (".nrrd", ".nhdr")
     reader = sitk.ImageFileReader()
-    reader.SetImageIO("NrrdImageIO" if is_nrrd else "MetaImageIO")
+    reader.SetImageIO("NrrdImageIO")
     reader.SetFileName(str(path))
-    with path.open("rb"):  # ITK does not say why a file cannot be opened
-        pass
     try:
         with quiet_itk():
-            image = reader.Execute()
+            return reader.Execute()
     except RuntimeError as error:
-        raise MedSynthError(
-            f"{path.name} cannot be read as a {'NRRD' if is_nrrd else 'MetaImage'} image: it is damaged, "
-            "truncated or something else; export it again."
-        ) from error
-    volume = Volume.from_sitk(image)
-    if is_nrrd:
-        return volume.replace(ijk_to_ras=nrrd_matrix(path))
-    check_metaimage_states_place(path)
-    return volume
+        raise unreadable(path, "NRRD") from error
 
 
 def write_itk(volume: Volume, path: Path) -> None:
-    """Write a volume as NRRD or MetaImage, compressed.
+    """Write a volume as compressed NRRD or MetaImage.
 
     Raises:
-        MedSynthError: its axes are not perpendicular.
-        OSError: the file cannot be written to its end.
+        MedSynthError: the axes of the volume are not perpendicular.
+        OSError: the file cannot be written completely.
     """
     import SimpleITK as sitk
 
     image = volume.to_sitk()
+    stated = volume.stated_in(METAIMAGE) if path.suffix.lower() == ".mha" else None
+    for name, numbers in (stated or {}).items():
+        getattr(image, f"Set{name}")(numbers)
     if description := str(volume.metadata.get("description", "")):
         image.SetMetaData("description", " ".join(description.split()))
     try:
@@ -63,21 +69,3 @@ def write_itk(volume: Volume, path: Path) -> None:
             sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
     except RuntimeError as error:
         raise OSError("the disk is full or not writable") from error
-
-
-@contextmanager
-def quiet_itk() -> Iterator[None]:
-    """Keep what ITK's libraries print by themselves from the user: failures are told as exceptions."""
-    with _STDERR, open(os.devnull, "wb") as nowhere:
-        try:
-            sys.stderr.flush()
-            kept = os.dup(2)
-        except (AttributeError, OSError):  # a program without a console has nothing to protect
-            yield
-            return
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

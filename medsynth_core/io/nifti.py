@@ -1,49 +1,76 @@
-"""NIfTI images as volumes and back.
+"""Reading and writing of NIfTI images.
 
-SimpleITK is not used for this format: its reader fills what is missing from a truncated file with noise,
-its writer does not notice a full disk, and both round the geometry.
+Implemented here because nibabel invents an orientation for files that state none and, if a file states two matrices,
+uses another one than ITK and therefore Slicer. SimpleITK's reader fills the missing part of a truncated file with
+noise, its writer does not notice a full disk, and both round the geometry. `Testing/core/io/test_nifti_oracle.py`
+compares with both libraries.
 """
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.nifti_header import build_header, parse_header, stated_affine, voxel_layout
+from medsynth_core.io.nifti_geometry import build_header, read_geometry
+from medsynth_core.io.nifti_header import HEADER_SIZES, LONGEST_HEADER, first_byte, parse_header, scale, voxel_layout
+from medsynth_core.io.regular_file import open_regular
+from medsynth_core.io.stored_voxels import PACKED_DAMAGE, check_fits, fill, truncated
 from medsynth_core.volume import Volume
+
+PAIR_SUFFIXES = (".hdr", ".img", ".hdr.gz", ".img.gz")
 
 
 def read_nifti(path: Path) -> Volume:
-    """Return the volume of a ``.nii`` or ``.nii.gz`` file, with its intensity scale applied.
+    """Return the volume of a ``.nii`` or ``.nii.gz`` file, with its slope and intercept applied.
 
     Raises:
         MedSynthError: the file is damaged, states no orientation, or is not a scalar 3-D image.
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
-    with path.open("rb") as raw:
-        compressed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        try:
-            return _read(gzip.GzipFile(fileobj=raw) if compressed else raw, path)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise _truncated(path) from error
+    return _read(path, path)
+
+
+def is_nifti_pair(path: Path) -> bool:
+    """Return whether a ``.hdr`` or ``.img`` file belongs to a NIfTI or Analyze pair; others use these suffixes too."""
+    header, _ = _pair(path)
+    try:
+        with open_regular(header) as raw:
+            start = _unpacked(raw).read(4)
+    except (OSError, *PACKED_DAMAGE):
+        return False
+    return any(int.from_bytes(start, order) in HEADER_SIZES for order in ("little", "big"))
+
+
+def read_nifti_pair(path: Path) -> Volume:
+    """Return the volume of a NIfTI pair, header (``.hdr``) and voxels (``.img``); ``path`` is either of them.
+
+    Raises:
+        MedSynthError: the pair is damaged, states no orientation (as Analyze files do not), or is not a scalar 3-D
+            image; or one of the two files is missing.
+        OSError: one of the two files cannot be opened.
+    """
+    header, voxels = _pair(path)
+    if not voxels.exists():
+        raise MedSynthError(f"{voxels}, which holds the voxels of {header.name}, does not exist; copy both files.")
+    return _read(header, voxels)
 
 
 def write_nifti(volume: Volume, path: Path) -> None:
-    """Write a volume whose axes are perpendicular; a name that ends with ``.gz`` is compressed.
+    """Write a volume with perpendicular axes; a file whose name ends with ``.gz`` is compressed.
 
     Raises:
-        OSError: the file cannot be written to its end.
+        MedSynthError: NIfTI cannot store the number of voxels or the matrix.
+        OSError: the file cannot be written completely.
     """
     voxels = np.ascontiguousarray(volume.voxels, dtype=volume.voxels.dtype.newbyteorder("<"))
-    header = build_header(volume.shape, voxels.dtype, volume.ijk_to_ras)
+    header = build_header(volume, voxels.dtype)
     header["descrip"] = str(volume.metadata.get("description", "")).encode("ascii", "replace")[:79]
-    # Run-length matching compresses noisy voxels as well as level 6 does, four times as fast.
+    # Run-length matching compresses noisy voxels as well as level 6, but four times as fast.
     packer = zlib.compressobj(1, zlib.DEFLATED, 31, 9, zlib.Z_RLE) if path.name.endswith(".gz") else None
     payload = voxels.reshape(-1).view(np.uint8)
     with path.open("wb") as file:
@@ -53,29 +80,72 @@ def write_nifti(volume: Volume, path: Path) -> None:
             file.write(packer.flush())
 
 
-def _read(file: BinaryIO | gzip.GzipFile, path: Path) -> Volume:
-    start = file.read(540)
-    header = parse_header(start, path.name)
-    shape, dtype = voxel_layout(header, path.name)
-    matrix = stated_affine(header, path.name)
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    file.seek(int(header["vox_offset"]))
-    stored = bytearray(file.read(size))
-    # Reading past the voxels makes gzip compare its checksum.
-    file.read(1)
-    if len(stored) < size:
-        raise _truncated(path)
-    voxels = np.frombuffer(stored, dtype).reshape(shape)
-    return Volume(_scaled(voxels.astype(dtype.newbyteorder("="), copy=False), header), matrix)
+def _pair(path: Path) -> tuple[Path, Path]:
+    """Return header and voxels of a pair, from the path of either.
+
+    One of them may be packed and the other not, as FSL and others write them, or be in capitals.
+    """
+    ending = next(suffix for suffix in PAIR_SUFFIXES if path.name.lower().endswith(suffix))
+    stem, stated = path.name[: -len(ending)], path.name[-len(ending) :]
+    header, voxels = (
+        path if ending.startswith(kind) else _other_half(path, stem, kind, stated) for kind in (".hdr", ".img")
+    )
+    return header, voxels
 
 
-def _scaled(voxels: np.ndarray, header: np.void) -> np.ndarray:
-    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope == 0 or not np.isfinite([slope, intercept]).all() or (slope, intercept) == (1, 0):
+def _other_half(path: Path, stem: str, kind: str, stated: str) -> Path:
+    """Return the file that is there, or else the one whose suffix is written as that of ``path``."""
+    packed = stated[4:]
+    wanted = (kind.upper() if stated[:4].isupper() else kind) + packed
+    suffixes = [
+        wanted,
+        *(case(kind) + end for end in (packed, "" if packed else ".gz") for case in (str.lower, str.upper)),
+    ]
+    return next(
+        (half for suffix in suffixes if (half := path.with_name(stem + suffix)).exists()), path.with_name(stem + wanted)
+    )
+
+
+def _read(header_file: Path, voxel_file: Path) -> Volume:
+    pair = header_file != voxel_file
+    with open_regular(header_file) as raw:
+        try:
+            start = _unpacked(raw).read(LONGEST_HEADER)
+        except PACKED_DAMAGE as error:
+            raise truncated(header_file) from error
+    name = header_file.name
+    header = parse_header(start, name, pair)
+    shape, dtype = voxel_layout(header, name)
+    begin, (slope, intercept) = first_byte(header, name, pair), scale(header, name)
+    matrix, stated = read_geometry(header, shape, name)
+    voxels = _stored(voxel_file, begin, shape, dtype)
+    return Volume(_scaled(voxels, slope, intercept), matrix, stated=stated)
+
+
+def _unpacked(raw: BufferedReader) -> BufferedReader | gzip.GzipFile:
+    compressed = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    return gzip.GzipFile(fileobj=raw) if compressed else raw
+
+
+def _stored(path: Path, begin: int, shape: tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
+    """Return the voxels (k, j, i) from byte ``begin`` on, in the byte order of this computer."""
+    with open_regular(path) as raw:
+        file = _unpacked(raw)
+        check_fits(path, shape, dtype, begin, packed=file is not raw)
+        voxels = np.empty(shape, dtype)
+        try:
+            file.seek(begin)
+            fill(file, voxels, path)
+            file.read(1)  # past the voxels gzip verifies its checksum
+        except PACKED_DAMAGE as error:
+            raise truncated(path) from error
+    return voxels.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _scaled(voxels: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    if (slope, intercept) == (1, 0):
         return voxels
     kind = np.float64 if voxels.dtype == np.float64 else np.float32
-    return (voxels * np.float64(slope) + intercept).astype(kind, copy=False)
-
-
-def _truncated(path: Path) -> MedSynthError:
-    return MedSynthError(f"{path.name} is damaged or truncated: it ends before its last voxel; copy it again.")
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused with what is not finite
+        return (voxels * np.float64(slope) + intercept).astype(kind, copy=False)

@@ -1,4 +1,4 @@
-"""Any image that a user has, as a volume."""
+"""Reading of volumes from any supported file format."""
 
 from __future__ import annotations
 
@@ -8,77 +8,95 @@ from pathlib import Path
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.itk_files import read_itk
-from medsynth_core.io.nifti import read_nifti
+from medsynth_core.io.itk_files import read_nrrd
+from medsynth_core.io.metaimage import read_metaimage
+from medsynth_core.io.nifti import PAIR_SUFFIXES, is_nifti_pair, read_nifti, read_nifti_pair
+from medsynth_core.io.pet_json import other_of_json, pet_json, read_pet
+from medsynth_core.io.regular_file import check_regular
 from medsynth_core.io.sidecar import read_sidecar, sidecar_path
 from medsynth_core.volume import Volume
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+_READERS = {NIFTI_SUFFIXES: read_nifti, ITK_SUFFIXES[:2]: read_nrrd, ITK_SUFFIXES[2:]: read_metaimage}
 
 
-def read_volume(path: str | os.PathLike[str], modality: str = "", unit: str = "") -> Volume:
+def read_volume(path: str | os.PathLike[str], modality: str = "", unit: str = "", *, allow_nan: bool = False) -> Volume:
     """Read a NIfTI, NRRD or MetaImage file, a DICOM folder, or the DICOM series that one file belongs to.
 
-    Image files say nothing about modality and unit: state them, unless MedSynth wrote the file and the JSON
-    beside it. DICOM says both (CT in HU, MR without a unit), and what is stated here must agree. PET becomes SUVbw
-    where its tags allow it, whatever it is stored in, or what is asked for; where they do not and no unit is asked
-    for, values in Bq/mL stay that, and ``metadata["suv_refused"]`` says why. Of several series in a DICOM folder
-    the one of the modality asked for is read; see `medsynth_core.io.dicom.choice` for the whole rule.
+    Image files do not state modality and unit, so pass them unless a JSON file beside the image does: MedSynth's, or
+    that of PET-BIDS, whose dose, weight and times are used as the tags of DICOM are.
+    DICOM states both (CT in HU, MR without a unit); arguments must agree with it. By default PET is converted to SUVbw
+    if its tags allow it, whatever its stored unit. If they do not, values stored in Bq/mL stay in Bq/mL and
+    ``metadata["suv_refused"]`` states why; if a unit is requested, the conversion must succeed. If a DICOM folder
+    contains several series, ``modality`` selects one; `medsynth_core.io.dicom.series_choice` describes the rules.
 
     Args:
-        path: ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``, ``.mha``, ``.mhd``, a folder, or a DICOM file.
-        modality: DICOM modality: ``CT``, ``PT``, ``MR``, or ``""`` for what the file says.
-        unit: ``HU``, ``SUVbw``, ``Bq/mL``, ``1``, or ``""`` for what the file says. PET as DICOM is also read in
-            ``SUVlbm``, ``SUVlbm-james``, ``SUVlbm-janma``, ``SUVibw`` (g/mL) or ``SUVbsa`` (cm²/mL).
+        path: ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``, ``.mha``, ``.mhd``, ``.hdr`` or ``.img`` of a NIfTI pair, a
+            folder, or a DICOM file.
+        modality: DICOM modality: ``CT``, ``PT``, ``MR``, or ``""`` for that stated by the file.
+        unit: ``HU``, ``SUVbw``, ``Bq/mL``, ``1``, or ``""`` for that stated by the file. PET from DICOM can also be
+            read in ``SUVlbm``, ``SUVlbm-james``, ``SUVlbm-janma``, ``SUVibw`` (g/mL) or ``SUVbsa`` (cm²/mL).
+        allow_nan: whether voxels may be NaN, as in an image without values outside its field of view.
 
     Returns:
-        Voxels (k, j, i) in the type they are stored in (float32 where a scale has to be applied), and the
-        matrix exactly as the file states it, whether its axes are perpendicular or not.
+        Voxels (k, j, i) in their stored data type (float32 if a scale has to be applied), and the
+        matrix exactly as stated in the file, whether its axes are perpendicular or not.
 
     Raises:
-        MedSynthError: there is no such file, it is no image, it is damaged, it is not a scalar 3-D image,
-            it states no orientation, its voxels are fewer than two or not all finite, its modality or
-            unit is another one than stated, or a PET lacks a tag that the SUV asked for needs.
+        MedSynthError: the file does not exist, is not an image, is damaged, is not a scalar 3-D image, states no
+            orientation, has fewer than two voxels or voxels that are not finite, or has another modality or unit
+            than requested; or a PET lacks a tag needed for the requested SUV.
     """
     place = Path(path)
     try:
         volume = _read(place, modality, unit)
     except OSError as error:
-        reason = "there is no such file or folder" if isinstance(error, FileNotFoundError) else error.strerror
+        reason = "no such file or folder" if isinstance(error, FileNotFoundError) else error.strerror
         raise MedSynthError(f"{place} cannot be read: {reason or error}.") from error
     except MemoryError as error:
         raise MedSynthError(f"{place} does not fit into the memory of this computer.") from error
-    _check_voxels(volume.voxels, place)
+    _check_voxels(volume.voxels, place, allow_nan)
     return volume
 
 
 def _read(path: Path, modality: str, unit: str) -> Volume:
-    path.stat()
+    if "\0" in str(path):  # for which Python raises a ValueError
+        raise MedSynthError(f"{path} cannot be read: its name contains a null character.")
+    check_regular(path)
     name = path.name.lower()
-    if path.is_dir() or (not name.endswith(NIFTI_SUFFIXES + ITK_SUFFIXES) and _is_dicom(path)):
-        from medsynth_core.io.dicom.reading import read_dicom  # pydicom is slow to import
+    for suffixes, read in _READERS.items():
+        if name.endswith(suffixes):
+            return _stated(read(path), path, modality, unit)
+    from medsynth_core.io.dicom.files import is_dicom  # pydicom is slow to import
+
+    if path.is_dir() or is_dicom(path):
+        from medsynth_core.io.dicom.series_reading import read_dicom
 
         return read_dicom(path, modality, unit)
-    if name.endswith(NIFTI_SUFFIXES):
-        return _stated(read_nifti(path), path, modality, unit)
-    if name.endswith(ITK_SUFFIXES):
-        return _stated(read_itk(path), path, modality, unit)
+    # Scanners and other programs also use these suffixes, for DICOM among others.
+    if name.endswith(PAIR_SUFFIXES) and is_nifti_pair(path):
+        return _stated(read_nifti_pair(path), path, modality, unit)
     raise MedSynthError(
-        f"{path} is not an image that can be read here; give a NIfTI (.nii, .nii.gz), NRRD (.nrrd) or "
-        "MetaImage (.mha) file, a DICOM folder or a DICOM file."
+        f"{path} is not in a supported image format; choose a NIfTI (.nii, .nii.gz, .hdr with .img), NRRD "
+        "(.nrrd) or MetaImage (.mha) file, a DICOM folder or a DICOM file."
     )
 
 
 def _stated(volume: Volume, path: Path, modality: str, unit: str) -> Volume:
-    """Return ``volume`` with the modality and unit that the user or the JSON beside the file states."""
+    """Return ``volume`` with the modality and unit stated by the user or by the JSON beside the file."""
     beside = read_sidecar(path)
+    if not beside and (facts := pet_json(path)):
+        return read_pet(volume, facts, path, modality, unit)
+    if not beside and (other := other_of_json(path)):
+        reason = f"the JSON beside it describes {other}, which has the same name; state modality and unit"
+        volume = volume.replace(metadata={**volume.metadata, "suv_refused": reason})
     for what, asked in (("modality", modality), ("unit", unit)):
         found = beside.get(what)
         if asked and found and asked != found:
             raise MedSynthError(
-                f"{path} was asked for as {asked}, but {sidecar_path(path).name} beside it says that its {what} is "
-                f"{found}; choose another file, or remove that one if it is wrong."
+                f"{path} was requested as {asked}, but {sidecar_path(path).name} beside it states that its {what} is "
+                f"{found}; choose another file, or remove the JSON if it is wrong."
             )
     return volume.replace(
         modality=modality or str(beside.pop("modality", "")),
@@ -87,19 +105,14 @@ def _stated(volume: Volume, path: Path, modality: str, unit: str) -> Volume:
     )
 
 
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def _check_voxels(voxels: np.ndarray, path: Path) -> None:
+def _check_voxels(voxels: np.ndarray, path: Path, allow_nan: bool) -> None:
     if voxels.dtype.kind not in "iuf":
-        raise MedSynthError(f"{path} holds {voxels.dtype} values, but a volume holds real numbers.")
+        raise MedSynthError(f"{path} contains {voxels.dtype} values, but a volume needs real numbers.")
     if voxels.size < 2:
-        raise MedSynthError(f"{path} holds {['no voxels', 'a single voxel'][voxels.size]}, which is no volume.")
-    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
-        bad = int(voxels.size - np.isfinite(voxels).sum())
+        raise MedSynthError(f"{path} has {['no voxels', 'a single voxel'][voxels.size]}, so it is not a volume.")
+    good = np.isfinite(voxels) | np.isnan(voxels) if allow_nan else np.isfinite(voxels)
+    if not good.all():
+        bad = int(voxels.size - np.count_nonzero(good))
         raise MedSynthError(
-            f"{path} holds {bad} voxels that are not numbers or infinite, of {voxels.size}; "
-            "replace them by a value that means something."
+            f"{bad} of {voxels.size} voxels of {path} are not finite (NaN or infinite); replace them by valid values."
         )

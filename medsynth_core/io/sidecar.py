@@ -1,69 +1,121 @@
-"""The JSON beside an image file: what the file itself has no room for."""
+"""The JSON file beside an image file, with modality, unit and provenance."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import atomic_write, check_place
-from medsynth_core.volume import Volume
+from medsynth_core.io.facts import check_facts
+from medsynth_core.io.identifiers import without_identifiers
+from medsynth_core.io.json_file import json_text
+from medsynth_core.io.json_reading import read_json
+from medsynth_core.volume import Volume, states_error_map
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr.gz", ".img.gz", ".hdr", ".img")
+# Key of the JSON for the name of its image.
+_IMAGE = "image_file"
+
+
+def split_suffix(image: PurePath) -> tuple[str, str]:
+    """Return the name of an image file without its suffix, and the suffix: ``pet.nii.gz`` → ``pet``, ``.nii.gz``."""
+    suffix = next((suffix for suffix in SUFFIXES if image.name.lower().endswith(suffix)), image.suffix)
+    bare = image.name[: len(image.name) - len(suffix)]
+    return bare, image.name[len(bare) :]
 
 
 def sidecar_path(image: Path) -> Path:
-    """Return the path of the JSON beside an image file: ``pet.nii.gz`` → ``pet.json``."""
-    suffix = next((suffix for suffix in SUFFIXES if image.name.lower().endswith(suffix)), image.suffix)
-    return image.with_name(image.name[: len(image.name) - len(suffix)] + ".json")
+    """Return the path of MedSynth's JSON beside an image file, whether it exists or not.
+
+    It is ``pet.json`` for ``pet.nii.gz``; or ``pet.nii.gz.json`` where ``pet.json`` belongs to another image or
+    another program.
+    """
+    return _found(image)[0]
+
+
+def _found(image: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the path of MedSynth's JSON beside an image file, and what is in the file there."""
+    own = image.with_name(f"{image.name}.json")
+    content = json_object(own)
+    if is_medsynth_json(content):
+        return own, content
+    common = image.with_name(f"{split_suffix(image)[0]}.json")
+    shared = json_object(common)
+    return (common, shared) if not common.exists() or _describes(shared, common, image) else (own, content)
 
 
 def check_sidecar(image: Path) -> None:
-    """Make sure, before long work, that the JSON beside an image file can be written and speaks of that file alone.
+    """Check, before long work, that the JSON beside an image file can be written.
 
     Raises:
-        MedSynthError: another image has the same name but for its suffix, another program's JSON is there, or nothing
-            can be written there.
+        MedSynthError: JSONs of other programs have its names, or it cannot be written.
     """
-    path = sidecar_path(image)
-    for suffix in SUFFIXES:
-        other = path.with_name(path.stem + suffix)
-        if other.name != image.name and other.exists():
-            raise MedSynthError(
-                f"{image} cannot be written beside {other.name}, because {path.name} would speak of both; choose "
-                "another name.",
-                kind="output",
-            )
+    path, content = _found(image)
     check_place(path)
-    if path.exists() and not read_sidecar(image):
+    if path.exists() and not is_medsynth_json(content):
         raise MedSynthError(
-            f"{image} cannot be written: {path.name}, where its unit and provenance belong, is not MedSynth's; choose "
-            "another name.",
+            f"{image} cannot be written: {path.name}, needed for its unit and provenance, belongs to another program; "
+            "choose another name.",
             kind="output",
         )
 
 
 @contextmanager
 def sidecar_beside(volume: Volume, image: Path) -> Iterator[None]:
-    """Put modality, unit and metadata of ``volume`` beside its image file when the block, which writes it, ends well.
+    """Write modality, unit and metadata of ``volume`` beside its image file if the block, which writes it, succeeds.
 
     Raises:
-        MedSynthError: as `check_sidecar`, or it cannot be written.
+        MedSynthError: as `check_sidecar`, or the JSON cannot be written.
     """
     check_sidecar(image)
-    content = {"modality": volume.modality, "unit": volume.unit, **volume.metadata}
+    kept = without_identifiers(volume.metadata)
+    content = {"modality": volume.modality, "unit": volume.unit, **kept, _IMAGE: image.name}
     with atomic_write(sidecar_path(image)) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(content), encoding="utf-8")
         yield
 
 
-def read_sidecar(image: Path) -> dict[str, object]:
-    """Return what MedSynth's JSON beside an image file says; {} if there is none, or another program's."""
+def read_sidecar(image: Path) -> dict[str, Any]:
+    """Return the content of MedSynth's JSON beside an image file; {} if there is none, or another program's.
+
+    Raises:
+        MedSynthError: it is damaged: a fact is not of the type that MedSynth writes.
+    """
+    path, content = _found(image)
+    if not is_medsynth_json(content):
+        return {}
+    check_facts(content, f"{path}, which describes {image.name},")
+    return without_identifiers({key: value for key, value in content.items() if key != _IMAGE})
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; {} if there is no such file, or something else in it."""
     try:
-        content = json.loads(sidecar_path(image).read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError):
         return {}
-    ours = isinstance(content, dict) and "medsynth_version" in content
-    return content if ours else {}
+    return content if isinstance(content, dict) else {}
+
+
+def is_error_map(image: Path) -> bool:
+    """Return whether MedSynth's JSON beside an image file states that it shows errors (`Volume.is_error_map`)."""
+    return states_error_map(read_sidecar(image))
+
+
+def is_medsynth_json(content: dict[str, Any]) -> bool:
+    """Return whether the content of a JSON is MedSynth's."""
+    return "medsynth_version" in content
+
+
+def _describes(content: dict[str, Any], path: Path, image: Path) -> bool:
+    """Return whether a JSON is MedSynth's and for this image, not for one whose name differs by the suffix."""
+    if not is_medsynth_json(content):
+        return False
+    stated = content.get(_IMAGE)
+    # Files may have been renamed together, and JSONs of earlier versions do not state the image.
+    candidates = [path.stem + suffix for suffix in SUFFIXES]
+    others = [name for name in candidates if name != image.name and path.with_name(name).exists()]
+    return stated not in others if stated else image.exists() or not others

@@ -4,22 +4,78 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from medsynth_core.io.atomic import atomic_write
+from medsynth_core.io.regular_file import open_regular
+
+# Spreadsheet programs run a cell that begins like this as a formula, which can start programs and send data.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# The mark by which they keep it as text.
+_TEXT = "'"
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write a CSV with a line a row; its columns are all keys, in the order of first appearance.
+    """Write a CSV with one line per row; the columns are all keys in order of first appearance.
 
-    What a row does not have is an empty cell. The file appears only when it is whole.
+    Missing values become empty cells. Text that a spreadsheet program would run as a formula (``=…``) gets an
+    apostrophe in front, which `read_rows` removes. The file is written atomically.
 
     Raises:
         MedSynthError: the file cannot be written.
     """
     columns = list(dict.fromkeys(column for row in rows for column in row))
+    # Until Python 3.12 the writer does not quote a carriage return, which the reader takes for the end of the row.
+    split = any("\r" in str(value) for row in rows for value in row.values())
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if split else csv.QUOTE_MINIMAL
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n", quoting=quoting)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({column: _harmless(value) for column, value in row.items()} for row in rows)
+
+
+def read_rows(path: Path) -> list[dict[str, str | None]]:
+    """Return the rows of a CSV in UTF-8 by column, as they were given to `write_rows`; missing cells are None.
+
+    Cells beyond the last column are left out.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a CSV in UTF-8, or two columns have the same name.
+    """
+    # Spreadsheet programs write a byte order mark before the first column.
+    with TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        try:
+            columns = list(reader.fieldnames or [])
+            _check_columns(columns)
+            return [{column: _given(row[column]) for column in columns} for row in reader]
+        except csv.Error as error:
+            raise ValueError(str(error)) from error
+
+
+def _check_columns(columns: Sequence[str]) -> None:
+    twice = [column for column in columns if column and columns.count(column) > 1]
+    if twice:
+        raise ValueError(f"it has the column '{twice[0]}' twice")
+
+
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith((*_FORMULA, _TEXT)) or _is_number(value):
+        return value
+    return _TEXT + value
+
+
+def _given(cell: str | None) -> str | None:
+    """Return a cell without the apostrophe of `_harmless`."""
+    return cell[1:] if cell and cell[0] == _TEXT and cell[1:].startswith((*_FORMULA, _TEXT)) else cell
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True

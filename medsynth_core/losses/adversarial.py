@@ -1,4 +1,4 @@
-"""Losses of a generator and its discriminator that judge by logits."""
+"""Adversarial losses of generator and discriminator, computed from logits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AdversarialKind = Literal["least_squares", "logits", "hinge"]
 
 
 class Adversarial:
-    """Both sides of an adversarial training; judgements D are logits of any shape, losses are means over them.
+    """Adversarial losses. D are the discriminator's logits, of any shape; losses are means over them.
 
     ============= ======================== ====================================
     kind          generator                discriminator
@@ -33,28 +33,28 @@ class Adversarial:
 
     def __init__(self, kind: AdversarialKind = "least_squares") -> None:
         if kind not in get_args(AdversarialKind):
-            raise ValueError(f"'{kind}' is none of {', '.join(get_args(AdversarialKind))}")
+            raise ValueError(f"'{kind}' is not one of {', '.join(get_args(AdversarialKind))}")
         self.kind = kind
-        # MONAI squashes logits unless told not to. For its two other criteria it cannot be told: its hinge is that
-        # of tanh(D), its cross-entropy that of a sigmoid, which has no gradient left where logits are large.
+        # MONAI applies an activation to the logits by default. It can be switched off only for least squares: MONAI's
+        # hinge loss uses tanh(D), and its cross-entropy a sigmoid whose gradient vanishes for large logits.
         self._least_squares = PatchAdversarialLoss(criterion="least_squares", no_activation_leastsq=True)
 
-    def generator(self, judged_fake: Tensor) -> Tensor:
-        """Return the scalar that falls as the discriminator takes the generator's images for real."""
+    def generator(self, fake: Tensor) -> Tensor:
+        """Return the generator's loss, a scalar, from the logits of its images."""
         if self.kind == "hinge":
-            return -judged_fake.mean()
-        return self._distance(judged_fake, real=True)
+            return -fake.mean()
+        return self._loss(fake, real=True)
 
-    def discriminator(self, judged_fake: Tensor, judged_real: Tensor) -> Tensor:
-        """Return the scalar that falls as the discriminator tells both apart: the mean of its two errors."""
-        return 0.5 * (self._distance(judged_fake, real=False) + self._distance(judged_real, real=True))
+    def discriminator(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Return the discriminator's loss, a scalar: the mean for the logits of synthetic and real images."""
+        return 0.5 * (self._loss(fake, real=False) + self._loss(real, real=True))
 
-    def _distance(self, judged: Tensor, *, real: bool) -> Tensor:
-        """Return how far judgements are from ``real`` or from fake."""
+    def _loss(self, logits: Tensor, *, real: bool) -> Tensor:
+        """Return the loss of logits whose target is real or fake."""
         if self.kind == "least_squares":
-            return self._least_squares(judged, target_is_real=real, for_discriminator=True)
+            return self._least_squares(logits, target_is_real=real, for_discriminator=True)
         rule: Callable[[Tensor], Tensor] = softplus if self.kind == "logits" else _margin
-        return torch.mean(rule(-judged if real else judged))
+        return torch.mean(rule(-logits if real else logits))
 
 
 def _margin(wrong: Tensor) -> Tensor:

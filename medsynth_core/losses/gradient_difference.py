@@ -1,4 +1,4 @@
-"""Gradient difference loss (Mathieu et al. 2016): it punishes edges that are softer or harder than the target's."""
+"""Gradient difference loss (Mathieu et al. 2016): penalises edges that are softer or sharper than the target's."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor
 def gradient_difference(predicted: Tensor, target: Tensor) -> Tensor:
     """Return the mean over the spatial axes of mean | |∂predicted| − |∂target| |, a scalar.
 
-    ∂ is the difference between neighbours along an axis; the exponent is 1 and spacing is not regarded, so the
-    loss is in the unit of the images and of the same size in two and three dimensions. An axis of one voxel
-    has no neighbours and does not count; without any other the loss is zero.
+    ∂ is the difference between neighbours along an axis; the exponent is 1 and spacing is ignored, so the loss is in
+    the unit of the images and has the same scale in two and three dimensions. Axes of one voxel are ignored; if there
+    are no others, the loss is zero.
 
     Args:
-        predicted: (n, c, h, w) or (n, c, d, h, w).
-        target: of the same shape.
+        predicted: images (n, c, h, w) or (n, c, d, h, w).
+        target: images of the same shape.
 
     Raises:
         ValueError: the shapes differ.

@@ -1,29 +1,65 @@
-"""The card of a model: MONAI's bundle metadata, with MedSynth's part under its own key."""
+"""The model card: MONAI bundle metadata with an additional key ``medsynth``."""
 
 from __future__ import annotations
 
-import json
+import math
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.preparation.contract import Contract
+from medsynth_core.io.json_reading import read_json
+from medsynth_core.preparation.contract import GenerationContract, SynthesisContract, kind_of
+from medsynth_core.preparation.part import Part
+from medsynth_core.text import is_device
 
 METADATA = Path("configs/metadata.json")
 WEIGHTS: Literal["models/model.safetensors"] = "models/model.safetensors"
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+# Names of other files in the folder of a training.
+RESERVED = {"arrays", "previews", "stop", "tensorboard"}
+
+
+def _check_free(name: str) -> str:
+    if name in RESERVED or is_device(name):
+        raise ValueError(f"'{name}' is reserved; choose another name")
+    return name
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64), AfterValidator(_check_free)]
 Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+
+# Largest number in the options of a network; the published ones have up to 1024 channels.
+LARGEST_OPTION = 8192
+# With fewer validation patients, an error curve reflects chance: it may even fall where uptake rises.
+FEWEST_VALIDATED = 3
 
 # Pairs of (synthetic value, root mean square error).
 ErrorCurve = Annotated[tuple[tuple[float, float], ...], Field(min_length=2)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+# Without spaces at its ends.
+PlainText = Annotated[str, StringConstraints(strip_whitespace=True)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class _Part(Part):
+    # Metrics and errors are what was measured.
+    largest: ClassVar[float] = math.inf
 
 
 class NetworkSpec(_Part):
@@ -32,9 +68,31 @@ class NetworkSpec(_Part):
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("options")
+    @classmethod
+    def _bounded(cls, options: dict[str, Any]) -> dict[str, Any]:
+        _check_bounded(options.values())
+        return options
+
+
+def _check_bounded(values: Iterable[Any]) -> None:
+    """Refuse numbers and lists with which a network could not be built in any time or memory."""
+    values = list(values)
+    if len(values) > LARGEST_OPTION or any(
+        isinstance(value, int | float) and not abs(value) <= LARGEST_OPTION for value in values
+    ):
+        raise ValueError(f"numbers and lengths of lists must be {LARGEST_OPTION} or less")
+    for value in values:
+        if isinstance(value, list | tuple | dict):
+            _check_bounded(value.values() if isinstance(value, dict) else value)
+
+
+def _is_undefined(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
 
 class Weights(_Part):
-    """The file with the weights: its place in the package, SHA-256 and precision."""
+    """The weights file: its path in the package, SHA-256 and precision."""
 
     file: Literal["models/model.safetensors"] = WEIGHTS
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -42,7 +100,7 @@ class Weights(_Part):
 
 
 class Training(_Part):
-    """Where the weights come from; the records themselves lie in the package's ``docs/training``."""
+    """Origin of the weights; the full records are in the package's ``docs/training``."""
 
     recipe: dict[str, Any]
     split: dict[str, list[str]]
@@ -51,47 +109,125 @@ class Training(_Part):
     command: str
 
 
-class Card(_Part):
-    """What MedSynth knows of a model beyond MONAI's metadata.
+class _Card(_Part):
+    """MedSynth's part of the metadata, common to all kinds of models.
 
     Attributes:
-        error_curve: pairs of (synthetic value, root mean square error there in the validation cases), in the
-            output's unit: what the model says of its own uncertainty.
-        dose_error_curves: the same for each of the contract's dose factors, of a model that tells doses apart; the
-            error of an input depends on its dose more than on anything else.
-        metrics: by split, mean over cases, on the grid of the network.
-        comparison: rows of a table that sets the model against baselines on the test cases, on their own grid:
-            ``method``, and ``METRIC_mean`` and ``METRIC_sd`` of each metric.
+        format: currently 2. Cards of format 1, whose contracts have one unnamed input and one unnamed output, do not
+            always state it.
+        metrics: metrics by split: means over cases, on the grid of the network.
+        comparison: rows of a table that compares the model with baselines on the test cases, on their own grid:
+            ``method``, and ``METRIC_mean`` and ``METRIC_sd`` for each metric.
     """
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 1
     name: Name
-    title: str
-    limits: tuple[str, ...] = Field(min_length=1)
+    title: Text
+    limits: tuple[Text, ...] = Field(min_length=1)
     licence: str
     data_licence: str
-    contract: Contract
     network: NetworkSpec
     weights: Weights
-    error_curve: ErrorCurve
-    dose_error_curves: tuple[ErrorCurve, ...] = ()
     training: Training
     metrics: dict[str, dict[str, float]]
     comparison: tuple[dict[str, str | float], ...] = ()
 
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _defined(cls, metrics: Any) -> Any:
+        """Leave out metrics that are not defined for a case, which earlier versions wrote as NaN."""
+        if not isinstance(metrics, dict) or not all(isinstance(scores, dict) for scores in metrics.values()):
+            return metrics
+        return {
+            split: {name: value for name, value in scores.items() if not _is_undefined(value)}
+            for split, scores in metrics.items()
+        }
+
+    @field_validator("comparison", mode="before")
+    @classmethod
+    def _blanks(cls, rows: Any) -> Any:
+        """Leave the cells of metrics that are not defined empty."""
+        if not isinstance(rows, list | tuple) or not all(isinstance(row, dict) for row in rows):
+            return rows
+        return [{key: "" if _is_undefined(value) else value for key, value in row.items()} for row in rows]
+
+    @field_validator("comparison")
+    @classmethod
+    def _numbers(cls, rows: tuple[dict[str, str | float], ...]) -> tuple[dict[str, str | float], ...]:
+        for row in rows:
+            if "method" not in row:
+                raise ValueError("every row needs the key 'method'")
+            for key, value in row.items():
+                if key.endswith(("_mean", "_sd")) and isinstance(value, str) and value:
+                    raise ValueError(f"'{key}' must be a number")
+        return rows
+
+
+class SynthesisCard(_Card):
+    """The card of a synthesis model.
+
+    Attributes:
+        error_curve: pairs of (synthetic value, root mean square error in the validation cases at this value), in the
+            unit of the first output; empty if the error is not known (see `error_known`).
+        dose_error_curves: error curves for each of the contract's dose factors, for a model with a dose head; the
+            error depends more on the dose than on anything else.
+    """
+
+    kind: Literal["synthesis"] = "synthesis"
+    contract: SynthesisContract
+    error_curve: ErrorCurve | tuple[()] = ()
+    dose_error_curves: tuple[ErrorCurve, ...] = ()
+
+    @property
+    def validated(self) -> int:
+        """Number of validation cases."""
+        return len(self.training.split.get("val", []))
+
+    @property
+    def error_known(self) -> bool:
+        """Whether the error curve says something about the model: it exists, and stems from enough cases."""
+        return bool(self.error_curve) and self.validated >= FEWEST_VALIDATED
+
+    @property
+    def few_validated(self) -> str:
+        """The reason why the error is not known, as the end of a sentence; "" if it is known."""
+        if self.error_known:
+            return ""
+        if self.validated >= FEWEST_VALIDATED:
+            return ", because its card has no error curve"
+        cases = f"{self.validated or 'no'} validation case{'s' * (self.validated != 1)}"
+        return f", because it had {cases} and at least {FEWEST_VALIDATED} are needed"
+
     @model_validator(mode="after")
-    def _rising(self) -> Card:
+    def _rising(self) -> SynthesisCard:
         for curve in (self.error_curve, *self.dose_error_curves):
+            if not curve:
+                continue
             values, errors = np.array(curve).T
             if not (np.diff(values) >= 0).all() or not (errors >= 0).all() or not np.isfinite(values + errors).all():
-                raise ValueError("the values of error_curve must rise, and its errors be finite and not negative")
+                raise ValueError(
+                    "the values of error_curve must increase, and its errors must be finite and at least 0"
+                )
         if self.dose_error_curves and len(self.dose_error_curves) != len(self.contract.dose_factors):
             raise ValueError("dose_error_curves must have one curve for each of the contract's dose_factors")
         return self
 
 
+class GenerationCard(_Card):
+    """The card of a generative model: images from noise, a structure map or a label."""
+
+    kind: Literal["generation"] = "generation"
+    contract: GenerationContract
+
+
+Card = Annotated[
+    Annotated[SynthesisCard, Tag("synthesis")] | Annotated[GenerationCard, Tag("generation")],
+    Discriminator(kind_of),
+]
+
+
 class Tensor(BaseModel):
-    """A network's input or output, as MONAI's metadata schema describes it."""
+    """A network input or output in the format of MONAI's metadata schema."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -121,7 +257,7 @@ class Metadata(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     version: Version
-    changelog: dict[str, str]
+    changelog: dict[Version, str]
     monai_version: str
     pytorch_version: str
     numpy_version: str
@@ -140,24 +276,27 @@ def read_metadata(folder: Path) -> Metadata:
     """Return the metadata of the package in ``folder``.
 
     Raises:
-        MedSynthError: there is none, or it is not valid (the key is named).
+        MedSynthError: there is none, or it is not valid (the message names the key).
     """
     path = folder / METADATA
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except OSError as error:
         raise MedSynthError(
             f"{folder} is not a model package: it has no readable {METADATA.as_posix()}.", kind="model"
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise MedSynthError(
-            f"The model card {path} is not JSON: {error}; get the package again.", kind="model"
+            f"The model card {path} is not valid JSON: {error}; download the package again.", kind="model"
         ) from error
     try:
         return Metadata.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        # Without the tags of the union of card kinds.
+        parts = [str(part) for part in first["loc"] if part not in ("synthesis", "generation")]
+        where, why = ".".join(parts) or "the whole file", first["msg"].removeprefix("Value error, ")
         raise MedSynthError(
-            f"The model card {path} is not valid at '{where}': {first['msg']}; get the package again.", kind="model"
+            f"The model card {path} is not valid at '{where}': {why}; download the package again.",
+            kind="model",
         ) from error

@@ -1,30 +1,46 @@
-"""The models at hand: those that come with MedSynth, and the user's own."""
+"""The model library: models that come with MedSynth, and the user's own."""
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
-import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.models.card import METADATA
+from medsynth_core.failures import reason_of
+from medsynth_core.io.atomic import atomic_write, make_folder
+from medsynth_core.io.json_file import write_json
+from medsynth_core.io.json_reading import read_json
+from medsynth_core.io.temporary import removed_at_end, temporary_folder, temporary_name
+from medsynth_core.models.card import METADATA, Metadata
+from medsynth_core.models.contents import check_entry, check_inside, is_litter, package_files, unsafe
 from medsynth_core.models.package import Model
 from medsynth_core.resources import resource_folder
 
-# Whoever needs the user's models elsewhere (a cluster, a test) says where by this variable.
+# Environment variable with another folder for the user's models (on a cluster, in a test).
 FOLDER_VARIABLE = "MEDSYNTH_MODELS"
-# Bytes of a package, unpacked: three times the largest published cascade.
-LARGEST_PACKAGE = 4e9
+
+# A file of a zip may be this many times its compressed size, and this many bytes more. Weights hardly shrink; tables of
+# numbers do tenfold.
+MOST_COMPRESSED, SMALL = 50, 1_000_000
 
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """A model in a line: what people choose by."""
+    """Summary of a model, for lists.
+
+    ``input_modality`` and ``input_unit`` are those of the first input, empty for a model without input images;
+    ``inputs`` and ``outputs`` contain the modalities of all images by role.
+    """
 
     name: str
     title: str
@@ -36,6 +52,9 @@ class ModelSummary:
     version: str
     path: Path
     limits: list[str]
+    kind: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
 
 
 def user_folder() -> Path:
@@ -43,17 +62,38 @@ def user_folder() -> Path:
     return Path(os.environ.get(FOLDER_VARIABLE) or Path.home() / ".medsynth" / "models")
 
 
-def _packages() -> Iterator[Path]:
-    """Yield the folders of all packages; a bundled model comes before a user's of the same name."""
-    for folder in (resource_folder() / "Models", user_folder()):
-        if folder.is_dir():
-            yield from sorted(path for path in folder.iterdir() if (path / METADATA).is_file())
+def library_problem() -> str:
+    """Return in a sentence why the user's library cannot be read; "" if it can, or does not exist."""
+    try:
+        os.listdir(user_folder())
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        return f"Your library {user_folder()} cannot be read: {reason_of(error)}; set {FOLDER_VARIABLE} to another."
+    return ""
+
+
+def _packages(*folders: Path) -> Iterator[Path]:
+    """Yield the packages in folders, by default all: a bundled model comes before a user's model of the same name."""
+    for folder in folders or (resource_folder() / "Models", user_folder()):
+        try:
+            inside = sorted(path for path in folder.iterdir() if path.name[:1] != "." and _has_card(path))
+        except OSError:  # missing, or see `library_problem`: the other models can be used all the same
+            continue
+        yield from inside
+
+
+def _has_card(package: Path) -> bool:
+    try:
+        return (package / METADATA).is_file()
+    except OSError:  # another user's folder
+        return False
 
 
 def list_models() -> list[ModelSummary]:
-    """Return the models at hand, the bundled ones first.
+    """Return the models of the library, the bundled ones first.
 
-    A package whose card is not valid is left out; ``medsynth models verify`` says why.
+    A package whose card is not valid is left out; ``medsynth models verify`` states the reason.
     """
     summaries = []
     for path in _packages():
@@ -65,166 +105,254 @@ def list_models() -> list[ModelSummary]:
 
 
 def summarize(model: Model) -> ModelSummary:
-    """Return a model in a line."""
+    """Return the summary of a model."""
     contract = model.contract
+    first = next(iter(contract.inputs.values()), None)
     return ModelSummary(
         name=model.name,
         title=model.card.title,
         description=model.metadata.description,
-        input_modality=contract.input.modality,
-        input_unit=contract.input.unit,
+        input_modality=first.modality if first is not None else "",
+        input_unit=first.unit if first is not None else "",
         output_modality=contract.output.modality,
         output_unit=contract.output.unit,
         version=model.metadata.version,
         path=model.path,
         limits=list(model.card.limits),
+        kind=contract.kind,
+        inputs={role: side.modality for role, side in contract.inputs.items()},
+        outputs={role: side.modality for role, side in contract.outputs.items()},
     )
 
 
 def load_model(name: str | Path) -> Model:
-    """Return a model by its name in the library, or by the folder of its package.
+    """Return a model by its name in the library or by its package folder.
 
     Raises:
-        MedSynthError: no such model, or a package that is not valid.
+        MedSynthError: there is no such model, or its package is not valid.
     """
     for path in _packages():
         if path.name == str(name):
-            return Model.open(path)
-    if Path(name).is_dir():
+            return _opened(path)
+    if os.path.isdir(name):
+        check_inside(Path(name))
         return Model.open(name)
     summaries = list_models()
-    # A folder that somebody put into the library may have another name than its model.
+    # A folder copied into the library by hand may have another name than its model.
     for summary in summaries:
         if summary.name == str(name):
-            return Model.open(summary.path)
+            return _opened(summary.path)
     known = ", ".join(summary.name for summary in summaries) or "none is installed"
     raise MedSynthError(
-        f"There is no model '{name}'; choose one of the library ({known}) or give the folder of a package.",
+        f"There is no model '{name}'; choose one from the library ({known}) or give a package folder.",
         kind="model",
+        hint=library_problem(),
     )
 
 
+def _opened(package: Path) -> Model:
+    """Return the model of a package in the library."""
+    if package.parent == user_folder():
+        # Not for the bundled models: some installers make every file a link.
+        check_inside(package)
+    return Model.open(package)
+
+
 def verify_model(path: str | Path) -> Model:
-    """Return the model of a package (folder or zip) in which everything was checked: card, SHA-256, weights, network.
+    """Check files, card, SHA-256, weights and network of a package (folder or zip), and return its model.
 
     Raises:
-        MedSynthError: the first thing that is wrong.
+        MedSynthError: a check failed; the message describes the first problem.
     """
-    with _unpacked(Path(path)) as folder:
-        model = Model.open(folder)
-        model.network()
-    return Model(Path(path), model.metadata)
+    with _checked(Path(path)) as (model, _):
+        return Model(Path(path), model.metadata)
 
 
-def import_model(path: str | Path) -> Model:
-    """Copy a package (folder or zip) into the user's library after verifying it, and return the model there.
+def import_model(path: str | Path, name: str = "") -> Model:
+    """Verify a package (folder or zip), copy it into the user's library, and return the model there.
+
+    Args:
+        path: the package.
+        name: name of the model in the library; by default its own.
 
     Raises:
-        MedSynthError: it is not valid, a model of its name is there already, or the library cannot be written.
+        MedSynthError: the package is not valid, the library already has a model with that name, the name is not valid,
+            or the library is not writable.
     """
-    with _unpacked(Path(path)) as folder:
-        model = Model.open(folder)
-        model.network()
-        if any(known.name == model.name for known in _packages()):
-            raise MedSynthError(
-                f"The library has a model '{model.name}' already; remove it from {user_folder()} first.", kind="model"
-            )
+    with _checked(Path(path)) as (model, files):
+        if name:
+            model = renamed(model, name)
+        _check_new_name(model.name)
         target = user_folder() / model.name
+        make_folder(target.parent)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # Copied under another name first: a package in the library is always whole.
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".import-") as temporary:
-                shutil.copytree(folder, Path(temporary) / model.name)
-                os.replace(Path(temporary) / model.name, target)
+            # Copied to a temporary folder first, so that packages in the library are always complete.
+            with temporary_folder(target.parent, ".import-") as temporary:
+                _copy(model, files, temporary / model.name)
+                os.replace(temporary / model.name, target)
         except OSError as error:
             raise MedSynthError(
-                f"The library {target.parent} cannot be written: {error.strerror}.", kind="output"
+                f"The library {target.parent} cannot be written: {reason_of(error)}.", kind="output"
             ) from error
     return Model.open(target)
 
 
-def export_model(name: str | Path, path: str | Path) -> Path:
-    """Write the package of a model as a zip file that `import_model` takes, and return its path.
+def remove_model(name: str) -> Path:
+    """Remove a model from the user's library and return the folder that it was in.
 
     Raises:
-        MedSynthError: no such model, or the file cannot be written.
+        MedSynthError: the library has no such model, it comes with MedSynth, or it cannot be removed.
     """
-    from medsynth_core.io.atomic import atomic_write
-
-    model = load_model(name)
-    target = Path(path)
-    if target.suffix != ".zip":
-        raise MedSynthError(f"A package is exported as a zip file, but {target} does not end in .zip.", kind="output")
-    _check_links(model.path)
-    with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(path for path in model.path.rglob("*") if path.is_file()):
-            archive.write(file, Path(model.name) / file.relative_to(model.path))
-    return target
-
-
-class _unpacked:  # noqa: N801 - used as a context manager
-    """The folder of a package: the path itself, or the content of a zip in a temporary folder."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> Path:
-        if self._path.is_dir():
-            _check_links(self._path)
-            return self._path
-        if not self._path.is_file():
-            raise MedSynthError(f"There is no model package at {self._path}.", kind="model")
-        self._temporary = tempfile.TemporaryDirectory()
-        folder = Path(self._temporary.name)
-        try:
-            _extract(self._path, folder)
-        except BaseException:
-            self._temporary.cleanup()
-            raise
-        inside = sorted(path.parent.parent for path in folder.glob(f"*/{METADATA.as_posix()}"))
-        return inside[0] if inside else folder
-
-    def __exit__(self, *_: object) -> None:
-        if self._temporary is not None:
-            self._temporary.cleanup()
-
-
-def _extract(path: Path, folder: Path) -> None:
-    """Unpack a zip into ``folder``, and nothing outside it."""
+    folder = _own(name)
+    if folder is None:
+        bundled = any(path.name == name for path in _packages(resource_folder() / "Models"))
+        reason = "comes with MedSynth and cannot be removed" if bundled else f"is not in your library {user_folder()}"
+        raise MedSynthError(f"The model '{name}' {reason}.", kind="model")
     try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                inside = (folder / member.filename).resolve().is_relative_to(folder.resolve())
-                if not inside or member.filename.startswith(("/", "\\")) or ":" in member.filename:
-                    raise MedSynthError(
-                        f"The package {path} is not safe: its entry '{member.filename}' leaves the package's folder; "
-                        "do not use it.",
-                        kind="model",
-                    )
-            size = sum(member.file_size for member in archive.infolist())
-            if size > LARGEST_PACKAGE:
-                raise MedSynthError(
-                    f"The package {path} would take {size / 1e9:.0f} GB when unpacked, more than any model; do not use "
-                    "it.",
-                    kind="model",
-                )
-            archive.extractall(folder)
+        # Renamed first: a package in the library is complete or not there.
+        with removed_at_end(folder.with_name(temporary_name(".import-"))) as leaving:
+            os.replace(folder, leaving)
     except OSError as error:
-        raise MedSynthError(f"The package {path} cannot be unpacked: {error.strerror}.", kind="model") from error
-    # A zip with a password, or packed in a way that Python does not know, is a RuntimeError.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise MedSynthError(f"The model in {folder} cannot be removed: {reason_of(error)}.", kind="output") from error
+    return folder
+
+
+def renamed(model: Model, name: str) -> Model:
+    """Return a model under another name; its package is unchanged.
+
+    Raises:
+        MedSynthError: the name cannot be that of a model.
+    """
+    content = model.metadata.model_dump(mode="json")
+    content["medsynth"]["name"] = name
+    try:
+        return Model(model.path, Metadata.model_validate(content))
+    except ValidationError as error:
         raise MedSynthError(
-            f"{path} is not a model package: neither a folder nor a whole zip file.", kind="model"
+            f"'{name}' cannot be the name of a model; use up to 64 small letters, digits and hyphens.", kind="model"
         ) from error
 
 
-def _check_links(folder: Path) -> None:
-    """Make sure that nothing in a package's folder stands for a file outside it."""
-    for path in folder.rglob("*"):
-        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-            raise MedSynthError(
-                f"The package {folder} is not safe: its entry '{path.relative_to(folder).as_posix()}' leaves the "
-                "package's folder; do not use it.",
-                kind="model",
-            )
+def export_model(name: str | Path, path: str | Path) -> Path:
+    """Write the package of a model as a zip file for `import_model`, and return its path.
+
+    Raises:
+        MedSynthError: there is no such model, or the file cannot be written.
+    """
+    model = load_model(name)
+    target = Path(path)
+    if target.suffix != ".zip":
+        raise MedSynthError(
+            f"A package is exported as a zip file, but {target} does not end in .zip; change the name.", kind="output"
+        )
+    files = package_files(model.path)
+    with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(model.path / file, f"{model.name}/{file}")
+    return target
+
+
+def _own(name: str) -> Path | None:
+    """Return the folder of a model in the user's library, by the name of its folder or its own; None if missing."""
+    packages = list(_packages(user_folder()))
+    by_folder = [path for path in packages if path.name == name]
+    return next(iter(by_folder), None) or next((path for path in packages if _name_in(path) == name), None)
+
+
+def _name_in(package: Path) -> str:
+    try:
+        return Model.open(package).name
+    except MedSynthError:
+        return ""
+
+
+def _check_new_name(name: str) -> None:
+    bundled, own = _packages(resource_folder() / "Models"), _packages(user_folder())
+    if any(known.name == name for known in bundled):
+        raise MedSynthError(
+            f"'{name}' is the name of a model that comes with MedSynth; import this one under another name with "
+            "medsynth models import PACKAGE --name NAME.",
+            kind="model",
+        )
+    if any(known.name == name for known in own):
+        raise MedSynthError(
+            f"Your library already has a model '{name}'; remove that one with medsynth models remove {name}, or import "
+            "this one under another name with medsynth models import PACKAGE --name NAME.",
+            kind="model",
+        )
+
+
+def _copy(model: Model, files: list[str], target: Path) -> None:
+    """Copy the files of a package, and write the card of the model, whose name may be another."""
+    for file in files:
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model.path / file, target / file)
+    if Model.open(target).name != model.name:
+        content = read_json(target / METADATA)
+        content["medsynth"]["name"] = model.name
+        write_json(target / METADATA, content)
+
+
+@contextmanager
+def _checked(path: Path) -> Iterator[tuple[Model, list[str]]]:
+    """Yield the model of a package (folder or zip), fully checked, and the names of its files."""
+    with _unpacked(path) as folder:
+        files = package_files(folder)
+        model = Model.open(folder)
+        model.network()
+        yield model, files
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """Yield a package folder: the path itself, or a temporary folder with the content of a zip."""
+    if os.path.isdir(path):
+        yield path
+        return
+    if not os.path.isfile(path):
+        raise MedSynthError(f"There is no model package at {path}.", kind="model")
+    with temporary_folder() as folder:
+        _extract(path, folder)
+        inside = sorted(found.parent.parent for found in folder.glob(f"*/{METADATA.as_posix()}"))
+        yield inside[0] if inside else folder
+
+
+def _extract(path: Path, folder: Path) -> None:
+    """Unpack a zip into ``folder``; entries that would leave it, or that no package has, are refused."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [one for one in archive.infolist() if not one.is_dir() and not is_litter(one.filename)]
+            _check_names(path, members)
+            _check_sizes(path, members)
+            for member in members:
+                archive.extract(member, folder)
+    except OSError as error:
+        raise MedSynthError(f"The package {path} cannot be unpacked: {reason_of(error)}.", kind="model") from error
+    # Python raises RuntimeError for encrypted zips and NotImplementedError, a RuntimeError, for unknown methods.
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
+        raise MedSynthError(
+            f"{path} is not a model package: it is neither a folder nor a complete zip file.", kind="model"
+        ) from error
+
+
+def _check_names(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Check, before anything is unpacked, that no entry of a zip leads out of the package."""
+    for name in (member.filename for member in members):
+        if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name or ":" in name:
+            raise unsafe(path, name, "points outside the package")
+
+
+def _check_sizes(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Check, before anything is unpacked, that a zip has the files of a package, each once, in usual sizes."""
+    counted = Counter(member.filename for member in members)
+    in_folder = METADATA.as_posix() not in counted
+    # All in the same folder: the sizes of a package's files then bound the whole.
+    tops = {name.partition("/")[0] for name in counted}
+    if in_folder and len(tops) > 1:
+        raise unsafe(path, max(tops), "is not in the folder of the package")
+    for member in members:
+        check_entry(path, member.filename.partition("/")[2] if in_folder else member.filename, member.file_size)
+        if counted[member.filename] > 1:
+            raise unsafe(path, member.filename, "is in it twice")
+        if member.file_size > SMALL + MOST_COMPRESSED * member.compress_size:
+            raise unsafe(path, member.filename, "grows far more than a model when it is unpacked")

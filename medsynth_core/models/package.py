@@ -1,4 +1,4 @@
-"""A model package: a MONAI bundle whose weights are safetensors and whose network is built from our registry."""
+"""A model package: a MONAI bundle with safetensors weights and a network from the registry."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.models.card import Card, Metadata, read_metadata
-from medsynth_core.preparation.contract import Contract
+from medsynth_core.failures import reason_of
+from medsynth_core.io.regular_file import open_regular
+from medsynth_core.models.card import GenerationCard, Metadata, SynthesisCard, read_metadata
+from medsynth_core.models.weights import check_weights
+from medsynth_core.preparation.contract import GenerationContract, SynthesisContract
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,55 +21,69 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that can be run: its package's folder and metadata. Weights are read when the network is asked for."""
+    """A model: its package folder and metadata. Weights are read only by `network`."""
 
     path: Path
     metadata: Metadata
 
     @classmethod
     def open(cls, path: str | Path) -> Model:
-        """Return the model in a package's folder.
+        """Return the model in a package folder.
 
         Raises:
-            MedSynthError: not a package, or a card that is not valid.
+            MedSynthError: the folder is not a package, or its card is not valid.
         """
         return cls(Path(path), read_metadata(Path(path)))
 
     @property
-    def card(self) -> Card:
+    def card(self) -> SynthesisCard | GenerationCard:
         """MedSynth's part of the metadata."""
         return self.metadata.medsynth
 
     @property
     def name(self) -> str:
-        """The name by which the model is called."""
+        """The model's name in the library."""
         return self.card.name
 
     @property
-    def contract(self) -> Contract:
-        """What the model takes and gives."""
+    def contract(self) -> SynthesisContract | GenerationContract:
+        """The model's contract: its inputs, outputs and preparation."""
         return self.card.contract
+
+    @property
+    def synthesis(self) -> SynthesisCard:
+        """The card of a synthesis model.
+
+        Raises:
+            MedSynthError: it is a generative model instead.
+        """
+        if not isinstance(self.card, SynthesisCard):
+            raise MedSynthError(
+                f"The model '{self.name}' is generative and takes no input image; choose a synthesis model.",
+                kind="model",
+            )
+        return self.card
 
     @cached_property
     def weights(self) -> Path:
-        """File of the weights, after its SHA-256 was compared with the card's.
+        """The weights file, after its SHA-256 has been compared with the card's.
 
         Raises:
-            MedSynthError: it is missing, damaged or changed.
+            MedSynthError: the file is missing, damaged or changed.
         """
         path = self.path / self.card.weights.file
         try:
             found = sha256(path)
         except OSError as error:
             raise MedSynthError(
-                f"The weights {path} of the model '{self.name}' cannot be read: {error.strerror}; get the "
+                f"The weights {path} of the model '{self.name}' cannot be read: {reason_of(error)}; download the "
                 "package again.",
                 kind="model",
             ) from error
         if found != self.card.weights.sha256:
             raise MedSynthError(
                 f"The weights {path} are not those of the model '{self.name}': their SHA-256 differs from the "
-                "card's, so the file is damaged or was changed; get the package again.",
+                "card's, so the file is damaged or was changed; download the package again.",
                 kind="model",
             )
         return path
@@ -75,29 +92,51 @@ class Model:
         """Return the network with its weights, float32, on the CPU, in evaluation mode.
 
         Raises:
-            MedSynthError: weights are damaged or do not belong to the network of the card.
+            MedSynthError: the weights are damaged or not finite, or do not fit the network of the card.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         from medsynth_core.networks.registry import create_network
 
-        network = create_network(self.card.network.name, **self.card.network.options)
         try:
+            self._check_shapes()
+            network = create_network(self.card.network.name, **self.card.network.options)
             state = load_file(self.weights)
             network.load_state_dict(state)
         except (RuntimeError, SafetensorError) as error:
             raise MedSynthError(
                 f"The weights of the model '{self.name}' do not fit the network '{self.card.network.name}' of its card "
-                f"({self.path}); get the package again.",
+                f"({self.path}); download the package again.",
                 kind="model",
             ) from error
+        check_weights(state, f"the model '{self.name}'", "do not use it, and download the package again")
         return network.float().eval()
+
+    def _check_shapes(self) -> None:
+        """Compare the shapes of the weights with those of the network, before memory for either is taken.
+
+        Raises:
+            RuntimeError: they differ.
+        """
+        import torch
+        from safetensors import safe_open
+
+        from medsynth_core.networks.registry import create_network
+
+        with torch.device("meta"):
+            network = create_network(self.card.network.name, **self.card.network.options)
+        wanted = {name: list(value.shape) for name, value in network.state_dict().items()}
+        with safe_open(self.weights, "pt") as file:
+            names = file.keys()
+            found = {name: list(file.get_slice(name).get_shape()) for name in names}
+        if wanted != found:
+            raise RuntimeError("the shapes differ")
 
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         digest = hashlib.sha256()
         while chunk := file.read(1 << 20):
             digest.update(chunk)

@@ -1,9 +1,9 @@
 """Multi-stage cascade of U-Nets for CT→PET (Deng, Nagamune and Takada), and its single stage.
 
-One family covers the wide stage (which is also pix2pix's U-Net for 256² images), the compact stage, and
-smaller stages of the same shape. A stage halves the image once per encoder with 4×4 convolutions and doubles it once
-per decoder; encoder outputs are concatenated to decoder outputs of the same size. A block has a bias exactly
-when it has no batch normalisation, which is what the published parameter counts require.
+One class covers the wide stage (which is also pix2pix's U-Net for 256² images), the compact stage, and smaller stages
+of the same shape. A stage halves the image size in each encoder with 4×4 convolutions and doubles it in each decoder;
+encoder outputs are concatenated to decoder outputs of the same size. A block has a bias exactly when it has no batch
+normalisation, as the published parameter counts require.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ COMPACT = (16, 24, 42, 81, 114, 162, 162, 960)
 
 Upsample = Literal["transposed", "resize"]
 Activation = Literal["post", "pre", "linear"]
-# Ten are published; a card that asks for a million must not fill the memory.
+# The publication has ten; a model card with a million must not fill the memory.
 MOST_STAGES = 100
-# The decoders nearest to the bottleneck that drop out.
+# Number of decoders next to the bottleneck with dropout.
 DROPOUT_BLOCKS = 3
 
 
@@ -36,17 +36,17 @@ class Stage(nn.Module):
     """One U-Net of the cascade: (n, in_channels, h, w) → (n, out_channels, h, w).
 
     Args:
-        in_channels: channels of the image that comes in.
-        out_channels: channels of the image that goes out.
-        channels: output channels of each encoder, from the outside in.
-        stem: channels of an additional 3×3 convolution at full resolution, with a skip connection of its own;
+        in_channels: channels of the input image.
+        out_channels: channels of the output image.
+        channels: output channels of each encoder, from the outermost to the innermost.
+        stem: channels of an additional 3×3 convolution at full resolution, with its own skip connection;
             0, as published, for none.
-        dropout: probability in the three decoders next to the bottleneck.
+        dropout: dropout probability in the three decoders next to the bottleneck.
         upsample: ``transposed`` convolutions as published, or ``resize`` (nearest neighbour, then 3×3
-            convolution), which cannot make checkerboards.
-        visual_activation: where the last block has its tanh: ``post``, after the convolution (values in
+            convolution), which causes no checkerboard artefacts.
+        visual_activation: position of the last block's tanh: ``post``, after the convolution (values in
             -1…1), ``pre``, before it (the literal reading of the publication's equation 5), or ``linear``,
-            nowhere.
+            none.
     """
 
     def __init__(
@@ -55,20 +55,20 @@ class Stage(nn.Module):
         out_channels: int,
         channels: Sequence[int],
         *,
-        stem: int = 0,
-        dropout: float = 0.5,
-        upsample: Upsample = "transposed",
-        visual_activation: Activation = "post",
+        stem: int,
+        dropout: float,
+        upsample: Upsample,
+        visual_activation: Activation,
     ) -> None:
         super().__init__()
         for value, known in ((upsample, get_args(Upsample)), (visual_activation, get_args(Activation))):
             if value not in known:
-                raise ValueError(f"'{value}' is none of {', '.join(known)}")
+                raise ValueError(f"'{value}' is not one of {', '.join(known)}")
         self.stem = nn.Conv2d(in_channels, stem, 3, padding=1) if stem else None
         self.encoders = nn.ModuleList()
         inputs = stem or in_channels
         for index, outputs in enumerate(channels):
-            # The image itself keeps its sign: no activation before the very first convolution.
+            # No activation before the first convolution, so that the image keeps its sign.
             first, normed = index == 0 and not stem, 0 < index < len(channels) - 1
             block: list[nn.Module] = [] if first else [nn.LeakyReLU(0.2)]
             block.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not normed))
@@ -89,7 +89,7 @@ class Stage(nn.Module):
         self.last = nn.Tanh() if visual_activation == "post" else nn.Identity()
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the stage's image for a batch of images (n, c, h, w)."""
+        """Return the stage's output (n, out_channels, h, w) for a batch of images (n, in_channels, h, w)."""
         fine = self.stem(image) if self.stem is not None else image
         features, skips = fine, []
         for encoder in self.encoders:
@@ -104,16 +104,20 @@ class Stage(nn.Module):
 
 
 class Cascade(nn.Module):
-    """Stages in a row: each takes the image that the one before it made.
+    """Cascade of stages: each takes the output of the previous one.
 
     Height and width must be multiples of `multiple_of`.
 
     Args:
-        stages: how many.
+        channels: output channels of each encoder of a stage.
+        stages: number of stages.
         in_channels: channels of the network's input.
         out_channels: channels of every stage's output.
-        see_input: give later stages the network's input beside the previous image (not as published).
-        options: those of `Stage`.
+        see_input: concatenate the network's input to the input of later stages (not as published).
+        stem: as in `Stage`.
+        dropout: as in `Stage`.
+        upsample: as in `Stage`.
+        visual_activation: as in `Stage`.
     """
 
     def __init__(
@@ -131,7 +135,7 @@ class Cascade(nn.Module):
     ) -> None:
         super().__init__()
         if not 1 <= stages <= MOST_STAGES or len(channels) < 3:
-            raise ValueError(f"a cascade has 1 to {MOST_STAGES} stages, and a stage at least three encoders")
+            raise ValueError(f"a cascade needs 1 to {MOST_STAGES} stages, and a stage at least three encoders")
         self.see_input = see_input
         self.in_channels, self.out_channels = in_channels, out_channels
         self.multiple_of = 2 ** len(channels)
@@ -150,7 +154,7 @@ class Cascade(nn.Module):
         )
 
     def images(self, image: Tensor) -> list[Tensor]:
-        """Return the image (n, out_channels, h, w) of every stage, the last one last."""
+        """Return the outputs (n, out_channels, h, w) of all stages, in order."""
         first, *later = self.stages
         made = [first(image)]
         for stage in later:
@@ -158,5 +162,5 @@ class Cascade(nn.Module):
         return made
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the last stage's image (n, out_channels, h, w) for a batch (n, in_channels, h, w)."""
+        """Return the last stage's output (n, out_channels, h, w) for a batch (n, in_channels, h, w)."""
         return self.images(image)[-1]

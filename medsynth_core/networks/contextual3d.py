@@ -1,4 +1,4 @@
-"""Contextual-Net of CG-3DSRGAN (Xue et al. 2023), which refines what ML-Net has made."""
+"""Contextual-Net of CG-3DSRGAN (Xue et al. 2023), which refines the output of ML-Net."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv3d:
 
 
 class _Residual(nn.Module):
-    """Convolution, ReLU, convolution, added to what came in."""
+    """Residual block: convolution, ReLU, convolution, added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -25,12 +25,11 @@ class _Residual(nn.Module):
 class ContextualNet(nn.Module):
     """Convolution, two residual blocks, two convolutions at full size: (n, 1, d, h, w) → (n, 1, d, h, w).
 
-    A voxel depends on those up to `halo` voxels away and on no others.
+    An output voxel depends only on input voxels up to `halo` voxels away.
 
     Args:
-        channels: of every layer between the first and the last; 32 by default, as the publication does not say.
-        residual: the image that comes in is added to the one that goes out, which the publication proposes in its
-            conclusion.
+        channels: channels of the hidden layers; 32 by default, because the publication does not state it.
+        residual: add the input image to the output, as the publication proposes in its conclusion.
     """
 
     in_channels = out_channels = multiple_of = 1
@@ -49,11 +48,11 @@ class ContextualNet(nn.Module):
         )
 
     def memory_per_voxel(self) -> int:
-        """Return the bytes that a forward pass needs for each voxel, about."""
+        """Return the approximate memory of a forward pass in bytes per voxel."""
         return 4 * (2 + 4 * self.channels)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the network's image for a batch of images."""
+        """Return the output for a batch of images."""
         return image + self.body(image) if self.residual else self.body(image)
 
 
@@ -61,32 +60,38 @@ class CG3DSRGAN(nn.Module):
     """The whole generator: ML-Net's coarse image, refined by Contextual-Net.
 
     Args:
-        channels: of ML-Net's first level.
-        context_channels: of Contextual-Net.
-        classes: dose reduction factors that ML-Net's head tells apart.
-        residual: both networks learn what to add to the image that they are given.
+        channels: channels of ML-Net's first level.
+        context_channels: channels of Contextual-Net.
+        classes: number of dose reduction factors that ML-Net's head distinguishes.
+        residual: both networks add their (first) input image to their output.
+        in_channels: number of ML-Net's input images; Contextual-Net sees only ML-Net's output.
     """
 
-    in_channels = out_channels = multiple_of = 1
+    out_channels = multiple_of = 1
     spatial_dims = 3
 
     def __init__(
-        self, channels: int = 64, context_channels: int = 32, classes: int = 6, residual: bool = False
+        self,
+        channels: int = 64,
+        context_channels: int = 32,
+        classes: int = 6,
+        residual: bool = False,
+        in_channels: int = 1,
     ) -> None:
         super().__init__()
-        self.classes = classes
-        self.coarse = MLNet3D(channels, classes, residual)
+        self.classes, self.in_channels = classes, in_channels
+        self.coarse = MLNet3D(channels, classes, residual, in_channels)
         self.refine = ContextualNet(context_channels, residual)
 
     def memory_per_voxel(self) -> int:
-        """Return the bytes that a forward pass needs for each voxel, about."""
+        """Return the approximate memory of a forward pass in bytes per voxel."""
         return self.coarse.memory_per_voxel() + self.refine.memory_per_voxel()
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the refined image for a batch of images (n, 1, d, h, w)."""
+        """Return the refined image for a batch of images (n, in_channels, d, h, w)."""
         return self.refine(self.coarse(image))
 
     def with_class(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the refined image, and the logits (n, classes) of the dose reduction factor."""
+        """Return the refined image and the logits (n, classes) of the dose reduction factor."""
         coarse, logits = self.coarse.with_class(image)
         return self.refine(coarse), logits

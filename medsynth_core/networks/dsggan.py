@@ -1,7 +1,8 @@
-"""A generator in the style of DSGGAN (Wang et al. 2024), as Deng et al. compare with it: a reconstruction.
+"""DSGGAN-style generator (Wang et al. 2024), reconstructed from the comparison by Deng et al.
 
-Neither publication gives the network whole. What is known: two stages, perceptual skip connections with information
-crossing layers, 92.54 million parameters. This construction has them; it is not the authors' own.
+Neither publication describes the network completely. Known are two stages, perceptual skip connections with
+information from neighbouring layers, and 92.54 million parameters. This reconstruction matches them; it is not the
+authors' implementation.
 """
 
 from __future__ import annotations
@@ -14,27 +15,27 @@ from torch.nn.functional import interpolate
 
 from medsynth_core.networks.cascade import DROPOUT_BLOCKS, WIDE
 
-# Encoders (from the outside, counted from 0) whose skip connection sees the next deeper one too, and is gated by it.
+# Encoders (from 0, outermost first) whose skip connection is gated with the features of the next deeper one.
 FUSED = (1, 2)
-# The decoders nearest to the bottleneck have no skip connection: their maps are 2×2 and 4×4 for an image of 256².
+# Decoders next to the bottleneck without skip connection: their maps are 2×2 and 4×4 for an image of 256².
 BARE = 2
 
 
 class GatedSkip(nn.Module):
-    """Lets the next deeper features decide which of an encoder's features cross over."""
+    """Skip connection gated by the encoder's own and the next deeper features."""
 
     def __init__(self, channels: int, deeper: int) -> None:
         super().__init__()
         self.gate = nn.Conv2d(channels + deeper, channels, 1)
 
     def forward(self, features: Tensor, deeper: Tensor) -> Tensor:
-        """Return ``features`` (n, c, h, w) weighted by a gate in 0…1 from both."""
+        """Return ``features`` (n, c, h, w) multiplied by a gate in 0…1 computed from both inputs."""
         both = torch.cat([features, interpolate(deeper, scale_factor=2.0)], dim=1)
         return features * torch.sigmoid(self.gate(both))
 
 
 class DSGStage(nn.Module):
-    """One stage: a U-Net with gated skip connections and none at its two deepest levels."""
+    """One stage: a U-Net with gated skip connections, and none at its two deepest levels."""
 
     def __init__(self, in_channels: int, out_channels: int, channels: Sequence[int]) -> None:
         super().__init__()
@@ -58,7 +59,7 @@ class DSGStage(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the stage's image (n, out_channels, h, w) in -1…1 for a batch of images."""
+        """Return the stage's output (n, out_channels, h, w) in -1…1 for a batch of images."""
         features, passed = image, []
         for encoder in self.encoders:
             features = encoder(features)
@@ -75,18 +76,18 @@ class DSGStage(nn.Module):
 
 
 class DSGGAN(nn.Module):
-    """Two stages in a row: structure, then texture. Height and width are multiples of `multiple_of`.
+    """Two stages: structure, then texture. Height and width must be multiples of `multiple_of`.
 
     Args:
         in_channels: channels of the network's input.
-        out_channels: channels of either stage's output.
-        channels: output channels of each encoder of a stage, from the outside in.
+        out_channels: channels of each stage's output.
+        channels: output channels of each encoder of a stage, from the outermost to the innermost.
     """
 
     def __init__(self, in_channels: int = 3, out_channels: int = 3, channels: Sequence[int] = WIDE) -> None:
         super().__init__()
         if len(channels) < max(FUSED) + BARE + 2:
-            raise ValueError(f"a stage has at least {max(FUSED) + BARE + 2} encoders")
+            raise ValueError(f"a stage needs at least {max(FUSED) + BARE + 2} encoders")
         self.in_channels, self.out_channels = in_channels, out_channels
         self.multiple_of = 2 ** len(channels)
         self.structure = DSGStage(in_channels, out_channels, channels)

@@ -1,4 +1,4 @@
-"""ML-Net of CG-3DSRGAN (Xue et al. 2023): a 3-D U-Net that also says how far the dose was reduced."""
+"""ML-Net of CG-3DSRGAN (Xue et al. 2023): a 3-D U-Net that also classifies the dose reduction factor."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool3d, interpolate
 
-# Output channels of the five levels, in multiples of the first one's.
+# Output channels of the five levels, as multiples of the first level's.
 WIDTHS = (1, 2, 4, 8, 8)
 
 
 class UNet3D(nn.Module):
-    """Five steps down and up by strided convolutions: (n, 1, d, h, w) → (n, 1, d, h, w), linear output.
+    """3-D U-Net with five levels of strided convolutions: (n, in_channels, d, h, w) → (n, 1, d, h, w), linear output.
 
     Encoder blocks are LeakyReLU, convolution (3, stride 2) and batch normalisation, decoder blocks ReLU, transposed
-    convolution and batch normalisation, with pix2pix's connections between them. Any size is taken: what comes
-    up is interpolated to the size of what it is joined with. Without a head this is the publication's 3D-UNet.
+    convolution and batch normalisation, with skip connections as in pix2pix. Any size is accepted: decoder outputs
+    are interpolated to the size of their skip connection. Without a head this is the publication's 3D-UNet.
 
     Args:
-        channels: of the first level.
-        residual: the image that comes in is added to the one that goes out (not as published).
+        channels: channels of the first level.
+        residual: add the first input image to the output (not as published).
+        in_channels: number of input images: the low-dose PET and optionally further images (a CT).
     """
 
-    in_channels = out_channels = multiple_of = 1
+    out_channels = multiple_of = 1
     spatial_dims = 3
 
-    def __init__(self, channels: int = 64, residual: bool = False) -> None:
+    def __init__(self, channels: int = 64, residual: bool = False, in_channels: int = 1) -> None:
         super().__init__()
-        self.channels, self.residual = channels, residual
+        self.channels, self.residual, self.in_channels = channels, residual, in_channels
         widths = [channels * width for width in WIDTHS]
-        self.down = nn.ModuleList([nn.Conv3d(1, widths[0], 3, stride=2, padding=1)])
+        self.down = nn.ModuleList([nn.Conv3d(in_channels, widths[0], 3, stride=2, padding=1)])
         for index, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
             innermost = index == len(widths) - 2
             layers: list[nn.Module] = [nn.LeakyReLU(0.2), nn.Conv3d(inputs, outputs, 3, stride=2, padding=1)]
@@ -42,18 +43,18 @@ class UNet3D(nn.Module):
         last = nn.ConvTranspose3d(2 * channels, 1, 3, stride=2, padding=1, output_padding=1)
         self.up.append(nn.Sequential(nn.ReLU(), last))
         if residual:
-            # Begins as doing nothing, which at low dose reduction is hard to beat.
+            # Starts as the identity, which is hard to beat at low dose reduction.
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def memory_per_voxel(self) -> int:
-        """Return the bytes that a forward pass needs for each voxel, about."""
-        # At half resolution the first level's features, their skip and the decoder's are there at once, and the
-        # libraries keep copies in a layout of their own.
+        """Return the approximate memory of a forward pass in bytes per voxel."""
+        # At half resolution the features of the first level, their skip connection and those of the decoder exist at
+        # the same time, and the libraries keep copies in another memory layout.
         return 4 * (8 + 9 * self.channels // 8)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the network's image for a batch of images."""
+        """Return the output for a batch of images."""
         return self._decode(image, self._encode(image))
 
     def _encode(self, image: Tensor) -> list[Tensor]:
@@ -68,22 +69,23 @@ class UNet3D(nn.Module):
         for block, skip in zip(self.up, reversed(skips), strict=False):
             features = torch.cat([skip, _resized(block(features), skip)], dim=1)
         made = _resized(self.up[-1](features), image)
-        return image + made if self.residual else made
+        return image[:, :1] + made if self.residual else made
 
 
 class MLNet3D(UNet3D):
-    """The same U-Net with a perceptron on the mean of its innermost features that tells dose reduction factors apart.
+    """`UNet3D` with a dose head: a perceptron on the mean of the innermost features.
 
-    The mean is taken where the image is above 0, which in a PET is the patient.
+    The mean is taken where the first image is above 0, in a PET the patient.
 
     Args:
-        channels: of the first level.
-        classes: dose reduction factors to tell apart.
-        residual: as of `UNet3D`.
+        channels: channels of the first level.
+        classes: number of dose reduction factors to distinguish.
+        residual: as in `UNet3D`.
+        in_channels: as in `UNet3D`.
     """
 
-    def __init__(self, channels: int = 64, classes: int = 6, residual: bool = False) -> None:
-        super().__init__(channels, residual)
+    def __init__(self, channels: int = 64, classes: int = 6, residual: bool = False, in_channels: int = 1) -> None:
+        super().__init__(channels, residual, in_channels)
         innermost = channels * WIDTHS[-1]
         self.classes = classes
         self.head = nn.Sequential(
@@ -91,11 +93,11 @@ class MLNet3D(UNet3D):
         )
 
     def with_class(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the image, and the logits (n, classes) of the dose reduction factor."""
+        """Return the output image and the logits (n, classes) of the dose reduction factor."""
         levels = self._encode(image)
         features = levels[-1]
-        # Where the image holds something: the dose must not depend on how much air is around the patient.
-        share = adaptive_avg_pool3d((image > 0).to(features.dtype), list(features.shape[2:]))  # type: ignore[arg-type]
+        # Only where the image is above 0, so that the dose does not depend on the amount of air around the patient.
+        share = adaptive_avg_pool3d((image[:, :1] > 0).to(features.dtype), list(features.shape[2:]))  # type: ignore[arg-type]
         mean = (features * share).sum(dim=(2, 3, 4)) / share.sum(dim=(2, 3, 4)).clamp_min(1e-6)
         return self._decode(image, levels), self.head(mean)
 

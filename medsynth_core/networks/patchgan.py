@@ -1,4 +1,4 @@
-"""PatchGAN: a discriminator that judges overlapping patches of an image (Isola et al., pix2pix)."""
+"""PatchGAN: a discriminator that classifies overlapping patches of an image (Isola et al., pix2pix)."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from torch import Tensor, nn
 
 
 class PatchGAN(nn.Module):
-    """Logits, one a patch: (n, in_channels, h, w) → (n, 1, h/8 - 2, w/8 - 2), patches of 70×70 pixels.
+    """One logit per patch: (n, in_channels, h, w) → (n, 1, h/8 - 2, w/8 - 2), patches of 70×70 pixels.
 
-    In three dimensions, and with a padding of 2, slabs of 16 slices are thick enough.
+    In three dimensions a padding of 2 makes slabs of 16 slices thick enough.
 
     Args:
         in_channels: channels of condition and image together.
         channels: output channels of the first layer.
         layers: strided layers; 3 give patches of 70 pixels.
         spatial_dims: 2 or 3.
-        padding: of every layer.
+        padding: padding of every layer.
     """
 
     def __init__(
         self, in_channels: int = 6, channels: int = 64, layers: int = 3, spatial_dims: int = 2, padding: int = 1
     ) -> None:
-        # Here, because MONAI takes seconds to import and synthesis with other networks does without.
+        # Imported here, because importing MONAI takes seconds and synthesis with other networks does not need it.
         from monai.networks.nets import PatchDiscriminator
 
         super().__init__()

@@ -1,4 +1,4 @@
-"""Every network by its name."""
+"""Networks by name."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from medsynth_core.networks.cascade import COMPACT, WIDE, Cascade
 from medsynth_core.networks.contextual3d import CG3DSRGAN, ContextualNet
 from medsynth_core.networks.dsggan import DSGGAN
 from medsynth_core.networks.mlnet3d import MLNet3D, UNet3D
+from medsynth_core.networks.options import check_options
 from medsynth_core.networks.patchgan import PatchGAN
 from medsynth_core.networks.residual import ResidualUNet
 from medsynth_core.networks.resnet import ResNetGenerator
-from medsynth_core.networks.resnet3d import ResNet3D
 from medsynth_core.networks.unet import UNet
 
+# What constructors raise for options that they do not check: empty lists, texts for numbers.
+UNBUILDABLE = (TypeError, RuntimeError, LookupError, ArithmeticError, AttributeError)
+# Weights of a network: 16 GB in single precision, and three times as much for its training.
+LARGEST_NETWORK = 4_000_000_000
 REFERENCE_SIZE = 256
 REFERENCE_DEPTH = 16
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A network of the registry: how it is built, where it comes from, and the options people may set."""
+    """A network of the registry: its constructor, title with source, and options that may be set."""
 
     build: Callable[..., nn.Module]
     title: str
@@ -51,7 +55,7 @@ NETWORKS: dict[str, Entry] = {
     ),
     "cas-unet": Entry(
         partial(Cascade, channels=WIDE, stages=2),
-        "Cas-UNet: two U-Nets in a row (Deng et al., CT→PET)",
+        "Cas-UNet: cascade of two U-Nets (Deng et al., CT→PET)",
         (*_STAGE, "channels"),
     ),
     "dsggan": Entry(
@@ -66,17 +70,21 @@ NETWORKS: dict[str, Entry] = {
     "patchgan2d": Entry(PatchGAN, "70×70 PatchGAN discriminator", ("in_channels", "channels", "layers")),
     "mlnet3d": Entry(
         MLNet3D,
-        "ML-Net: 3-D U-Net with a head for the dose reduction factor (Xue et al., CG-3DSRGAN)",
-        ("channels", "classes", "residual"),
+        "ML-Net: 3-D U-Net with a dose head (Xue et al., CG-3DSRGAN)",
+        ("channels", "classes", "residual", "in_channels"),
     ),
     "contextual3d": Entry(ContextualNet, "Contextual-Net (Xue et al., CG-3DSRGAN)", ("channels", "residual")),
     "cg3dsrgan": Entry(
         CG3DSRGAN,
-        "ML-Net and Contextual-Net in a row (Xue et al., CG-3DSRGAN)",
-        ("channels", "context_channels", "classes", "residual"),
+        "ML-Net followed by Contextual-Net (Xue et al., CG-3DSRGAN)",
+        ("channels", "context_channels", "classes", "residual", "in_channels"),
     ),
-    "unet3d": Entry(UNet3D, "3-D U-Net (baseline of Xue et al.)", ("channels", "residual")),
-    "resnet3d": Entry(ResNet3D, "3-D residual generator (3D-CycleGAN)", ("channels", "blocks")),
+    "unet3d": Entry(UNet3D, "3-D U-Net (baseline of Xue et al.)", ("channels", "residual", "in_channels")),
+    "resnet3d": Entry(
+        partial(ResNetGenerator, 1, 1, channels=32, blocks=6, spatial_dims=3, bounded=False),
+        "3-D residual generator (3D-CycleGAN)",
+        ("channels", "blocks"),
+    ),
     "patchgan3d": Entry(
         partial(PatchGAN, in_channels=2, spatial_dims=3, padding=2),
         "3-D PatchGAN discriminator (Xue et al., CG-3DSRGAN)",
@@ -94,35 +102,73 @@ def create_network(name: str, **options: Any) -> nn.Module:
     """Return a new network with random weights.
 
     Args:
-        name: as listed by ``medsynth networks``.
-        options: those of the network, ``stages=7`` for a cascade, say.
+        name: name as listed by ``medsynth networks``.
+        options: options of the network, e.g. ``stages=7`` for a cascade.
 
     Raises:
-        MedSynthError: no network of this name, an option it does not have, or a value it does not take.
+        MedSynthError: there is no such network, or an option or its value is not valid.
     """
     if name not in NETWORKS:
         raise MedSynthError(f"There is no network called '{name}'; choose one of {', '.join(NETWORKS)}.", kind="model")
     entry = NETWORKS[name]
-    unknown = sorted(set(options) - set(entry.options))
-    if unknown:
+    unknown = next((option for option in options if option not in entry.options), None)
+    if unknown is not None:
         raise MedSynthError(
-            f"The network '{name}' has no option '{unknown[0]}'; it has {', '.join(entry.options)}.",
+            f"The network '{name}' has no option '{unknown}'; choose from {', '.join(entry.options)}.",
             kind="model",
         )
     try:
+        _check_buildable(entry, options)
         return entry.build(**options)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (ValueError, *UNBUILDABLE) as error:
         raise MedSynthError(f"The network '{name}' cannot be built with {options}: {error}.", kind="model") from error
 
 
+def check_network(name: str, **options: Any) -> None:
+    """Check that a network can be built and held in memory, without building it.
+
+    Raises:
+        MedSynthError: as `create_network`.
+    """
+    with torch.device("meta"):
+        network = create_network(name, **options)
+    try:
+        _check_size(count_parameters(network))
+    except ValueError as error:
+        raise MedSynthError(f"The network '{name}' cannot be built with {options}: {error}.", kind="model") from error
+
+
+def _check_buildable(entry: Entry, options: dict[str, Any]) -> None:
+    """Check types and size of a network without taking memory for it.
+
+    Raises:
+        ValueError: it cannot be built; or one of `UNBUILDABLE`.
+    """
+    try:
+        with torch.device("meta"):
+            size = count_parameters(entry.build(**options))
+    except UNBUILDABLE:
+        check_options(_defaults(entry), options)  # says more than torch
+        raise
+    check_options(_defaults(entry), options)
+    # Of a network without memory only the shapes are wanted.
+    if torch.get_default_device().type != "meta":
+        _check_size(size)
+
+
+def _check_size(size: int) -> None:
+    if size > LARGEST_NETWORK:
+        raise ValueError(f"it would have {size:.0e} weights, more than memory holds; choose fewer channels")
+
+
 def count_parameters(network: nn.Module) -> int:
-    """Return how many numbers training adjusts."""
+    """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 @dataclass(frozen=True)
 class Description:
-    """What ``medsynth networks`` says of a network built with its default options."""
+    """Description of a network, as shown by ``medsynth networks``."""
 
     name: str
     title: str
@@ -136,10 +182,10 @@ class Description:
 
 
 def describe(name: str, **options: Any) -> Description:
-    """Describe a network: its options with the values in force, parameters, and GFLOP for one image.
+    """Describe a network: its options with their values, number of parameters, and GFLOP for one image.
 
-    The image has 256² pixels or, for a 3-D network, 16 · 256² voxels. A floating-point operation is a multiplication or
-    an addition (two a multiply-add), batch of one, without anything being computed.
+    The image has 256² pixels or, for a 3-D network, 16 · 256² voxels; the batch size is one. A multiply-add counts as
+    two floating-point operations. They are counted without computing anything.
 
     Raises:
         MedSynthError: as `create_network`.

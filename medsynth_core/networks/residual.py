@@ -1,4 +1,4 @@
-"""The residual U-Net that anyone would try first: the baseline that a published system must beat."""
+"""MONAI's residual U-Net, the standard baseline for published systems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ResidualUNet(nn.Module):
     def __init__(
         self, in_channels: int = 1, out_channels: int = 1, channels: Sequence[int] = (24, 48, 96, 192, 256)
     ) -> None:
-        # Here, because MONAI takes seconds to import and synthesis with other networks does without.
+        # Imported here, because importing MONAI takes seconds and synthesis with other networks does not need it.
         from monai.networks.nets import UNet
 
         super().__init__()
@@ -22,5 +22,5 @@ class ResidualUNet(nn.Module):
         self.net = UNet(2, in_channels, out_channels, channels, (2,) * (len(channels) - 1), num_res_units=2)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the network's image for a batch of images."""
+        """Return the output for a batch of images."""
         return self.net(image)

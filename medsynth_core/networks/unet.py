@@ -1,4 +1,4 @@
-"""The U-Net of Dong et al. 2020 (CT→MRI): double convolutions, max-pooling, no normalisation unless asked for."""
+"""The U-Net of Dong et al. 2020 (CT→MRI): double convolutions, max-pooling, optional batch normalisation."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ def _double_convolution(inputs: int, outputs: int, normalise: bool) -> nn.Sequen
 
 
 class UNet(nn.Module):
-    """Five levels down, four up: (n, in_channels, h, w) → (n, out_channels, h, w), linear output.
+    """U-Net with five levels: (n, in_channels, h, w) → (n, out_channels, h, w), linear output.
 
-    The publication leaves padding and channels open: 1, so that the size is kept, and 64 to 1024, as its figure is
-    the usual U-Net's. Its 2×2 transposed convolutions need a stride of 2 to restore the size.
+    The publication does not state padding and channels: here a padding of 1, which keeps the size, and 64 to 1024
+    channels, as in the usual U-Net that its figure shows. Its 2×2 transposed convolutions need a stride of 2 to
+    restore the size.
 
     Args:
-        in_channels: channels of the image that comes in.
-        out_channels: channels of the image that goes out.
-        batch_norm: normalise after each 3×3 convolution (not as published).
-        channels: of each level, from the outside in.
+        in_channels: channels of the input image.
+        out_channels: channels of the output image.
+        batch_norm: batch normalisation after each 3×3 convolution (not as published).
+        channels: channels of each level, from the outermost to the innermost.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class UNet(nn.Module):
         self.last = nn.Conv2d(channels[0], out_channels, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the network's image for a batch of images; height and width are multiples of `multiple_of`."""
+        """Return the output for a batch of images; height and width must be multiples of `multiple_of`."""
         first, *deeper = self.down
         features, skips = first(image), []
         for block in deeper:

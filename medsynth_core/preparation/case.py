@@ -1,43 +1,56 @@
-"""From a volume to what a network sees, and from what it answers back to the volume's own grid."""
+"""Preparation of volumes as network inputs, and resampling of network outputs to the grid of the first input."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.grid import EXACT, Grid, overlap, resample_array
+from medsynth_core.modality import AIR_HU, LOWEST_HU
 from medsynth_core.preparation.body import PET_SEED_SUV, PET_SMOOTHING, activity_mask, body_box, body_mask
-from medsynth_core.preparation.contract import AIR_HU, Contract
-from medsynth_core.preparation.grid import EXACT, Grid, move, overlap
+from medsynth_core.preparation.contract import Contract, Side, SynthesisContract
+from medsynth_core.preparation.frame import body_boxes
 from medsynth_core.volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A volume on the grid of a model.
+    """The inputs of a model on its grid.
 
     Attributes:
-        voxels: (k, j, i) float32 values for the network.
-        body: (k, j, i) bool: the patient. All True for a modality in which the body is not sought (MR).
-        grid: where these voxels lie.
-        source: the grid they came from.
+        voxels: (k, j, i) float32 network values of the first input.
+        body: (k, j, i) bool: body mask. All True for a modality without body segmentation (MR).
+        grid: grid of ``voxels``.
+        source: original grid of the first input.
+        boxes: (k, 4) int: rows and columns of each slice that a 2-D network sees (`frame.body_boxes`); None for whole
+            slices.
+        others: (k, j, i) float32 network values of further inputs by role, in the order of the contract.
     """
 
     voxels: np.ndarray
     body: np.ndarray
     grid: Grid
     source: Grid
+    boxes: np.ndarray | None = None
+    others: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def stacked(self) -> np.ndarray:
+        """All inputs in one array (inputs, k, j, i); a view if there is only one input."""
+        return np.stack([self.voxels, *self.others.values()]) if self.others else self.voxels[None]
 
     def restore(self, voxels: np.ndarray, fill: float = 0.0) -> np.ndarray:
-        """Return voxels of `grid` on the `source` grid (float32); ``fill`` is the value outside."""
-        return move(voxels.astype(np.float32, copy=False), self.grid, self.source, fill=fill)
+        """Resample voxels from `grid` to the `source` grid (float32); ``fill`` is the value outside."""
+        return resample_array(voxels.astype(np.float32, copy=False), self.grid, self.source, fill=fill)
 
-    def narrowed(self, contract: Contract) -> Prepared:
-        """Return what a network is given of it: of a PET that goes in slabs the part of the plane with the patient.
+    def narrowed(self, contract: SynthesisContract) -> Prepared:
+        """Return the part that the network receives: for a PET processed in slabs, the in-plane box around the patient.
 
-        What a network says of a patient, of the dose above all, must not depend on how much air is around; with less
-        of it than in training it would see more noise than there is. Beyond the field there is nothing.
+        The result, above all the estimated dose, must not depend on the amount of surrounding air; with less air than
+        in training, the network would overestimate the noise. Voxels outside the field of view are empty.
         """
         if contract.slab is None or contract.input.modality != "PT":
             return self
@@ -46,92 +59,178 @@ class Prepared:
         size = np.array([max(columns, least), max(rows, least), self.grid.shape[0]])
         first = np.array([i - (size[0] - columns) // 2, j - (size[1] - rows) // 2, 0])
         grid = self.grid.part(first, size)
-        voxels = move(self.voxels, self.grid, grid, fill=contract.empty[0])
-        return Prepared(voxels, move(self.body, self.grid, grid), grid, self.source)
+
+        def cut(voxels: np.ndarray, fill: float = 0.0) -> np.ndarray:
+            return resample_array(voxels, self.grid, grid, fill=fill)
+
+        others = {role: cut(voxels, contract.inputs[role].empty) for role, voxels in self.others.items()}
+        return Prepared(cut(self.voxels, contract.input.empty), cut(self.body), grid, self.source, others=others)
 
 
 def model_grid(volume: Volume, contract: Contract) -> Grid:
-    """Return the grid of the contract's spacing, in the order nearest to LPS, that covers ``volume``.
+    """Return the grid with the spacing or matrix of the contract and axes nearest to LPS that covers ``volume``.
 
-    For 2-D networks its slices are transaxial, whatever the tilt of the volume.
+    For 2-D networks its slices are transaxial even if the volume is tilted.
     """
     grid = Grid.of(volume).oriented()
-    # A 3-D network takes a tilted patient as it lies: to be turned would smooth the noise that it is to recognise.
+    # For 3-D networks a tilted volume is not rotated: interpolation would smooth the noise that the network relies on.
     if contract.slab is None and not grid.straight():
         grid = grid.straightened()
+    if isinstance(contract, SynthesisContract) and contract.matrix:
+        return grid.with_matrix(*contract.matrix)
     if contract.spacing is None or np.allclose(grid.spacing, contract.spacing, rtol=EXACT):
         return grid
     return grid.with_spacing(np.array(contract.spacing))
 
 
-def prepare(volume: Volume, contract: Contract) -> Prepared:
-    """Return ``volume`` as the model of ``contract`` sees it, in training and in inference.
+def prepare(volumes: Volume | Mapping[str, Volume], contract: SynthesisContract) -> Prepared:
+    """Prepare volumes as inputs of the model of ``contract``, in training and inference.
+
+    The first input defines the grid and the body mask; the others are resampled onto this grid. A missing optional
+    input is replaced by empty voxels.
 
     Args:
-        volume: in the unit of the contract's input.
-        contract: says the spacing, the intensity mapping and the margin around the body.
+        volumes: the first input, or all inputs by role; each in the unit of the contract.
+        contract: states the spacing, the intensity mapping and the margin around the body.
 
     Raises:
-        MedSynthError: no patient is seen in a PET.
+        MedSynthError: an input is missing or does not overlap with the first, or a PET shows no patient.
     """
-    source, grid = Grid.of(volume), model_grid(volume, contract)
-    if contract.input.modality == "PT":
-        return _prepare_activity(volume, grid, contract)
-    is_ct = contract.input.modality == "CT"
-    fill = AIR_HU if is_ct else float(volume.voxels.min())
-    voxels = move(volume.voxels, source, grid, fill=fill)
+    given = contract.volumes(volumes)
+    first = given[contract.input_role]
+    is_activity = contract.input.modality == "PT"
+    prepared = (_prepare_activity if is_activity else _prepare_image)(first, model_grid(first, contract), contract)
+    others = {
+        role: _beside(given.get(role), role, contract.inputs[role], prepared) for role in list(contract.inputs)[1:]
+    }
+    if is_activity:
+        # Further inputs are masked outside the patient, like the PET itself.
+        for role, voxels in others.items():
+            voxels[~prepared.body] = contract.inputs[role].empty
+    return replace(prepared, others=others)
+
+
+def _prepare_image(volume: Volume, grid: Grid, contract: SynthesisContract) -> Prepared:
+    """Prepare a CT or MR, cropped to the bounding box of the body unless the contract has a matrix."""
+    source, is_ct = Grid.of(volume), contract.input.modality == "CT"
+    voxels = without_padding(volume.voxels, contract.input)
+    fill = AIR_HU if is_ct else float(voxels.min())
+    voxels = resample_array(voxels, source, grid, fill=fill)
     body = body_mask(voxels) if is_ct else np.ones(grid.shape, dtype=bool)
-    first, size = body_box(body, contract.body_margin / grid.spacing)
-    part = grid.part(first, size)
-    mapped = contract.input.intensity.forward(move(voxels, grid, part, fill=fill))
-    return Prepared(mapped, move(body, grid, part, fill=0), part, source)
+    if contract.matrix:
+        return Prepared(contract.input.intensity.forward(voxels), body, grid, source)
+    margin = contract.body_margin / grid.spacing
+    part = grid.part(*body_box(body, margin))
+    mapped = contract.input.intensity.forward(resample_array(voxels, grid, part, fill=fill))
+    body = resample_array(body, grid, part, fill=0)
+    return Prepared(mapped, body, part, source, body_boxes(body, margin[1::-1]) if is_ct else None)
 
 
-def _prepare_activity(volume: Volume, grid: Grid, contract: Contract) -> Prepared:
-    """Return a PET as the model sees it: nothing outside the patient, and no cut, so that slabs lie where they lie."""
+def without_padding(voxels: np.ndarray, side: Side) -> np.ndarray:
+    """Return the voxels of an image with the padding of a CT replaced by the lowest value that CTs measure.
+
+    Scanners fill the corners outside their field of view with values such as -2000 or -3024 HU, which interpolation
+    would mix into neighbouring tissue.
+    """
+    if side.unit != "HU" or voxels.min() >= LOWEST_HU:
+        return voxels
+    return np.maximum(voxels, LOWEST_HU)
+
+
+def _prepare_activity(volume: Volume, grid: Grid, contract: SynthesisContract) -> Prepared:
+    """Prepare a PET, masked outside the patient and not cropped, so that slab positions do not change."""
     source = Grid.of(volume)
-    voxels = move(volume.voxels.astype(np.float32, copy=False), source, grid)
+    voxels = resample_array(volume.voxels.astype(np.float32, copy=False), source, grid)
     body = activity_mask(voxels, grid.spacing, contract.body_margin)
     if not body.any():
         raise MedSynthError(
-            f"No patient was found in the PET: over {PET_SMOOTHING:g} mm, uptake nowhere reaches "
-            f"{PET_SEED_SUV:g} SUVbw, which that of a lung does; check its unit and its rescale slope."
+            f"No patient was found in the PET: after smoothing over {PET_SMOOTHING:g} mm, no voxel reaches "
+            f"{PET_SEED_SUV:g} SUVbw, the uptake of lung; check its unit and its rescale slope."
         )
     voxels[~body] = 0
-    return Prepared(contract.input.intensity.forward(voxels), body, grid, source)
+    boxes = None if contract.slab or contract.matrix else body_boxes(body, np.zeros(2))
+    return Prepared(contract.input.intensity.forward(voxels), body, grid, source, boxes)
 
 
-def prepare_target(target: Volume, prepared: Prepared, contract: Contract) -> np.ndarray:
-    """Return the training target (k, j, i), float32, on the grid of its prepared input.
+def _beside(volume: Volume | None, role: str, side: Side, prepared: Prepared) -> np.ndarray:
+    """Return a further input (k, j, i) as float32 network values on the grid of the first one."""
+    if volume is None:
+        return np.full(prepared.grid.shape, side.empty, dtype=np.float32)
+    for reason in apart(Grid.of(volume), prepared.grid, role):
+        raise MedSynthError(reason)
+    voxels = without_padding(volume.voxels, side).astype(np.float32, copy=False)
+    return side.intensity.forward(resample_array(voxels, Grid.of(volume), prepared.grid, fill=side.nothing))
+
+
+def apart(other: Grid, first: Grid, role: str) -> list[str]:
+    """Return why a further input cannot be used beside the first: the two do not overlap; [] if they do.
+
+    Args:
+        other: grid of the further input.
+        first: grid of the first input, or of the body in it.
+        role: role of the further input.
+    """
+    if overlap(other, first):
+        return []
+    return [
+        f"The image for '{role}' does not overlap with the body in the first input; check that both belong to "
+        "the same patient and frame of reference."
+    ]
+
+
+def prepare_target(target: Volume, prepared: Prepared, side: Side) -> np.ndarray:
+    """Return the training target (k, j, i), float32, of one output on the grid of its prepared input.
 
     Raises:
-        MedSynthError: the target lies somewhere else.
+        MedSynthError: the target does not overlap with the body in the input.
     """
     if not overlap(Grid.of(target), prepared.grid):
         raise MedSynthError(
-            "The target has no place in common with the body in the input; check that both belong to the same patient "
-            "and frame of reference."
+            "The target does not overlap with the body in the input; check that both belong to the same patient and "
+            "frame of reference."
         )
-    moved = move(target.voxels.astype(np.float32, copy=False), Grid.of(target), prepared.grid)
-    return contract.output.intensity.forward(moved)
+    voxels = without_padding(target.voxels, side).astype(np.float32, copy=False)
+    return side.intensity.forward(resample_array(voxels, Grid.of(target), prepared.grid, fill=side.nothing))
 
 
-def prepare_alone(target: Volume, contract: Contract) -> np.ndarray:
-    """Return a training target (k, j, i), float32, that belongs to no input: on the model's grid of its own."""
-    grid = model_grid(target, contract)
-    return contract.output.intensity.forward(move(target.voxels.astype(np.float32, copy=False), Grid.of(target), grid))
+def prepare_alone(target: Volume, contract: Contract, side: Side) -> np.ndarray:
+    """Return the image (k, j, i), float32, from which a generative model learns, on a model grid of its own."""
+    return _alone(target, model_grid(target, contract), side)
+
+
+def prepare_targets_alone(targets: Mapping[str, Volume], contract: Contract) -> dict[str, np.ndarray]:
+    """Return the unpaired training targets (k, j, i) of a case by role, float32, all on a model grid of the first.
+
+    Raises:
+        MedSynthError: a target does not overlap with the first.
+    """
+    first, grid = next(iter(targets)), model_grid(next(iter(targets.values())), contract)
+    made = {}
+    for role, target in targets.items():
+        if not overlap(Grid.of(target), grid):
+            raise MedSynthError(
+                f"The image for '{role}' does not overlap with that for '{first}'; check that both belong to the same "
+                "patient and frame of reference."
+            )
+        made[role] = _alone(target, grid, contract.outputs[role])
+    return made
+
+
+def _alone(target: Volume, grid: Grid, side: Side) -> np.ndarray:
+    voxels = without_padding(target.voxels, side).astype(np.float32, copy=False)
+    return side.intensity.forward(resample_array(voxels, Grid.of(target), grid, fill=side.nothing))
 
 
 def common_box(prepared: Prepared, target: Volume) -> tuple[slice, slice, slice]:
-    """Return the part (k, j, i) of a prepared input that its target's field of view covers.
+    """Return the part (k, j, i) of a prepared input that the field of view of its target covers.
 
     Raises:
-        MedSynthError: the target covers no place of it.
+        MedSynthError: the field of view does not cover any part of it.
     """
-    covered = move(np.ones(target.shape, dtype=np.float32), Grid.of(target), prepared.grid) > 0.5
+    covered = resample_array(np.ones(target.shape, dtype=np.float32), Grid.of(target), prepared.grid) > 0.5
     if not covered.any():
         raise MedSynthError(
-            "The target's field of view covers no part of the body in the input; check that both belong to the same "
+            "The field of view of the target does not cover the body in the input; check that both belong to the same "
             "patient and frame of reference."
         )
     k, j, i = (np.flatnonzero(covered.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3))

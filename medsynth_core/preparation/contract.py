@@ -1,60 +1,84 @@
-"""What a model takes and what it gives, stated once and read by training and inference alike."""
+"""The contract of a model: its inputs and outputs, shared by training and inference."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.modality import AIR_HU, Modality, modality_name
+from medsynth_core.preparation.filled_ct import blanked_region
 from medsynth_core.preparation.intensity import Intensity
+from medsynth_core.preparation.part import Part
+from medsynth_core.preparation.roles import check_role, check_unit
+from medsynth_core.preparation.value_checks import no_activity, not_synthesizable, unusable_ct
 from medsynth_core.volume import Volume
 
-Millimetres = Annotated[float, Field(gt=0)]
-Modality = Literal["CT", "PT", "MR"]
-AIR_HU = -1000.0
-# A share of the voxels that is as good as none.
-FEW = 0.001
-# A CT is cut to a window where this share of its voxels has the lowest value, and that lies above air by this.
-CLIPPED_SHARE = 0.05
-CLIPPED_ABOVE = -700.0
-# Voxel sizes are rounded in files.
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# No slice of a scanner has more pixels along a side, and no scan more slices.
+MOST_PIXELS = 4096
+Pixels = Annotated[int, Field(ge=8, le=MOST_PIXELS)]
+Slices = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
+# No scanner has finer voxels, and no image of a person fills many larger ones.
+Millimetres = Annotated[float, Field(ge=0.05, le=100)]
+Unit = Annotated[str, Field(max_length=64), AfterValidator(check_unit)]
+RoleName = Annotated[str, AfterValidator(check_role)]
+# Relative tolerance, because files round voxel sizes.
 VOXEL_TOLERANCE = 0.01
-# A model whose input begins at 0 would cut off what lies below; more than this share of the activity is a bias.
-NEGATIVE_SHARE = 0.02
-# SUVbw is 1 where tracer is spread evenly. What lies above the first counts as tissue, whose median is less than the
-# second in any patient; a whole voxel of the third has never been seen.
-SUV_TISSUE, SUV_MEDIAN, SUV_HIGHEST = 0.05, 20.0, 2000.0
+# Most voxels of a human scanner that are averaged along an axis; still finer ones are those of small-animal scanners or
+# of images interpolated onto another grid, whose noise is different.
+MOST_AVERAGED = 4
 DIMENSIONLESS = "1"
-MODALITY_NAMES = {"CT": "CT", "PT": "PET", "MR": "MR"}
+# Roles for contracts of format 1, which had one unnamed input and output.
+ROLE_OF: dict[str, str] = {"CT": "ct", "PT": "pet", "MR": "mr"}
+
+T = TypeVar("T")
 
 
-class Side(BaseModel):
-    """One side of a model: modality (DICOM's term), unit, and how values are mapped for the network."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    modality: Modality
-    unit: str
-    intensity: Intensity
-
-
-class Slab(BaseModel):
-    """How a 3-D network goes through a volume: so many slices at once, of which neighbours share some.
+class Side(Part):
+    """One input or output image of a model.
 
     Attributes:
-        slices: at once.
-        overlap: slices that neighbouring slabs share.
-        plane: rows and columns that the network is given of a PET at least, as in training; a recipe takes the side
-            of its patches where this is not said.
+        modality: DICOM modality.
+        unit: unit of the voxel values.
+        intensity: mapping between voxel values and network values.
+        optional: for an input: whether the model was trained to run without it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    modality: Modality
+    unit: Unit
+    intensity: Intensity
+    optional: bool = False
 
-    slices: int = Field(ge=2)
+    @property
+    def nothing(self) -> float:
+        """The voxel value of air, in the unit."""
+        return AIR_HU if self.unit == "HU" else 0.0
+
+    @property
+    def empty(self) -> float:
+        """The network value of air."""
+        return float(self.intensity.forward(np.array([self.nothing]))[0])
+
+
+class Slab(Part):
+    """Overlapping slabs of slices in which a 3-D network processes a volume.
+
+    Attributes:
+        slices: slices per slab.
+        overlap: slices shared by neighbouring slabs.
+        plane: minimum number of rows and columns of a PET that the network receives, as in training; if it is not
+            stated, a recipe uses the side length of its patches.
+    """
+
+    slices: int = Field(ge=2, le=MOST_PIXELS)
     overlap: int = Field(ge=0)
-    plane: int = Field(default=0, ge=0)
+    plane: int = Field(default=0, ge=0, le=MOST_PIXELS)
 
     @model_validator(mode="after")
     def _advances(self) -> Slab:
@@ -63,57 +87,197 @@ class Slab(BaseModel):
         return self
 
 
-class Contract(BaseModel):
-    """What fits a model, and how it is prepared.
+class _Contract(Part):
+    """Fields shared by contracts of every kind.
 
     Attributes:
-        input: what the model takes.
-        output: what it gives.
-        spacing: the grid (i, j, k; mm) on which the network works; None keeps the input's own.
-        slices: how the network's input channels are filled: ``neighbours`` gives it the slice between as
-            many above and below, ``replicate`` the same slice in every channel.
-        slab: how a 3-D network goes through a volume; None for the slices of a 2-D one.
-        voxel_limits: the smallest and the largest distance (mm) between voxels that the model takes, if it keeps the
-            input's own grid; None takes any.
+        outputs: output images of the model, by role.
+        spacing: voxel spacing (i, j, k; mm) on which the network works; None keeps that of the images.
+        slices: content of the network's input channels: ``neighbours`` for the slice with equally many slices above
+            and below, ``replicate`` for the same slice in every channel.
+        slab: slabs of a 3-D network; None for a 2-D network, which processes slices.
+        frame: rows and columns of the frames that a 2-D network was trained with, in the middle of which it sees the
+            body. A recipe always states the side length of its training slices; 0 if it is not known.
         dose_factors: dose reduction factors that the model was trained with, in the order of the classes of a network
-            that tells them apart; 1 is full dose.
-        flip_average: also predict the mirror image (left and right exchanged) and average both.
-        body_margin: mm around the body that are kept; what lies farther out is air and is not computed.
-        body_region: regions of the body in the training data, for people to read.
+            that distinguishes them; 1 is full dose.
+        body_margin: margin in mm around the body in each slice; everything beyond it is treated as air and not
+            computed, unless the contract has a matrix.
+        body_region: body regions in the training data, for display.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    input: Side
-    output: Side
+    outputs: dict[RoleName, Side] = Field(min_length=1)
     spacing: tuple[Millimetres, Millimetres, Millimetres] | None = None
     slices: Literal["neighbours", "replicate"] = "neighbours"
     slab: Slab | None = None
-    voxel_limits: tuple[Millimetres, Millimetres] | None = None
+    frame: int = Field(default=0, ge=0, le=MOST_PIXELS)
     dose_factors: tuple[Annotated[float, Field(ge=1)], ...] = ()
-    flip_average: bool = False
-    body_margin: float = Field(default=10.0, ge=0)
+    body_margin: float = Field(default=10.0, ge=0, le=1000)
     body_region: tuple[str, ...] = ()
 
+    @field_validator("outputs")
+    @classmethod
+    def _outputs_are_needed(cls, outputs: dict[str, Side]) -> dict[str, Side]:
+        optional = [role for role, side in outputs.items() if side.optional]
+        if optional:
+            raise ValueError(f"the output '{optional[0]}' cannot be optional; only inputs can")
+        return outputs
+
     @property
-    def empty(self) -> tuple[float, float]:
-        """What the network is given, and expected to give, where there is nothing: around the slices."""
-        nothing = np.array([AIR_HU if self.input.unit == "HU" else 0.0])
-        return float(self.input.intensity.forward(nothing)[0]), float(self.output.intensity.forward(np.zeros(1))[0])
+    def output(self) -> Side:
+        """The first, or only, output."""
+        return next(iter(self.outputs.values()))
 
-    def misfits(self, volume: Volume) -> list[str]:
-        """Return a sentence for each reason why ``volume`` does not fit the model's input; [] if it fits.
+    def of_regions(self, regions: tuple[str, ...]) -> Self:
+        """Return the contract with other body regions in the training data."""
+        return self.model_copy(update={"body_region": regions})
 
-        A modality or unit that the volume does not state is judged by its values.
+    def check_one_output(self) -> None:
+        """Check that the model produces a single image.
+
+        Raises:
+            MedSynthError: it produces several.
         """
-        found = list(_not_synthesizable(volume.voxels))
+        if len(self.outputs) > 1:
+            raise MedSynthError(
+                f"This model produces {len(self.outputs)} images ({', '.join(self.outputs)}); use synthesize_all in "
+                "Python, or medsynth synthesize, to get all of them."
+            )
+
+
+class GenerationContract(_Contract):
+    """Contract of a generator, which works from noise or from drawn images (a structure map, a label).
+
+    Attributes:
+        noise: length of the random input vector; 0 for none.
+        inputs: input images by role; empty if the network works from noise alone.
+        matrix: rows and columns of an image, or slices, rows and columns of a volume.
+    """
+
+    kind: Literal["generation"] = "generation"
+    noise: int = Field(default=0, ge=0)
+    inputs: dict[RoleName, Side] = Field(default_factory=dict)
+    matrix: tuple[Pixels, Pixels] | tuple[Slices, Pixels, Pixels]
+
+    @model_validator(mode="after")
+    def _something(self) -> GenerationContract:
+        if not self.noise and not self.inputs:
+            raise ValueError("a generator needs noise above 0 or an input")
+        return self
+
+
+class SynthesisContract(_Contract):
+    """Contract of a model that synthesizes images of a patient from other images, and how its inputs are prepared.
+
+    Contracts of format 1 have the keys ``input`` and ``output`` with one image each; these are read under the role
+    ``ct``, ``pet`` or ``mr``.
+
+    Attributes:
+        inputs: input images by role. The first defines the grid of the result and the body mask; the others are
+            resampled onto its grid.
+        voxel_limits: smallest and largest voxel spacing (mm) on which the network works, if it keeps the grid of the
+            input; None accepts any. Finer voxels are averaged (`medsynth_core.preparation.averaging`).
+        matrix: rows and columns onto which the whole field of view of the slices is resampled, as publications of
+            2-D networks do; pixels are square, and a field of view that is not gets margins. None uses ``spacing``.
+        flip_average: also predict from the mirrored image (left and right exchanged) and average both.
+    """
+
+    kind: Literal["synthesis"] = "synthesis"
+    inputs: dict[RoleName, Side] = Field(min_length=1)
+    voxel_limits: tuple[Millimetres, Millimetres] | None = None
+    matrix: tuple[Pixels, Pixels] | None = None
+    flip_average: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, content: Any) -> Any:
+        """Assign the unnamed input and output of format 1 the role of their modality."""
+        if not isinstance(content, dict) or not {"input", "output"} & content.keys():
+            return content
+        both = [f"{key} and {key}s" for key in ("input", "output") if {key, f"{key}s"} <= content.keys()]
+        if both:
+            raise ValueError(f"has both {both[0]}; keep {both[0].split()[-1]}, which names the images by role")
+        sides = {f"{key}s": {_role_of(content[key]): content[key]} for key in ("input", "output") if key in content}
+        return {**{key: value for key, value in content.items() if key not in ("input", "output")}, **sides}
+
+    @model_validator(mode="after")
+    def _first_is_needed(self) -> SynthesisContract:
+        if self.input.optional:
+            raise ValueError("the first input cannot be optional, because it defines the grid of the result")
+        return self
+
+    @model_validator(mode="after")
+    def _one_grid(self) -> SynthesisContract:
+        if self.voxel_limits and self.voxel_limits[0] > self.voxel_limits[1]:
+            raise ValueError("voxel_limits must be the smaller and then the larger voxel spacing")
+        if self.matrix and (self.spacing or self.slab):
+            raise ValueError("matrix is for 2-D networks and takes the place of spacing; remove one of them")
+        return self
+
+    @property
+    def input(self) -> Side:
+        """The first, or only, input, which defines the grid of the result."""
+        return next(iter(self.inputs.values()))
+
+    @property
+    def input_role(self) -> str:
+        """Role of the first, or only, input."""
+        return next(iter(self.inputs))
+
+    def volumes(self, given: Volume | Mapping[str, Volume]) -> dict[str, Volume]:
+        """Return the given volumes by role; a single volume is taken as the first input.
+
+        Raises:
+            MedSynthError: as `by_role`.
+        """
+        return self.by_role(given if isinstance(given, Mapping) else {self.input_role: given})
+
+    def beside(self, first: T, others: Mapping[str, T]) -> dict[str, T]:
+        """Return the first input and further ones by role, in the order of the contract.
+
+        Raises:
+            MedSynthError: as `by_role`, or ``others`` contains the role of the first input.
+        """
+        if self.input_role in others:
+            raise MedSynthError(
+                f"'{self.input_role}' is the first input of the model, which is already given; name only further "
+                "inputs by role."
+            )
+        return self.by_role({self.input_role: first, **others})
+
+    def by_role(self, named: Mapping[str, T]) -> dict[str, T]:
+        """Return the given volumes or files by role, in the order of the contract.
+
+        Raises:
+            MedSynthError: a required input is missing, or the model has no input of a given role.
+        """
+        unknown = sorted(named.keys() - self.inputs.keys())
+        if unknown:
+            raise MedSynthError(f"The model has no input '{unknown[0]}'; its inputs are {', '.join(self.inputs)}.")
+        missing = [role for role, side in self.inputs.items() if role not in named and not side.optional]
+        if missing:
+            kind = modality_name(self.inputs[missing[0]].modality)
+            raise MedSynthError(f"The model also needs a {kind} ('{missing[0]}'); provide it as well.")
+        return {role: named[role] for role in self.inputs if role in named}
+
+    def misfits(self, volume: Volume, role: str = "") -> list[str]:
+        """Return the reasons why ``volume`` does not match the model's input, one sentence each; [] if it matches.
+
+        If the volume does not state its modality or unit, its values are checked instead.
+
+        Args:
+            volume: the volume to check.
+            role: role of the input; by default the first.
+        """
+        found = list(not_synthesizable(volume.voxels))
         if found:
             return found
-        wanted = self.input
+        if volume.is_error_map:
+            return ["The volume shows the errors of a synthetic image, not the patient; choose the image itself."]
+        wanted = self.inputs[role or self.input_role]
         if volume.modality and volume.modality != wanted.modality:
             return [
-                f"The volume is {MODALITY_NAMES.get(volume.modality, volume.modality)}, but this model takes "
-                f"{MODALITY_NAMES[wanted.modality]}; choose another volume or model."
+                f"The volume is {modality_name(volume.modality)}, but this model takes "
+                f"{modality_name(wanted.modality)}; choose another volume or model."
             ]
         if volume.unit and volume.unit != wanted.unit:
             refusal = _why_no_suv(volume) if wanted.unit.startswith("SUV") else ""
@@ -122,144 +286,128 @@ class Contract(BaseModel):
                 return [f"{told}, and {refusal[:1].lower()}{refusal[1:]}"]
             return [f"{told}; convert it first or choose another model."]
         if wanted.unit == "HU":
-            return list(not_hounsfield(volume.voxels))
+            return unusable_ct(volume.voxels)
+        first = role in ("", self.input_role)
         return [
-            *(_no_activity(volume.voxels, wanted.unit) if wanted.modality == "PT" else ()),
-            *self._wrong_voxels(volume),
+            *(no_activity(volume.voxels, wanted.unit) if wanted.modality == "PT" else ()),
+            *(self._wrong_voxels(volume) if first else ()),
         ]
 
     def _wrong_voxels(self, volume: Volume) -> list[str]:
-        if self.voxel_limits is None:
+        if self.voxel_limits is None or averaging_factors(volume, self.voxel_limits) is not None:
             return []
         low, high = self.voxel_limits
-        spacing = np.linalg.norm(volume.ijk_to_ras[:3, :3], axis=0)
-        if spacing.min() >= low * (1 - VOXEL_TOLERANCE) and spacing.max() <= high * (1 + VOXEL_TOLERANCE):
-            return []
-        size = " × ".join(f"{side:.2f}" for side in spacing)
+        size = " × ".join(f"{side:.2f}" for side in volume.spacing)
         return [
-            f"The voxels of the volume measure {size} mm, but this model knows voxels of {low:g} to {high:g} mm; "
-            "resample the volume, or choose another model."
+            f"The voxels of the volume measure {size} mm, but this model was trained with voxels of {low:g} to "
+            f"{high:g} mm and averages at most {MOST_AVERAGED} finer ones along an axis; choose another "
+            "reconstruction of the scan, or another model."
         ]
 
-    def assumption(self, volume: Volume) -> str:
-        """Return a sentence on what is taken for granted of a ``volume`` that fits but states no unit; "" if it does.
+    def assumption(self, volume: Volume, role: str = "") -> str:
+        """Return a sentence on the unit assumed for a ``volume`` that matches but states none; "" if it states one.
 
-        A model that takes a dimensionless image takes nothing for granted.
+        For a model with a dimensionless input nothing needs to be assumed.
         """
-        wanted = self.input
+        wanted = self.inputs[role or self.input_role]
         if volume.unit or wanted.unit == DIMENSIONLESS:
             return ""
         return (
-            f"The volume states no unit, so its values are taken for {wanted.unit} of a "
-            f"{MODALITY_NAMES[wanted.modality]}, which this model takes and nothing in them contradicts; if they are "
-            "anything else, the result is wrong."
+            f"The volume states no unit, so its values are assumed to be {wanted.unit} of a "
+            f"{modality_name(wanted.modality)}, the unit that this model takes; they are plausible, but check "
+            "them: with values in another unit the result is not valid."
         )
 
-    def check(self, volume: Volume) -> Volume:
+    def notes(self, volume: Volume, role: str = "") -> list[str]:
+        """Return what the user should know about a ``volume`` that matches: one sentence each; [] if nothing.
+
+        They state the unit that is assumed, doubts about the values, and whether voxels are averaged.
+        """
+        first = role in ("", self.input_role)
+        found = [self.assumption(volume, role)]
+        if self.inputs[role or self.input_role].unit == "HU":
+            found += blanked_region(volume.voxels)
+        return [note for note in (*found, self._averaged(volume) if first else "") if note]
+
+    def _averaged(self, volume: Volume) -> str:
+        """Return the sentence on the averaging of a volume's voxels; "" if they are used as they are."""
+        factors = averaging_factors(volume, self.voxel_limits)
+        if factors is None or max(factors) == 1 or self.voxel_limits is None:
+            return ""
+        low, high = self.voxel_limits
+        size, block, mean = (
+            " × ".join(f"{side:{form}}" for side in sides)
+            for sides, form in (
+                (volume.spacing, ".2f"),
+                (factors, "d"),
+                (np.multiply(volume.spacing, factors).tolist(), ".2f"),
+            )
+        )
+        named = " A dose that the model names is that of the averaged image, which has less noise."
+        return (
+            f"The voxels of the volume measure {size} mm, finer than the {low:g} to {high:g} mm of the model's "
+            f"training, so blocks of {block} voxels are averaged to {mean} mm and the result is interpolated back onto "
+            "the grid of the volume: it has no finer detail than that." + named * bool(self.dose_factors)
+        )
+
+    def check(self, volume: Volume, role: str = "") -> Volume:
         """Return ``volume`` with the modality and unit of the model's input.
 
+        Args:
+            volume: the volume to check.
+            role: role of the input; by default the first.
+
         Raises:
-            MedSynthError: the volume does not fit, with the first reason.
+            MedSynthError: the volume does not match; the message is the first reason.
         """
-        reasons = self.misfits(volume)
+        reasons = self.misfits(volume, role)
         if reasons:
-            raise MedSynthError(reasons[0])
-        return volume.replace(modality=self.input.modality, unit=self.input.unit)
+            other = f"{role}: " if role not in ("", self.input_role) else ""
+            raise MedSynthError(other + reasons[0])
+        wanted = self.inputs[role or self.input_role]
+        return volume.replace(modality=wanted.modality, unit=wanted.unit)
+
+
+def averaging_factors(volume: Volume, limits: tuple[float, float] | None) -> tuple[int, int, int] | None:
+    """Return how many voxels along (i, j, k) must be averaged so that their size is within ``limits`` (mm).
+
+    Returns:
+        1 for each axis that needs no averaging; None if a voxel is too coarse, or averaging cannot make it fit: it
+        would take more than `MOST_AVERAGED` voxels, or more than the volume has.
+    """
+    if limits is None:
+        return 1, 1, 1
+    low, high = limits[0] * (1 - VOXEL_TOLERANCE), limits[1] * (1 + VOXEL_TOLERANCE)
+    spacing = np.array(volume.spacing)
+    i, j, k = (int(factor) for factor in np.ceil(low / spacing))
+    most = np.minimum(MOST_AVERAGED, volume.shape[::-1])
+    fits = ((i, j, k) <= most).all() and (spacing * (i, j, k) <= high).all()
+    return (i, j, k) if fits else None
+
+
+def kind_of(content: Any) -> str:
+    """Return the kind of a contract or card: ``synthesis`` (the default, as in format 1) or ``generation``."""
+    kind = content.get("kind", "synthesis") if isinstance(content, dict) else getattr(content, "kind", None)
+    return str(kind)
+
+
+Contract = Annotated[
+    Annotated[SynthesisContract, Tag("synthesis")] | Annotated[GenerationContract, Tag("generation")],
+    Discriminator(kind_of),
+]
+
+
+def _role_of(side: Any) -> str:
+    """Return the role of an input or output of format 1."""
+    modality = side.get("modality") if isinstance(side, dict) else getattr(side, "modality", None)
+    return ROLE_OF.get(str(modality), "image")
 
 
 def _why_no_suv(volume: Volume) -> str:
-    """Return why a PET, or the one that it was made from, could not be read in SUV; "" where nothing says so."""
+    """Return why a PET, or the PET it was made from, could not be read in SUV; "" if its metadata give no reason."""
     facts: Any = volume.metadata
     while isinstance(facts, dict):
         if "suv_refused" in facts:
             return str(facts["suv_refused"])
         facts = facts.get("source")
     return ""
-
-
-def _no_activity(voxels: np.ndarray, unit: str) -> list[str]:
-    """Tell activity in ``unit`` from other numbers: some of it is there, next to nothing is below zero."""
-    positive = float(voxels.sum(where=voxels > 0, dtype=np.float64))
-    negative = -float(voxels.sum(where=voxels < 0, dtype=np.float64))
-    if positive == 0:
-        return ["The volume holds no activity: no voxel is above zero; choose a PET with counts."]
-    if negative > NEGATIVE_SHARE * positive:
-        return [
-            f"The negative values of the volume amount to {negative / positive:.1%} of the positive ones, which the "
-            "model would cut off, and so add to the activity; choose a PET whose reconstruction has none (OSEM)."
-        ]
-    return _not_suv(voxels) if unit == "SUVbw" else []
-
-
-def _not_suv(voxels: np.ndarray) -> list[str]:
-    """Tell SUVbw from activity in Bq/mL and from other numbers, which a file may call SUVbw."""
-    tissue = voxels[voxels > SUV_TISSUE]
-    highest = float(voxels.max())
-    if tissue.size < FEW * voxels.size:
-        return [
-            f"The values of the volume (up to {highest:g}) are too low for SUVbw, in which tissue has about 1; check "
-            "its unit and its rescale slope."
-        ]
-    median = float(np.median(tissue))
-    if median > SUV_MEDIAN or highest > SUV_HIGHEST:
-        return [
-            f"The values of the volume (half of those above {SUV_TISSUE:g} exceed {median:.4g}, the highest is "
-            f"{highest:.4g}) are too high for SUVbw, in which tissue has about 1; convert activity in Bq/mL first, "
-            "from its DICOM series."
-        ]
-    return []
-
-
-def _not_synthesizable(voxels: np.ndarray) -> list[str]:
-    if voxels.size < 2 or min(voxels.shape) < 1:
-        return [
-            f"The volume has {voxels.size} voxel{'s' * (voxels.size != 1)} (shape {voxels.shape}), so there "
-            "is nothing to synthesize from; choose a whole image."
-        ]
-    if not np.issubdtype(voxels.dtype, np.number):
-        return ["The voxels of the volume are not real numbers; choose a scalar image."]
-    if np.iscomplexobj(voxels):
-        return ["The voxels of the volume are complex numbers; choose its magnitude image."]
-    if np.issubdtype(voxels.dtype, np.floating):
-        bad = int(voxels.size - np.count_nonzero(np.isfinite(voxels)))
-        if bad:
-            return [
-                f"{bad} voxel{'s' * (bad != 1)} of the volume {'are' if bad != 1 else 'is'} not a finite "
-                "number (NaN or infinite); repair or crop the volume first."
-            ]
-    return []
-
-
-def not_hounsfield(voxels: np.ndarray) -> list[str]:
-    """Tell Hounsfield units from other numbers: soft tissue lies around 0 and air at -1000.
-
-    Returns:
-        A sentence with the reason why ``voxels`` are none, or [] where they may be.
-    """
-    low, high = float(voxels.min()), float(voxels.max())
-
-    def share(above: float, below: float) -> float:
-        return np.count_nonzero((voxels > above) & (voxels < below)) / voxels.size
-
-    soft = share(-200, 200)
-    # A few negative voxels are what interpolation leaves around the edges of any image.
-    if low > -100 or share(-np.inf, -50) < FEW:
-        return [
-            f"The values of the volume ({low:g} to {high:g}) are not Hounsfield units, which are negative in "
-            "fat and air; choose a CT, or apply its rescale slope and intercept."
-        ]
-    if low > CLIPPED_ABOVE and np.count_nonzero(voxels == low) > CLIPPED_SHARE * voxels.size:
-        return [
-            f"Many voxels of the volume have its lowest value, {low:g}: the CT was cut to a window, in which air can "
-            "no longer be told from tissue; choose the CT with its full range."
-        ]
-    # A small animal in a large field, or a piece of lung or bone, has little soft tissue; other numbers have none.
-    # Nothing attenuates less than air: below it there is noise, or a single value that stands for no voxel.
-    # A padded CT without its intercept has air at 0 and tissue around 1000, and nothing in between.
-    no_intercept = share(800, 1200) > 0.05 and share(-1100, -50) < FEW
-    if soft < 0.005 or high > 32767 or high < 0 or share(low, -1100) > 0.05 or no_intercept:
-        return [
-            f"The values of the volume ({low:g} to {high:g}, {soft:.1%} of them between -200 and 200) do not "
-            "look like Hounsfield units of a body; choose a CT that shows the patient."
-        ]
-    return []

@@ -1,4 +1,4 @@
-"""The slices that a 2-D network sees together."""
+"""Stacks of slices as inputs of 2-D networks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 def neighbours(voxels: Tensor, index: Tensor, channels: int, slices: Literal["neighbours", "replicate"]) -> Tensor:
     """Return the network's input for slices ``index`` of ``voxels`` (k, j, i): (len(index), channels, j, i).
 
-    ``slices`` is the contract's: the channels hold the slice with its neighbours below and above, or the
-    slice itself again and again. At the ends of the volume the last slice stands in for those that are missing.
+    The option ``slices`` of the contract decides whether the channels hold the slice with its neighbours below and
+    above, or copies of the slice. At the ends of the volume, the last slice replaces missing neighbours.
     """
     import torch
 

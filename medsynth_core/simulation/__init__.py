@@ -1,1 +1,1 @@
-"""Images that a scanner might have made: low-dose PET from a full-dose one."""
+"""Simulation of low-dose PET from full-dose PET."""

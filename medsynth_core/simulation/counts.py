@@ -1,4 +1,4 @@
-"""Coincidences of a scan, and those of them that a lower dose would have left."""
+"""Random coincidence counts at the full dose and at lower doses of the same scan."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def realise(expected: np.ndarray, factors: Sequence[float], random: np.random.Generator) -> np.ndarray:
-    """Return the counts of one scan and what lower doses leave of these very counts.
+def draw_counts(expected: np.ndarray, factors: Sequence[float], random: np.random.Generator) -> np.ndarray:
+    """Draw the counts of one scan, and thin them to lower doses.
 
-    The full dose is Poisson distributed. Each event is kept with probability 1 / factor, independently of all others,
-    as when a list of events is thinned: exactly the counts of a scan with less dose, and part of the same scan. The
-    events that a higher factor keeps are among those that a lower one keeps.
+    The counts at full dose are Poisson distributed. Each event is kept with probability 1 / factor, independently of
+    all others, as in list-mode thinning. The result has exactly the distribution of a scan at the lower dose and is a
+    subset of the same scan; the events kept at a higher factor are among those kept at a lower one.
 
     Args:
-        expected: mean counts of the full dose, any shape.
-        factors: dose reduction factors above 1, rising.
-        random: source of randomness, the same for the same seed (and version of NumPy).
+        expected: mean counts at full dose, any shape.
+        factors: dose reduction factors above 1, ascending.
+        random: random generator; the same seed (and NumPy version) gives the same counts.
 
     Returns:
-        Integers (1 + number of factors, *shape of expected): the full dose first.
+        Integers (1 + number of factors, *shape of expected); the full dose comes first.
     """
     counts = [random.poisson(expected)]
     for before, factor in zip((1.0, *factors), factors, strict=False):

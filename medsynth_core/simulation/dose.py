@@ -1,4 +1,4 @@
-"""From a PET to what less dose would have shown."""
+"""Simulation of lower doses from a PET."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from medsynth_core import __version__
-from medsynth_core.preparation.grid import Grid, move
+from medsynth_core.grid import Grid, resample_array
+from medsynth_core.io.identifiers import without_identifiers
+from medsynth_core.preparation.unit_limits import unit_doubts
 from medsynth_core.progress import Progress, ProgressCallback
 from medsynth_core.simulation.attenuation import attenuation_on
 from medsynth_core.simulation.checking import check_ct, check_factors, check_pet, check_seed
+from medsynth_core.simulation.dose_memory import check_memory
 from medsynth_core.simulation.image_space import noisy_images
-from medsynth_core.simulation.memory import check_memory
 from medsynth_core.simulation.projection import project_doses
+from medsynth_core.simulation.scanned_object import ScannedObject
 from medsynth_core.simulation.settings import DoseSettings
+from medsynth_core.version import __version__
 from medsynth_core.volume import Volume
 
 _DEFAULT = DoseSettings()
@@ -25,11 +28,11 @@ _DEFAULT = DoseSettings()
 
 @dataclass(frozen=True, eq=False)
 class DoseSimulation:
-    """One scan at its full dose and at lower ones: pairs of the same realisation, on the grid of the input.
+    """One scan at full dose and at lower doses, from the same noise realisation, on the grid of the input.
 
     Attributes:
-        full: PET of the full dose, reconstructed as the others are. In the image-space method it is the input.
-        low: PET for each dose reduction factor.
+        full: PET at full dose, reconstructed like the others. With the image-space method it is the input.
+        low: PET by dose reduction factor.
     """
 
     full: Volume
@@ -45,29 +48,29 @@ def simulate_dose(
     seed: int = 0,
     progress: Progress | ProgressCallback | None = None,
 ) -> DoseSimulation:
-    """Simulate the PET that less activity, or less time, would have given.
+    """Simulate the PET that a lower injected activity, or a shorter scan, would have given.
 
-    ``pet`` is taken for the true activity: what noise it has stays in all images. Its slices are projected in the plane
-    that is nearest to transaxial, in whatever order its axes are; a tilted grid is projected as it lies, as if the
-    patient lay so in the scanner, because interpolation to the patient's axes and back would smooth the noise.
-    Coincidences are drawn once and thinned binomially, which is exact, as taking a part of a list of events is; images
-    are scaled by the factor, so that all have the same mean. There is neither time of flight nor an oblique plane.
+    ``pet`` is taken as the true activity, so its own noise remains in all images. Slices are projected in the plane
+    nearest to transaxial, whatever the axis order. A tilted grid is projected as it is, as if the patient were tilted
+    in the scanner, because interpolation to the patient axes and back would smooth the noise. Coincidences are drawn
+    once and thinned binomially, which is exact, as in list-mode data. Images are scaled by the factor, so all have the
+    same mean. Time of flight and oblique planes are not modelled.
 
     Args:
         pet: activity in SUVbw or Bq/mL, 0 or above.
-        factors: dose reduction factors above 1; counts depend on which ones are asked for together.
-        ct: of the same study, in HU, on any grid: rays are attenuated as at 511 keV, and corrected for it.
+        factors: dose reduction factors above 1; the random counts depend on which factors are requested together.
+        ct: CT of the same study in HU, on any grid; rays are attenuated as at 511 keV and corrected for attenuation.
         settings: counts, reconstruction and filter.
-        seed: the same one gives the same bits (with the same version of NumPy).
+        seed: random seed; the same seed gives the same bits (with the same NumPy version).
         progress: called as ``progress(fraction, message)``; may raise `Cancelled`.
 
     Returns:
-        Float32 volumes in the unit of ``pet``, ``ijk_to_ras`` bit-equal to it. OSEM is never negative; FBP and the
-        image-space method keep negative values, for the mean's sake. ``metadata`` says how they were made.
+        Float32 volumes in the unit of ``pet``, with bit-equal ``ijk_to_ras``. OSEM is never negative; FBP and the
+        image-space method keep negative values to preserve the mean. ``metadata`` states how they were made.
 
     Raises:
-        MedSynthError: what is given as PET or CT is none, they do not lie together, a factor is not above 1 or
-            leaves too few counts, the slices are too large to be projected, or there is not enough memory.
+        MedSynthError: the PET or CT is not valid, they do not overlap sufficiently, a factor is not above 1 or
+            leaves too few counts, the slices are too large to project, or memory does not suffice.
         Cancelled: the progress callback asked to stop.
     """
     progress = progress if isinstance(progress, Progress) else Progress(progress)
@@ -78,12 +81,12 @@ def simulate_dose(
     check_pet(pet)
     source = Grid.of(pet)
     grid = source.oriented()
-    axial = pet.replace(voxels=move(pet.voxels, source, grid).astype(np.float32), ijk_to_ras=grid.ijk_to_ras)
+    axial = pet.replace(voxels=resample_array(pet.voxels, source, grid).astype(np.float32), ijk_to_ras=grid.ijk_to_ras)
     attenuation = None
     if ct is not None:
         check_ct(ct)
         attenuation = attenuation_on(ct, axial)
-    given = (axial.voxels, attenuation, grid.spacing, rising, settings, seed, progress)
+    given = (ScannedObject(axial.voxels, attenuation, grid.spacing), rising, settings, seed, progress)
     if settings.method == "projection":
         doses = project_doses(*given)
         images = doses.images
@@ -95,13 +98,16 @@ def simulate_dose(
     shared = {**settings.used(), "seed": seed, "attenuation": ct is not None}
     full, *low = [
         pet.replace(
-            voxels=move(image, grid, source),
+            voxels=resample_array(image, grid, source),
             modality="PT",
             metadata=_provenance(pet, factor, {**shared, **own}, seconds),
             uncertainty=None,
         )
         for factor, image, own in zip((1.0, *rising), images, facts, strict=True)
     ]
+    for factor, image in zip(rising, low, strict=True):
+        for doubt in unit_doubts(image.voxels, image.modality, image.unit, f"PET at 1/{factor:g} of the dose"):
+            progress.log(doubt)
     progress(1.0, "Done")
     return DoseSimulation(full, dict(zip(rising, low, strict=True)))
 
@@ -122,6 +128,6 @@ def _provenance(pet: Volume, factor: float, simulation: dict[str, Any], seconds:
         "medsynth_version": __version__,
         "input_modality": "PT",
         "input_unit": pet.unit,
-        "source": pet.metadata,
+        "source": without_identifiers(pet.metadata),
         "seconds": seconds,
     }

@@ -1,4 +1,4 @@
-"""Noise added to the image itself: fast, and an approximation."""
+"""Low-dose noise added in image space: fast but approximate."""
 
 from __future__ import annotations
 
@@ -11,39 +11,35 @@ from medsynth_core.progress import Progress
 from medsynth_core.simulation.attenuation import survival
 from medsynth_core.simulation.projector import Projector, make_projector
 from medsynth_core.simulation.reconstruction import FWHM_PER_SIGMA, hann, smooth
+from medsynth_core.simulation.scanned_object import ScannedObject
 from medsynth_core.simulation.settings import DoseSettings
 
-# Enough to know how many counts a ray has.
+# Enough to estimate the counts per ray.
 FEW_ANGLES = 12
 
 
 def noisy_images(
-    activity: np.ndarray,
-    attenuation: np.ndarray | None,
-    spacing: np.ndarray,
-    factors: Sequence[float],
-    settings: DoseSettings,
-    seed: int,
-    progress: Progress,
+    scanned: ScannedObject, factors: Sequence[float], settings: DoseSettings, seed: int, progress: Progress
 ) -> tuple[list[np.ndarray], float]:
-    """Return ``activity`` with the noise that lower doses would add to it, and how strong that is.
+    """Return the activity with the added noise of lower doses, and the noise strength k.
 
-    The activity itself counts as the full dose. Noise is Gaussian with variance (factor - 1) · k · activity, correlated
-    by a Gaussian of ``settings.filter_mm``; the noise of a higher factor contains that of a lower one, as in thinned
-    counts. That it depends on the activity of a voxel alone is the approximation: in a real image it spreads along the
-    rays of everything else. Values may be negative, for the mean is kept.
+    The activity itself is taken as the full dose. The noise is Gaussian with variance (factor - 1) · k · activity and
+    correlated by a Gaussian filter of ``settings.filter_mm``; the noise of a higher factor contains that of a lower
+    one, as in thinned counts. The approximation is that the noise of a voxel depends on its own activity only, whereas
+    in a real image it also depends on all activity along the rays. Values may be negative, which preserves the mean.
 
     Args:
-        activity, attenuation, spacing, factors, settings, seed, progress: as `projection.project_doses`.
+        scanned, factors, settings, seed, progress: as `projection.project_doses`.
 
     Returns:
-        Images (k, j, i) float32, the full dose first and then one for each factor; and k in the unit of the activity.
+        Images (k, j, i) float32: the full dose, then one for each factor; and k in the unit of the activity.
     """
     progress(0.0, "Estimating the noise")
-    strength = noise_strength(activity, attenuation, spacing, settings)
+    activity, spacing = scanned.activity, scanned.spacing
+    strength = noise_strength(activity, scanned.attenuation, spacing, settings)
     deviation = np.sqrt(np.float32(strength) * activity)
     random = np.random.default_rng(seed)
-    # Filtered noise, so that it has variance 1.
+    # Normalize filtered noise to unit variance.
     impulse = np.zeros([2 * int(np.ceil(4 * settings.filter_mm / d)) + 1 for d in spacing[::-1]], dtype=np.float32)
     impulse[tuple(n // 2 for n in impulse.shape)] = 1
     unit = 1 / np.linalg.norm(smooth(impulse, settings.filter_mm, spacing))
@@ -60,11 +56,11 @@ def noisy_images(
 def noise_strength(
     activity: np.ndarray, attenuation: np.ndarray | None, spacing: np.ndarray, settings: DoseSettings
 ) -> float:
-    """Return k: the variance of the full dose over its activity, as a mean of the body, in the unit of the activity.
+    """Return k: ratio of variance to activity at full dose, averaged over the body, in the unit of the activity.
 
-    It is the variance that filtered back-projection (Hann) of the settings' counts with their filter would have, from
-    the variance of the counts in a few angles: independent bins of variance v and width w in n angles give a voxel
-    the variance (π² / n) w ∫ v f² H(f)² df, H being all filters together.
+    The variance is that of filtered back-projection (Hann) with the counts and filter of the settings, derived from the
+    variance of the counts at a few angles: independent bins of variance v and width w at n angles give a voxel the
+    variance (π² / n) w ∫ v f² H(f)² df, where H is the product of all filters.
     """
     projector = make_projector(activity.shape[1:], (spacing[1], spacing[0]), angles=FEW_ANGLES)
     columns = activity.reshape(len(activity), -1).T.astype(np.float32)
@@ -85,7 +81,7 @@ def noise_strength(
 
 
 def _bandwidth(projector: Projector, filter_mm: float) -> float:
-    """Return ∫ f² H² df of ramp, Hann window, the steps of bins and pixels, and the Gaussian (per mm³)."""
+    """Return ∫ f² H² df for the ramp, the Hann window, the bin and pixel sampling, and the Gaussian (per mm³)."""
     frequency = np.linspace(-0.5, 0.5, 1001) / projector.bin_mm
     dj, di = projector.pixel
     steps = [
@@ -101,7 +97,7 @@ def _bandwidth(projector: Projector, filter_mm: float) -> float:
 
 
 def _axial_share(filter_mm: float, step: float, slices: int) -> float:
-    """Return what the filter across ``slices``, ``step`` mm apart, leaves of the variance."""
+    """Return the fraction of the variance that remains after filtering across ``slices`` that are ``step`` mm apart."""
     impulse = np.zeros((slices, 1, 1))
     impulse[slices // 2] = 1
     return float((smooth(impulse, filter_mm, np.array([step] * 3)) ** 2).sum())

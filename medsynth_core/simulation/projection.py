@@ -1,4 +1,4 @@
-"""The full road: activity, coincidences, fewer coincidences, images."""
+"""Dose simulation in projection space: activity → coincidences → thinned coincidences → images."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ import numpy as np
 from medsynth_core.progress import Progress
 from medsynth_core.simulation.attenuation import survival
 from medsynth_core.simulation.checking import FEWEST_COUNTS
-from medsynth_core.simulation.counts import realise
+from medsynth_core.simulation.counts import draw_counts
 from medsynth_core.simulation.projector import Projector, make_projector
 from medsynth_core.simulation.reconstruction import fbp, osem, smooth
+from medsynth_core.simulation.scanned_object import ScannedObject
 from medsynth_core.simulation.settings import DoseSettings
 
-# Pixels of all slices that are computed together.
+# Pixels per block of slices.
 BLOCK = 2**20
 
 
 @dataclass(frozen=True, eq=False)
 class Doses:
-    """Images of one realisation.
+    """Images of one noise realisation.
 
     Attributes:
         images: (k, j, i) float32 in the unit of the activity; the full dose first, then one for each factor.
-        counts: coincidences, true and background, that each image was made from.
-        facts: the scan's numbers, for provenance.
+        counts: number of coincidences (true and background) of each image.
+        facts: scan geometry and statistics, for provenance.
     """
 
     images: list[np.ndarray]
@@ -35,45 +36,39 @@ class Doses:
 
 
 def project_doses(
-    activity: np.ndarray,
-    attenuation: np.ndarray | None,
-    spacing: np.ndarray,
-    factors: Sequence[float],
-    settings: DoseSettings,
-    seed: int,
-    progress: Progress,
+    scanned: ScannedObject, factors: Sequence[float], settings: DoseSettings, seed: int, progress: Progress
 ) -> Doses:
-    """Return what a scanner that measures parallel rays in each slice would have reconstructed.
+    """Simulate a scanner that measures parallel rays in each slice, and reconstruct its images.
 
-    The activity is not blurred before it is projected: as an image of a scanner it is already.
+    The activity is not blurred before projection, because an image from a scanner already is.
 
     Args:
-        activity: (k, j, i), slices transaxial, 0 or above and above 0 somewhere.
-        attenuation: per cm, the same shape; None for no attenuation.
-        spacing: mm along (i, j, k).
-        factors: dose reduction factors above 1, rising.
+        scanned: activity and attenuation.
+        factors: dose reduction factors above 1, ascending.
         settings: counts, reconstruction and filter.
-        seed: each slice has randomness of its own, from this and its number.
-        progress: reported for every block of slices.
+        seed: random seed; each slice has its own random generator, seeded with this and the slice number.
+        progress: receives a report for every block of slices.
 
     Raises:
-        MedSynthError: slices too large to be projected.
-        Cancelled: the user asked to stop.
+        MedSynthError: the slices are too large to project.
+        Cancelled: the user has cancelled the job.
     """
     progress(0.0, "Preparing the projection")
+    activity, spacing = scanned.activity, scanned.spacing
     projector = make_projector(activity.shape[1:], (spacing[1], spacing[0]), subsets=settings.subsets)
-    scan = _Scan(projector, activity, attenuation, settings)
+    scan = _Scan(projector, activity, scanned.attenuation, settings)
     images = np.zeros((1 + len(factors), *activity.shape), dtype=np.float32)
     counts = np.zeros(1 + len(factors), dtype=np.int64)
-    dim = 0
+    low_count_slices = 0
     scale = np.array([1.0, *factors], dtype=np.float32) / scan.sensitivity
     for done, chosen in scan.blocks():
         progress(0.05 + 0.9 * done, "Simulating counts and reconstructing")
         passing, expected, background = scan.expect(chosen)
         trues = expected.sum(axis=0) - background * len(expected)
-        dim += int(np.count_nonzero(trues < FEWEST_COUNTS * factors[-1]))
+        low_count_slices += int(np.count_nonzero(trues < FEWEST_COUNTS * factors[-1]))
         counted = np.stack(
-            [realise(expected[:, n], factors, np.random.default_rng([seed, k])) for n, k in enumerate(chosen)], axis=-1
+            [draw_counts(expected[:, n], factors, np.random.default_rng([seed, k])) for n, k in enumerate(chosen)],
+            axis=-1,
         )
         counts += counted.sum(axis=(1, 2))
         measured = counted.astype(np.float32).swapaxes(0, 1)
@@ -88,16 +83,16 @@ def project_doses(
     progress(0.95, "Filtering")
     for image in images:
         image[:] = smooth(image, settings.filter_mm, spacing)
-    if dim and settings.reconstruction == "osem":
+    if low_count_slices and settings.reconstruction == "osem":
         progress.log(
-            f"At 1/{factors[-1]:g} of the dose {dim} of the slices have fewer than {FEWEST_COUNTS} coincidences: OSEM "
-            "loses a part of their activity."
+            f"At 1/{factors[-1]:g} of the dose, {low_count_slices} slices have fewer than {FEWEST_COUNTS} "
+            "coincidences, so OSEM loses part of their activity."
         )
-    return Doses(list(images), [int(n) for n in counts], {**scan.facts(), "slices_of_few_counts": dim})
+    return Doses(list(images), [int(n) for n in counts], {**scan.facts(), "slices_of_few_counts": low_count_slices})
 
 
 class _Scan:
-    """What the scanner expects to count of an activity."""
+    """Expected counts of a scan."""
 
     def __init__(
         self, projector: Projector, activity: np.ndarray, attenuation: np.ndarray | None, settings: DoseSettings
@@ -107,24 +102,24 @@ class _Scan:
         self._background = settings.background / (1 - settings.background)
         self._active = np.flatnonzero(activity.any(axis=(1, 2)))
         trues = sum(self._trues(chosen)[1].sum(dtype=np.float64) for _, chosen in self.blocks())
-        # Counts for each unit of activity and mm of a ray.
+        # Counts per unit of activity and mm of ray.
         self.sensitivity = np.float32(settings.counts * self._active.size / trues)
 
     def blocks(self) -> Iterator[tuple[float, np.ndarray]]:
-        """Give the slices with activity, some at a time, after the share of them that is done."""
+        """Yield blocks of slices with activity, each with the fraction already done."""
         size = max(1, BLOCK // self._activity[0].size)
         for first in range(0, self._active.size, size):
             yield first / self._active.size, self._active[first : first + size]
 
     def expect(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return surviving shares and mean counts (angles × bins, slices), and mean background in a bin (slices)."""
+        """Return attenuation factors and mean counts (angles × bins, slices), and mean background per bin (slices)."""
         passing, trues = self._trues(chosen)
         expected = trues.astype(np.float64) * self.sensitivity
         background = expected.mean(axis=0) * self._background
         return passing, expected + background, background
 
     def facts(self) -> dict[str, float | int | str]:
-        """Return the geometry, for provenance."""
+        """Return the scan geometry, for provenance."""
         return {
             "angles": int(self._projector.angles.size),
             "bins": self._projector.bins,

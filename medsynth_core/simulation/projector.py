@@ -1,4 +1,8 @@
-"""Parallel-beam projection of transaxial slices as a sparse matrix, and its exact adjoint."""
+"""Parallel-beam projection of transaxial slices as a sparse matrix, and its exact adjoint.
+
+Implemented here because parallelproj is not on the Python package index, so Slicer cannot install it, and because
+scikit-image's ``radon`` takes one slice at a time and lacks the adjoint that OSEM needs.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,21 @@ from scipy import sparse
 
 from medsynth_core.errors import MedSynthError
 
-# Sinograms of PET scanners have 168 to 420 angles; a small image needs no fewer, for OSEM divides them.
+# Sinograms of PET scanners have 168 to 420 angles. Small images need a minimum too, because OSEM divides the angles.
 FEWEST_ANGLES, MOST_ANGLES = 96, 320
-# Weights of a matrix, 8 bytes each.
+# Largest number of weights of a matrix, 8 bytes each.
 MOST_WEIGHTS = 160e6
-# Consecutive multiples of it, modulo 1, lie far from all that came before.
+# Golden ratio: each multiple, modulo 1, is far from all previous ones.
 GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True, eq=False)
 class Subset:
-    """Some angles of a projector.
+    """A subset of the angles of a projector.
 
     Attributes:
-        rows: where its rays lie in a whole sinogram.
-        matrix: (rays, pixels) float32, mm of a ray in a pixel, averaged over the width of its bin.
+        rows: position of its rays in the full sinogram.
+        matrix: (rays, pixels) float32: length of a ray within a pixel in mm, averaged over the bin width.
     """
 
     rows: slice
@@ -34,16 +38,16 @@ class Subset:
 class Projector:
     """Line integrals through the slices of a grid.
 
-    A weight is the area that a strip as wide as a bin has in common with a pixel, divided by that width: whatever the
-    angle and the shape of the pixel, a slice and its projection hold the same activity.
+    A weight is the area of overlap between a pixel and a strip one bin wide, divided by the bin width. A slice and its
+    projection therefore have the same total activity at any angle and pixel shape.
 
     Attributes:
-        pixel: mm along rows and columns (j, i).
-        bin_mm: width of a bin.
-        bins: bins of an angle.
-        angles: of all rays, in radians, in the order of `subsets`.
-        subsets: the matrix in parts, each with angles from the whole half turn; consecutive ones lie far apart, which
-            lets OSEM converge faster (Hudson & Larkin, IEEE Trans Med Imaging 13:601, 1994).
+        pixel: pixel size in mm along rows and columns (j, i).
+        bin_mm: bin width in mm.
+        bins: number of bins per angle.
+        angles: projection angles in radians, in the order of `subsets`.
+        subsets: parts of the matrix, each with angles spread over 180°; consecutive subsets have distant angles, which
+            makes OSEM converge faster (Hudson & Larkin, IEEE Trans Med Imaging 13:601, 1994).
     """
 
     pixel: tuple[float, float]
@@ -68,26 +72,25 @@ class Projector:
 def make_projector(
     shape: tuple[int, int], pixel: tuple[float, float], *, subsets: int = 1, angles: int | None = None
 ) -> Projector:
-    """Return the projector of slices of ``shape`` (rows j, columns i) with a ``pixel`` of these mm (j, i).
+    """Return the projector for slices of ``shape`` (rows j, columns i) with pixels of size ``pixel`` (mm; j, i).
 
-    Bins are as wide as the pixel's shorter side and cover the diagonal. There are as many angles over half a turn as
-    the longer side of the slice has bins (at a third of the field's radius neighbours are a bin apart), but 96 at
-    least and 320 at most, unless stated.
+    Bins are as wide as the shorter side of a pixel and cover the diagonal of the slice. Unless stated, the number of
+    angles over 180° is the number of bins along the longer side of the slice (neighbouring angles are then one bin
+    apart at about a third of the radius of the field of view), limited to 96…320.
 
     Raises:
-        MedSynthError: a slice whose matrix would need more than 1.3 GB (above some 460 × 460 pixels).
+        MedSynthError: the matrix would need more than 1.3 GB (above about 460 × 460 pixels).
     """
     bin_mm = min(pixel)
     sides = np.array(shape) * pixel
     if angles is None:
         angles = int(np.clip(np.ceil(sides.max() / bin_mm), FEWEST_ANGLES, MOST_ANGLES))
-    # Mean number of bins that the shadow of a pixel touches.
+    # Mean number of bins that a pixel projects onto.
     touched = 1 + 2 / np.pi * sum(pixel) / bin_mm
     if shape[0] * shape[1] * angles * touched > MOST_WEIGHTS:
         raise MedSynthError(
-            f"A slice of {shape[0]} × {shape[1]} pixels is too large to be projected in the memory of a usual "
-            "computer; resample the PET to its scanner's pixels (some 400 × 400 at most), or choose the method "
-            "image-space."
+            f"A slice of {shape[0]} × {shape[1]} pixels is too large to project; resample the PET to the matrix size "
+            "of its scanner (at most about 400 × 400), or choose the method image-space."
         )
     bins = int(np.ceil(np.hypot(*sides) / bin_mm)) + 1
     parts, ordered, row = [], [], 0
@@ -110,13 +113,13 @@ def _matrix(
     weights, rows, columns = [], [], []
     for number, angle in enumerate(angles):
         wide, narrow = sorted((di * abs(np.cos(angle)), dj * abs(np.sin(angle))), reverse=True)
-        # A side seen edge-on would divide by 0.
+        # Avoid division by 0 when a side is seen edge-on.
         narrow = max(narrow, 1e-4 * wide)
         centre = (x * np.cos(angle) + y * np.sin(angle)).ravel()
         reach = (wide + narrow) / 2
         first = np.floor((centre - reach) / bin_mm + bins / 2).astype(np.int64)
         touched = first[:, None] + np.arange(int(np.ceil(2 * reach / bin_mm)) + 2)
-        share = np.diff(_shadow((touched - bins / 2) * bin_mm - centre[:, None], wide, narrow), axis=1)
+        share = np.diff(_projected_share((touched - bins / 2) * bin_mm - centre[:, None], wide, narrow), axis=1)
         kept = share > 1e-6
         weights.append((share[kept] * (area / bin_mm)).astype(np.float32))
         rows.append((number * bins + touched[:, :-1][kept]).astype(np.int32))
@@ -125,10 +128,10 @@ def _matrix(
     return sparse.coo_array(entries, shape=(angles.size * bins, x.size)).tocsr()
 
 
-def _shadow(place: np.ndarray, wide: float, narrow: float) -> np.ndarray:
-    """Return the share of a pixel's shadow that lies before ``place`` (mm from its centre).
+def _projected_share(place: np.ndarray, wide: float, narrow: float) -> np.ndarray:
+    """Return the fraction of a pixel's projection that lies below ``place`` (mm from its centre).
 
-    The shadow of a rectangle is that of one side, ``wide`` mm, blurred by that of the other, ``narrow`` mm.
+    The projection of a rectangle is that of one side (``wide`` mm) convolved with that of the other (``narrow`` mm).
     """
     outer, inner = (wide + narrow) / 2, (wide - narrow) / 2
 

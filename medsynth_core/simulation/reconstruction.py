@@ -1,4 +1,8 @@
-"""From counted coincidences back to activity."""
+"""Reconstruction of activity from coincidence counts.
+
+Implemented here, like the projector, because scikit-image's ``iradon`` reconstructs single slices from its own
+``radon`` only, and because scikit-image has no OSEM.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 
 
 def fbp(projector: Projector, sinograms: np.ndarray) -> np.ndarray:
-    """Return filtered back-projections, negative values and all: to clip them would bias the mean.
+    """Return filtered back-projections. Negative values are kept, because clipping them would bias the mean.
 
-    The ramp is the one of samples in space (Kak & Slaney, Principles of Computerized Tomographic Imaging, 1988,
-    eq. 3.61), which keeps the mean, under a Hann window that ends at the Nyquist frequency of the bins.
+    The ramp filter is sampled in the spatial domain (Kak & Slaney, Principles of Computerized Tomographic Imaging,
+    1988, eq. 3.61), which preserves the mean, and multiplied by a Hann window up to the Nyquist frequency of the bins.
 
     Args:
-        projector: that made the sinograms.
+        projector: projector of the sinograms.
         sinograms: (angles × bins, slices), corrected for attenuation and background, value × mm.
 
     Returns:
@@ -32,30 +36,30 @@ def fbp(projector: Projector, sinograms: np.ndarray) -> np.ndarray:
     lines = sinograms.reshape(projector.angles.size, projector.bins, -1).astype(np.float32, copy=False)
     spectrum = fft.rfft(lines, size, axis=1) * response[:, None]
     filtered = fft.irfft(spectrum, size, axis=1)[:, : projector.bins].reshape(sinograms.shape)
-    # The adjoint sums mm of rays in pixels; divided by the mm of an angle it is the mean of the bins under a pixel.
+    # The adjoint sums ray lengths within pixels; divided by the total length per angle, this is the mean of the bins.
     per_angle = np.pi / projector.angles.size * projector.bin_mm / np.prod(projector.pixel)
     return projector.adjoint(filtered) * np.float32(per_angle)
 
 
 def hann(frequency: np.ndarray) -> np.ndarray:
-    """Return the Hann window of ``frequency`` in cycles a bin: 1 at 0, 0 from the Nyquist frequency 0.5 on."""
+    """Return the Hann window at ``frequency`` in cycles per bin: 1 at 0, 0 from the Nyquist frequency 0.5 on."""
     return np.where(np.abs(frequency) < 0.5, 0.5 + 0.5 * np.cos(2 * np.pi * frequency), 0)
 
 
 def osem(
     projector: Projector, counts: np.ndarray, survival: np.ndarray, background: np.ndarray, iterations: int
 ) -> np.ndarray:
-    """Return images that make the counts likely, by ordered subsets (Hudson & Larkin 1994); never negative.
+    """Return ordered-subsets expectation maximization images (OSEM; Hudson & Larkin 1994); never negative.
 
     Args:
-        projector: whose subsets are the ordered ones.
+        projector: defines the subsets.
         counts: (angles × bins, doses, slices).
-        survival: (angles × bins, slices): what attenuation leaves of each ray.
-        background: (doses, slices) mean scattered and random counts in each bin.
-        iterations: passes through all subsets.
+        survival: (angles × bins, slices): attenuation factor of each ray, 0…1.
+        background: (doses, slices): mean scattered and random counts per bin.
+        iterations: number of passes through all subsets.
 
     Returns:
-        (pixels, doses, slices) float32, in counts for each mm of a ray.
+        (pixels, doses, slices) float32, in counts per mm of ray.
     """
     image = np.ones((projector.subsets[0].matrix.shape[1], *counts.shape[1:]), dtype=np.float32)
     sensitivities = [part.matrix.T @ survival[part.rows] for part in projector.subsets]
@@ -65,7 +69,7 @@ def osem(
             rays = (part.matrix @ _flat(image)).reshape(-1, *counts.shape[1:])
             rays *= passing
             rays += background
-            # No counts were expected where there is nothing and no background: nothing to learn from there.
+            # Rays without expected counts (no activity, no background) carry no information.
             ratio = np.divide(counts[part.rows] * passing, rays, out=np.zeros_like(rays), where=rays > 0)
             image *= (part.matrix.T @ _flat(ratio)).reshape(image.shape)
             image /= sensitivity[:, None]
@@ -77,12 +81,12 @@ def _flat(values: np.ndarray) -> np.ndarray:
 
 
 def smooth(volume: np.ndarray, fwhm: float, spacing: np.ndarray) -> np.ndarray:
-    """Return ``volume`` (k, j, i) after a Gaussian of ``fwhm`` mm in each direction, its sum unchanged.
+    """Return ``volume`` (k, j, i) after an isotropic Gaussian filter that preserves the sum.
 
     Args:
         volume: any values.
-        fwhm: full width at half maximum, mm.
-        spacing: mm along (i, j, k).
+        fwhm: full width at half maximum in mm.
+        spacing: voxel spacing in mm along (i, j, k).
     """
-    # Reflection gives back what would leave the volume.
+    # Reflection preserves the sum at the borders.
     return ndimage.gaussian_filter(volume, fwhm / FWHM_PER_SIGMA / spacing[::-1], mode="reflect", truncate=4.0)

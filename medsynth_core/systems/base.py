@@ -1,50 +1,103 @@
-"""What every system has: networks, optimisers, and what a training needs of them."""
+"""Base class of systems: networks, optimisers, and the methods that a training calls.
+
+System modules import torch only when a system is built, because their settings are also read where torch is not
+installed (in Slicer's own process).
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+
+from medsynth_core.metrics.metric import Comparison
+from medsynth_core.metrics.registry import METRICS, compute
+from medsynth_core.preparation.contract import Side
+from medsynth_core.preparation.contract_images import comparable
+from medsynth_core.preparation.training_case import TrainingCase
+from medsynth_core.systems.batch import Batch
+from medsynth_core.systems.settings import SystemSettings
 
 if TYPE_CHECKING:
-    from medsynth_core.training.engine import Engine
-    from medsynth_core.training.recipe import Recipe
+    import torch
+    from torch import Tensor, nn
+
+    from medsynth_core.systems.engine import Engine
+
+# Metrics that validation reports of synthetic images, besides the recipe's `choose_by`.
+REPORTED = ("mae", "psnr", "ssim_2d_wang11", "nrmse_minmax")
+
+S = TypeVar("S", bound=SystemSettings)
 
 
-class System(ABC):
+class Candidate(Protocol):
+    """A network under validation.
+
+    Attributes:
+        network: the generator, or the part of it that is being trained, in evaluation mode.
+    """
+
+    network: nn.Module
+
+    def images(self, case: TrainingCase) -> dict[str, np.ndarray]:
+        """Return the synthetic images (k, j, i) of a case by role, in the contract's units; air outside the body."""
+
+
+class System(ABC, Generic[S]):
     """Networks and losses that are trained together.
 
     Attributes:
-        networks: by name; ``generator`` is the one that is validated and published.
-        optimisers: by name; each changes the networks of `trained`.
-        complete: whether the whole generator is being trained; before that nothing can be published.
+        settings_class: settings class, with the recipe keys of this system.
+        kinds: kinds of contract that the system can train, ``synthesis`` or ``generation``.
+        networks: networks by name; ``generator`` is validated and published.
+        optimisers: optimisers by name; each updates the networks of the same name in `trained`.
+        complete: whether the whole generator is being trained; until then nothing can be published.
     """
 
+    settings_class: ClassVar[type[SystemSettings]]
+    kinds: ClassVar[tuple[str, ...]] = ("synthesis",)
     complete = True
 
-    def __init__(self, recipe: Recipe, engine: Engine, networks: dict[str, nn.Module]) -> None:
-        self.recipe = recipe
+    def __init__(self, settings: S, engine: Engine, networks: dict[str, nn.Module]) -> None:
+        from medsynth_core.networks.initialisation import initialise_normal
+
+        self.settings = settings
         self.engine = engine
+        if settings.initialisation == "normal":
+            for network in networks.values():
+                initialise_normal(network)
         self.networks = {name: engine.prepare(network) for name, network in networks.items()}
         self.trained = self._groups()
         self.optimisers = {name: self._optimiser(network) for name, network in self.trained.items()}
 
     @property
+    def teaches_classes(self) -> bool:
+        """Whether the dose head of the generator is trained; its prediction is shown to users."""
+        return False
+
+    @classmethod
+    def reports(cls, metric: str) -> bool:
+        """Return whether `validate` can report a metric of the registry, so that it can be used in ``choose_by``."""
+        found = METRICS.get(metric)
+        return found is not None and found.function is not None and found.evaluated and found.region != "lesion"
+
+    @property
     def generator(self) -> nn.Module:
-        """The network that makes the synthetic image."""
+        """The network that produces the synthetic image."""
         return self.networks["generator"]
 
     def _groups(self) -> dict[str, nn.Module]:
-        """Return what each optimiser changes: the networks, one by one."""
+        """Return the networks that each optimiser updates; by default one optimiser per network."""
         return dict(self.networks)
 
     def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
-        settings = self.recipe.optimiser
-        # With no weight decay AdamW is Adam, as published.
-        return torch.optim.AdamW(
+        import torch
+
+        settings = self.settings.optimiser
+        algorithm = torch.optim.Adam if settings.algorithm == "adam" else torch.optim.AdamW
+        return algorithm(
             network.parameters(),
             lr=settings.learning_rate,
             betas=settings.betas,
@@ -53,22 +106,36 @@ class System(ABC):
         )
 
     @abstractmethod
-    def step(self, image: Tensor, target: Tensor, parts: int = 1, *, dose: Tensor | None = None) -> dict[str, float]:
-        """Train on one batch, computed in ``parts``, and return its losses by name, ``loss`` being their sum.
+    def step(self, batch: Batch, parts: int = 1) -> dict[str, float]:
+        """Train on one batch, computed in ``parts``, and return its losses by name; ``loss`` is their weighted sum."""
 
-        ``dose`` (n,) is the class of each input's dose, for systems that learn it.
+    @classmethod
+    def validate(cls, settings: S, case: TrainingCase, candidate: Candidate) -> dict[str, float]:
+        """Return metrics of the registry for a case that was not used for training.
+
+        The scores depend only on the weights of the generator, so that a published model gets the same ones.
+
+        Metrics in the unit of the image are computed in the body, all others over whole slices, on the grid of the
+        network. The data range is that of the contract's intensity mapping or, if this has no upper limit, the
+        reference's maximum minus its minimum. With several outputs, each metric is the mean over them, except that
+        metrics in the unit of the image are those of the first output if the outputs differ in modality or unit.
         """
+        made = candidate.images(case)
+        names = dict.fromkeys((*REPORTED, settings.choose_by))
+        outputs = settings.contract.outputs
+        found = [image_scores(names, made[role], case.targets[role], case.body, side) for role, side in outputs.items()]
+        return _over_outputs(names, found, comparable(outputs.values()))
 
     def begin_epoch(self, epoch: int) -> None:  # noqa: B027 - most systems have nothing to do
-        """Get ready for an epoch (from 0); systems that train in stages go to the next one here."""
+        """Prepare for an epoch (from 0); systems that train in stages switch to the next stage here."""
 
-    def judged(self, generator: nn.Module) -> nn.Module:
-        """Return the part of a generator that is being trained, which is what validation looks at."""
+    def validated_part(self, generator: nn.Module) -> nn.Module:
+        """Return the part of a generator that is being trained; only this part is validated."""
         return generator
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate in force."""
+        """The current learning rate."""
         return next(iter(self.optimisers.values())).param_groups[0]["lr"]
 
     def set_learning_rate(self, learning_rate: float) -> None:
@@ -78,14 +145,14 @@ class System(ABC):
                 group["lr"] = learning_rate
 
     def state(self) -> dict[str, Any]:
-        """Return everything that another step depends on."""
+        """Return the complete state, for a checkpoint."""
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restore a `state`."""
         for name, network in self.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimiser in self.optimisers.items():
@@ -96,27 +163,43 @@ class System(ABC):
             network.train()
 
     def _descend(self, name: str) -> None:
-        self.engine.descend(self.optimisers[name], self.trained[name], self.recipe.optimiser.clip_norm)
+        self.engine.descend(self.optimisers[name], self.trained[name], self.settings.optimiser.clip_norm)
 
 
 class Tally:
-    """Losses of a batch that is computed in parts: means weighted by the size of a part."""
+    """Losses of a batch that is computed in parts: means weighted by the size of each part."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
 
     def add(self, share: float, losses: dict[str, Tensor]) -> None:
-        """Add the losses of a part that is ``share`` of the batch."""
+        """Add the losses of a part that makes up ``share`` (0…1) of the batch."""
         for name, value in losses.items():
-            self._sums[name] = self._sums.get(name, torch.zeros((), device=value.device)) + share * value.detach()
+            part = share * value.detach()
+            self._sums[name] = self._sums[name] + part if name in self._sums else part
 
     def means(self, engine: Engine) -> dict[str, float]:
-        """Return the losses of the whole batch, over all processes."""
+        """Return the mean losses of the whole batch over all processes."""
+        import torch
+
         values = engine.mean(torch.stack([value.float() for value in self._sums.values()]))
         return dict(zip(self._sums, values.tolist(), strict=True))
 
 
-def pieces(image: Tensor, target: Tensor, parts: int) -> Iterator[tuple[Tensor, Tensor, float]]:
-    """Yield the parts of a batch, each with its share of it."""
-    for some, wanted in zip(image.tensor_split(parts), target.tensor_split(parts), strict=True):
-        yield some, wanted, len(some) / len(image)
+def image_scores(
+    names: Mapping[str, Any], synthetic: np.ndarray, target: np.ndarray, body: np.ndarray, side: Side
+) -> dict[str, float]:
+    """Return the named metrics of a synthetic image (k, j, i), in its unit, for a network target; see `validate`."""
+    reference = side.intensity.inverse(target)
+    span = side.intensity.span or float(np.ptp(reference)) or 1.0
+    whole = Comparison(reference, synthetic, low=side.nothing, span=span)
+    inside = Comparison(reference, synthetic, mask=body, low=side.nothing, span=span)
+    in_body = [name for name in names if METRICS[name].in_image_unit]
+    return {**compute(names, whole), **compute(in_body, inside)}
+
+
+def _over_outputs(names: Iterable[str], found: list[dict[str, float]], alike: bool) -> dict[str, float]:
+    """Return the metrics of a case from those of its outputs; ``alike`` if these are comparable, see `validate`."""
+    # Otherwise the output with the larger numbers would outweigh the others.
+    counted = {name: found[:1] if METRICS[name].in_image_unit and not alike else found for name in names}
+    return {name: float(np.mean([scores[name] for scores in some])) for name, some in counted.items()}

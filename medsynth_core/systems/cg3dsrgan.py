@@ -4,85 +4,138 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from pydantic import Field, model_validator
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.losses.adversarial import Adversarial
-from medsynth_core.losses.log_mse import log_mse
-from medsynth_core.networks.contextual3d import CG3DSRGAN
-from medsynth_core.networks.registry import create_network
+from medsynth_core.models.card import NetworkSpec
 from medsynth_core.systems.base import System, Tally
-from medsynth_core.systems.objective import Objective
-from medsynth_core.systems.pool import ImagePool
+from medsynth_core.systems.batch import Batch
+from medsynth_core.systems.settings import AdversarialLoss, PixelLoss, SystemSettings, check_adversary, loss_unit
 
 if TYPE_CHECKING:
-    from medsynth_core.training.engine import Engine
-    from medsynth_core.training.recipe import Recipe
+    from torch import Tensor, nn
 
-# Coarse and refined image, logits of the doses.
-Images = tuple[Tensor, Tensor, Tensor]
+    from medsynth_core.systems.engine import Engine
+
+    # Coarse image, refined image, dose logits.
+    Images = tuple[Tensor, Tensor, Tensor]
 
 
-class CG3DSRGANSystem(System):
-    """ML-Net with its dose head, Contextual-Net behind it, and a discriminator of input and image.
+class GuidedLoss(AdversarialLoss, PixelLoss):
+    """Weights of the losses.
 
-    In the recipe's ``coarse_epochs`` ML-Net learns alone, by ``l1`` (and ``mse``) and ``dose_class``. Then
-    Contextual-Net joins it, judged by ``perceptual``, ``refined_l1``, ``refined_log_mse`` and the discriminator, and
-    all learn together, as the publication's total loss has it. With the network ``mlnet3d`` there is nothing to refine,
-    and what is said of the refined image holds for ML-Net's own: the publication's ablation.
+    ``l1`` and ``mse`` apply to the coarse image; ``refined_l1``, ``refined_log_mse``, ``perceptual`` and
+    ``adversarial`` to the refined one. ``refined_log_mse`` is the logarithm of each volume's mean squared error, which
+    is what PSNR measures, so that all doses have equal influence. ``dose_class`` weights the cross entropy of the dose
+    reduction factor.
 
-    Raises:
-        MedSynthError: the network has no head for the dose, or not a class for each dose of the recipe.
+    The published weights, 300 for ``l1`` and 10 for ``dose_class``, belong to images in their own unit: the authors'
+    earlier code (3D-AEGAN) feeds them to the network without scaling. So they need ``unit: image``, in which
+    ``refined_l1`` is measured too. With an L1 of SUV ÷ 20 the cross entropy would outweigh it 11 to 15 times.
     """
 
-    def __init__(self, recipe: Recipe, engine: Engine) -> None:
-        generator = create_network(recipe.network.name, **recipe.network.options)
+    refined_l1: float = Field(default=0.0, ge=0)
+    refined_log_mse: float = Field(default=0.0, ge=0)
+    dose_class: float = Field(default=0.0, ge=0)
+
+
+class CG3DSRGANSettings(SystemSettings):
+    """Settings of the system ``cg3dsrgan``.
+
+    Attributes:
+        discriminator: network that sees input and image together; None without an adversarial loss.
+        loss: weights of the losses.
+        image_pool: number of earlier synthetic images kept for the discriminator.
+        coarse_epochs: epochs at the start in which only ML-Net is trained.
+    """
+
+    discriminator: NetworkSpec | None = None
+    loss: GuidedLoss
+    image_pool: int = Field(default=0, ge=0)
+    coarse_epochs: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _guided(self) -> CG3DSRGANSettings:
+        check_adversary(self.discriminator, self.loss)
+        loss_unit(self.loss, self.contract)
+        if self.loss.dose_class and self.dose is None:
+            raise ValueError("loss.dose_class needs inputs of known dose; add the key dose to simulate them")
+        if self.coarse_epochs >= self.epochs:
+            raise ValueError("coarse_epochs must be less than epochs, otherwise Contextual-Net is never trained")
+        return self
+
+
+class CG3DSRGANSystem(System[CG3DSRGANSettings]):
+    """ML-Net with its dose head, followed by Contextual-Net, and a discriminator conditioned on the input.
+
+    During the recipe's ``coarse_epochs`` only ML-Net is trained, with ``l1`` (and ``mse``) and ``dose_class``. Then
+    Contextual-Net is added, with ``perceptual``, ``refined_l1``, ``refined_log_mse`` and the adversarial loss, and all
+    networks are trained together with the publication's total loss. With the network ``mlnet3d`` the losses of the
+    refined image apply to ML-Net's output, as in the publication's ablation.
+
+    Raises:
+        MedSynthError: the network has no dose head, or its number of classes differs from that of the recipe's doses.
+    """
+
+    settings_class = CG3DSRGANSettings
+
+    def __init__(self, settings: CG3DSRGANSettings, engine: Engine) -> None:
+        from medsynth_core.losses.adversarial import Adversarial
+        from medsynth_core.networks.registry import create_network
+        from medsynth_core.systems.objective import Objective
+        from medsynth_core.systems.pool import ImagePool
+
+        generator = create_network(settings.network.name, **settings.network.options)
         classes = getattr(generator, "classes", None)
         if classes is None:
             raise MedSynthError(
-                f"The system cg3dsrgan needs a network with a head for the dose, and '{recipe.network.name}' has none; "
-                "choose cg3dsrgan or mlnet3d."
+                f"The system cg3dsrgan needs a network with a dose head, which '{settings.network.name}' does not "
+                "have; choose cg3dsrgan or mlnet3d."
             )
-        if recipe.loss.dose_class and classes != len(recipe.contract.dose_factors):
+        if settings.loss.dose_class and classes != len(settings.contract.dose_factors):
             raise MedSynthError(
-                f"The network tells {classes} doses apart, but contract.dose_factors names "
-                f"{len(recipe.contract.dose_factors)}; set network.options.classes to that."
+                f"The network distinguishes {classes} doses, but contract.dose_factors lists "
+                f"{len(settings.contract.dose_factors)}; set network.options.classes to that number."
             )
         networks = {"generator": generator}
-        if recipe.discriminator is not None:
-            networks["discriminator"] = create_network(recipe.discriminator.name, **recipe.discriminator.options)
-        super().__init__(recipe, engine, networks)
-        self.coarse = Objective(recipe, ("l1", "mse")).to(engine.device)
-        self.refined = Objective(recipe, ("perceptual",)).to(engine.device)
-        self.adversarial = Adversarial(recipe.loss.adversarial_kind)
-        self.pool = ImagePool(recipe.image_pool, recipe.seed + engine.rank)
+        if settings.discriminator is not None:
+            networks["discriminator"] = create_network(settings.discriminator.name, **settings.discriminator.options)
+        super().__init__(settings, engine, networks)
+        span = settings.contract.output.intensity.mapped
+        self.unit = loss_unit(settings.loss, settings.contract)
+        self.coarse = Objective(settings.loss, span, ("l1", "mse"), self.unit).to(engine.device)
+        self.refined = Objective(settings.loss, span, ("perceptual",)).to(engine.device)
+        self.adversarial = Adversarial(settings.loss.adversarial_kind)
+        self.pool = ImagePool(settings.image_pool, settings.seed + engine.rank)
+
+    @property
+    def teaches_classes(self) -> bool:
+        """Whether the dose head is trained, i.e. ``dose_class`` has a weight."""
+        return self.settings.loss.dose_class > 0
 
     def begin_epoch(self, epoch: int) -> None:
-        """Let Contextual-Net and the discriminator join after the coarse epochs."""
-        self.complete = epoch >= self.recipe.coarse_epochs
+        """Add Contextual-Net and the discriminator after the coarse epochs."""
+        self.complete = epoch >= self.settings.coarse_epochs
 
-    def judged(self, generator: nn.Module) -> nn.Module:
-        """Return ML-Net alone as long as it is trained alone."""
+    def validated_part(self, generator: nn.Module) -> nn.Module:
+        """Return ML-Net during the coarse epochs, the whole generator afterwards."""
+        from medsynth_core.networks.contextual3d import CG3DSRGAN
+
         return generator if self.complete or not isinstance(generator, CG3DSRGAN) else generator.coarse
 
-    def step(self, image: Tensor, target: Tensor, parts: int = 1, *, dose: Tensor | None = None) -> dict[str, float]:
-        """Train on one batch of volumes (n, 1, d, h, w) with the classes ``dose`` (n,), and return its losses."""
+    def step(self, batch: Batch, parts: int = 1) -> dict[str, float]:
+        """Train on one batch of volumes (n, 1, d, h, w) with the label ``dose`` (n,), and return its losses."""
         self._train_mode()
         tally = Tally()
-        dose = torch.full((len(image),), -1, device=image.device) if dose is None else dose
-        shares = list(zip(image.tensor_split(parts), target.tensor_split(parts), dose.tensor_split(parts), strict=True))
         adversary = self.networks.get("discriminator") if self.complete else None
         ready = None
         if adversary is not None:
-            ready = self._train_discriminator(adversary, shares, len(image), tally)
+            ready = self._train_discriminator(adversary, batch, parts, tally)
             adversary.requires_grad_(False)
         try:
             self.optimisers["generator"].zero_grad(set_to_none=True)
-            for some, wanted, kind in shares:
-                share = len(some) / len(image)
-                total, losses = self._judge(ready or self._images(some), some, wanted, kind, adversary)
+            for some, share in batch.split(parts):
+                total, losses = self._weighted_losses(ready or self._images(some.image), some, adversary)
                 self.engine.backward(share * total)
                 tally.add(share, {"loss": total, **losses})
         finally:
@@ -92,7 +145,9 @@ class CG3DSRGANSystem(System):
         return tally.means(self.engine)
 
     def _images(self, image: Tensor) -> Images:
-        """Return the coarse and the refined image, which may be the same, and the logits of the doses."""
+        """Return the coarse and the refined image, which may be the same, and the dose logits."""
+        from medsynth_core.networks.contextual3d import CG3DSRGAN
+
         generator: Any = self.generator
         with self.engine.autocast():
             if not isinstance(generator, CG3DSRGAN):
@@ -102,14 +157,21 @@ class CG3DSRGANSystem(System):
             refined = generator.refine(coarse) if self.complete else coarse
         return coarse.float(), refined.float(), logits.float()
 
-    def _judge(
-        self, images: Images, image: Tensor, target: Tensor, dose: Tensor, adversary: nn.Module | None
+    def _weighted_losses(
+        self, images: Images, batch: Batch, adversary: nn.Module | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        weights = self.recipe.loss
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        from medsynth_core.losses.log_mse import log_mse
+
+        target = batch.target
+        weights = self.settings.loss
         coarse, refined, logits = images
         losses = self.coarse(coarse, target)
         total = self.coarse.total(losses)
         if weights.dose_class:
+            dose = batch.labels["dose"]
             losses["dose_class"] = cross_entropy(logits, dose)
             losses["dose_accuracy"] = (logits.argmax(dim=1) == dose).float().mean()
             total = total + weights.dose_class * losses["dose_class"]
@@ -119,45 +181,45 @@ class CG3DSRGANSystem(System):
             losses["perceptual"] = self.refined(refined, target)["perceptual"]
             total = total + weights.perceptual * losses["perceptual"]
         if weights.refined_l1:
-            losses["refined_l1"] = (refined - target).abs().mean()
+            losses["refined_l1"] = self.unit * (refined - target).abs().mean()
             total = total + weights.refined_l1 * losses["refined_l1"]
         if weights.refined_log_mse:
             losses["refined_log_mse"] = log_mse(refined, target)
             total = total + weights.refined_log_mse * losses["refined_log_mse"]
         if adversary is not None:
-            losses["adversarial"] = self.adversarial.generator(self._opinion(adversary, image, refined))
+            both = torch.cat([batch.image, refined], dim=1)
+            losses["adversarial"] = self.adversarial.generator(self._opinion(adversary, both))
             total = total + weights.adversarial * losses["adversarial"]
         return total, losses
 
-    def _train_discriminator(
-        self, adversary: nn.Module, shares: list[tuple[Tensor, Tensor, Tensor]], count: int, tally: Tally
-    ) -> Images | None:
-        """Let the discriminator learn; return the generator's images if they are those of the whole batch."""
+    def _train_discriminator(self, adversary: nn.Module, batch: Batch, parts: int, tally: Tally) -> Images | None:
+        """Update the discriminator; return the generator's images if they are those of the whole batch."""
+        import torch
+
         self.optimisers["discriminator"].zero_grad(set_to_none=True)
         images: Images | None = None
-        for image, target, _ in shares:
-            # Kept for the generator's turn where the memory suffices for the whole batch.
-            with torch.set_grad_enabled(len(shares) == 1):
-                images = self._images(image)
-            # With the input, so that an earlier image is judged beside its own.
-            shown = self.pool(torch.cat([image, images[1].detach()], dim=1))
-            fake, real = self._opinion(adversary, shown[:, :1], shown[:, 1:]), self._opinion(adversary, image, target)
-            loss = self.adversarial.discriminator(fake, real)
-            share = len(image) / count
+        for some, share in batch.split(parts):
+            # With a single part, the images and their gradients are reused for the generator's update.
+            with torch.set_grad_enabled(parts == 1):
+                images = self._images(some.image)
+            # Pooled with the input, so that an earlier image keeps its own input.
+            shown = self.pool(torch.cat([some.image, images[1].detach()], dim=1))
+            real = self._opinion(adversary, torch.cat([some.image, some.target], dim=1))
+            loss = self.adversarial.discriminator(self._opinion(adversary, shown), real)
             self.engine.backward(share * loss)
             tally.add(share, {"discriminator": loss})
         self._descend("discriminator")
-        return images if len(shares) == 1 else None
+        return images if parts == 1 else None
 
-    def _opinion(self, adversary: nn.Module, image: Tensor, made: Tensor) -> Tensor:
+    def _opinion(self, adversary: nn.Module, both: Tensor) -> Tensor:
         with self.engine.autocast():
-            return adversary(torch.cat([image, made], dim=1)).float()
+            return adversary(both).float()
 
     def state(self) -> dict[str, Any]:
-        """Return everything that another step depends on."""
+        """Return the complete state, for a checkpoint."""
         return {**super().state(), "pool": self.pool.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restore a `state`."""
         super().load_state(state)
         self.pool.load_state(state["pool"])

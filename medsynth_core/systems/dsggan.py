@@ -1,45 +1,51 @@
-"""The DSGGAN-style generator with losses of its own for either stage (reconstructed, after Wang et al. 2024)."""
+"""DSGGAN-style training with separate losses for the two stages (reconstructed, after Wang et al. 2024)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
 from medsynth_core.errors import MedSynthError
-from medsynth_core.systems.objective import Objective
-from medsynth_core.systems.paired import PairedSystem
+from medsynth_core.systems.paired import AdversarialSettings, AdversarialSystem
 
 if TYPE_CHECKING:
-    from medsynth_core.training.engine import Engine
-    from medsynth_core.training.recipe import Recipe
+    from torch import Tensor
+
+    from medsynth_core.systems.engine import Engine
 
 
-class DSGGANSystem(PairedSystem):
-    """Structure first, texture second, optimised together.
+class DSGGANSettings(AdversarialSettings):
+    """Settings of the system ``dsggan``."""
 
-    The first stage's image is judged by ``l1``, ``mse`` and ``ssim``, the second one's by ``l1``, ``mse``,
-    ``gradient`` and the discriminator.
+
+class DSGGANSystem(AdversarialSystem[DSGGANSettings]):
+    """A structure stage and a texture stage, trained together.
+
+    The losses of the first stage are ``l1``, ``mse`` and ``ssim``, those of the second ``l1``, ``mse``, ``gradient``
+    and the adversarial loss.
 
     Raises:
-        MedSynthError: the network of the recipe has not two stages, or as `PairedSystem`.
+        MedSynthError: the network of the recipe does not have two stages, or as `AdversarialSystem`.
     """
 
-    def __init__(self, recipe: Recipe, engine: Engine) -> None:
-        super().__init__(recipe, engine)
+    settings_class = DSGGANSettings
+
+    def __init__(self, settings: DSGGANSettings, engine: Engine) -> None:
+        from medsynth_core.systems.objective import Objective
+
+        super().__init__(settings, engine)
         if not hasattr(self.generator, "images"):
             raise MedSynthError(
-                f"The system dsggan needs a network with stages, and '{recipe.network.name}' has none; choose dsggan."
+                f"The system dsggan needs a network with two stages, which '{settings.network.name}' does not have; "
+                "choose dsggan."
             )
-        self.structure = Objective(recipe, ("l1", "mse", "ssim")).to(engine.device)
-        self.objective = Objective(recipe, ("l1", "mse", "gradient")).to(engine.device)
+        self.structure = Objective(settings.loss, self.span, ("l1", "mse", "ssim"), self.unit).to(engine.device)
+        self.objective = Objective(settings.loss, self.span, ("l1", "mse", "gradient"), self.unit).to(engine.device)
 
     def _images(self, image: Tensor) -> list[Tensor]:
         with self.engine.autocast():
             return [made.float() for made in self.generator.images(image)]  # type: ignore[operator]
 
-    def _judge(self, images: list[Tensor], target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        losses = self.objective(images[-1], target)
-        first = self.structure(images[0], target)
-        losses["structure"] = self.structure.total(first)
-        return self.objective.total(losses) + losses["structure"], losses
+    def _weighted_losses(self, images: list[Tensor], target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        total, losses = super()._weighted_losses(images, target)
+        losses["structure"] = self.structure.total(self.structure(images[0], target))
+        return total + losses["structure"], losses

@@ -1,4 +1,7 @@
-"""Earlier synthetic images, so that a discriminator does not only learn what the generator does now."""
+"""Pool of earlier synthetic images, which keeps a discriminator from following only the latest generator.
+
+Own implementation: neither torch nor MONAI has such a pool, and its images and random state belong in the checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,13 @@ from torch import Tensor
 
 
 class ImagePool:
-    """The image pool of Shrivastava et al. (2017), as CycleGAN uses it.
+    """The image pool of Shrivastava et al. (2017), as used by CycleGAN.
 
-    Once it is full, each image that is asked about is returned or, with a chance of one half, exchanged for an earlier
-    one.
+    Once the pool is full, each image is returned as it is or, with probability 0.5, swapped for an earlier one.
 
     Args:
-        size: images it holds; 0 returns every image as it is.
-        seed: of its chance.
+        size: number of images; 0 returns every image as it is.
+        seed: random seed.
     """
 
     def __init__(self, size: int, seed: int) -> None:
@@ -26,7 +28,7 @@ class ImagePool:
         self._random = np.random.default_rng(seed)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return as many images (n, c, h, w), each new or an earlier one."""
+        """Return as many images (n, c, h, w), each the given or an earlier one."""
         if not self._size:
             return images
         return torch.stack([self._exchanged(image.clone()) for image in images])
@@ -42,11 +44,11 @@ class ImagePool:
         return earlier
 
     def state(self) -> dict[str, object]:
-        """Return everything that the next answer depends on."""
-        # As text: a checkpoint holds tensors and plain numbers, and a generator's state has integers of 128 bits.
+        """Return the complete state, for a checkpoint."""
+        # As text: a checkpoint stores tensors and plain numbers, and the random state has integers of 128 bits.
         return {"images": self._images, "random": json.dumps(self._random.bit_generator.state)}
 
     def load_state(self, state: dict[str, object]) -> None:
-        """Go on from a `state`."""
+        """Restore a `state`."""
         self._images = list(state["images"])  # type: ignore[call-overload]
         self._random.bit_generator.state = json.loads(str(state["random"]))

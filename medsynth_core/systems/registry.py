@@ -1,23 +1,20 @@
-"""Every system by its name in recipes."""
+"""Systems by their name in recipes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from medsynth_core.systems.base import System
 from medsynth_core.systems.cg3dsrgan import CG3DSRGANSystem
 from medsynth_core.systems.cyclegan import CycleGANSystem
 from medsynth_core.systems.dsggan import DSGGANSystem
 from medsynth_core.systems.paired import PairedSystem
+from medsynth_core.systems.settings import SystemSettings
 
 if TYPE_CHECKING:
-    from medsynth_core.training.engine import Engine
-    from medsynth_core.training.recipe import Recipe
+    from medsynth_core.systems.engine import Engine
 
-SYSTEMS: dict[str, Callable[[Recipe, Engine], System]] = {
+SYSTEMS: dict[str, type[System[Any]]] = {
     "paired": PairedSystem,
     "dsggan": DSGGANSystem,
     "cyclegan": CycleGANSystem,
@@ -25,11 +22,13 @@ SYSTEMS: dict[str, Callable[[Recipe, Engine], System]] = {
 }
 
 
-def create_system(recipe: Recipe, engine: Engine) -> System:
-    """Return the system of a recipe, with random weights that follow from the recipe's seed alone.
+def create_system(name: str, settings: SystemSettings, engine: Engine) -> System[Any]:
+    """Return a system with random weights that depend only on the seed of its settings.
 
     Raises:
         MedSynthError: its networks cannot be built or do not fit each other.
     """
-    torch.manual_seed(recipe.seed)
-    return SYSTEMS[recipe.system](recipe, engine)
+    import torch
+
+    torch.manual_seed(settings.seed)
+    return SYSTEMS[name](settings, engine)  # type: ignore[call-arg]  # each builds its own networks

@@ -1,70 +1,73 @@
-"""Who works in a run folder: a lock of the operating system, which a process that dies cannot leave behind."""
+"""The lock of a run folder, held by the process that trains in it.
+
+`filelock` uses a lock of the operating system, which is released when the process ends, even by a crash.
+"""
 
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.failures import reason_of
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 NAME = "run.lock"
 PATIENCE_S = 0.5
 
 
 class RunLock:
-    """Holds a run folder for this process until it is released, or the process ends.
+    """Exclusive lock on a run folder, held until `release` or the end of the process.
 
     Args:
-        folder: the run's folder, which exists.
+        folder: an existing run folder.
 
     Raises:
-        MedSynthError: another process holds it.
+        MedSynthError: another process holds the lock, or the folder is not writable.
     """
 
     def __init__(self, folder: Path) -> None:
+        from filelock import Timeout
+
+        # `is_held` in another process takes the lock for a moment; the timeout is longer.
+        self._lock = _lock(folder, PATIENCE_S)
         try:
-            self._file: IO[str] = (folder / NAME).open("a+", encoding="utf-8")
-        except OSError as error:
-            raise MedSynthError(f"The folder {folder} is not writable: {error.strerror}.", kind="output") from error
-        deadline = time.monotonic() + PATIENCE_S
-        # Whoever looks whether the run is in use holds the lock himself for a moment.
-        while not (taken := _take(self._file)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if not taken:
-            self._file.close()
+            self._lock.acquire()
+        except Timeout as error:
             raise MedSynthError(
                 f"Another process is training in {folder}; wait for it, stop it, or choose another folder.",
                 kind="output",
-            )
+            ) from error
+        except OSError as error:
+            raise MedSynthError(f"The folder {folder} is not writable: {reason_of(error)}.", kind="output") from error
 
     def release(self) -> None:
-        """Let others have the folder."""
-        self._file.close()
+        """Release the lock."""
+        self._lock.release()
 
 
 def is_held(folder: Path) -> bool:
-    """Return whether a process holds the run in ``folder``."""
+    """Return whether a process holds the lock of the run in ``folder``; nothing is changed there."""
+    if not os.path.isfile(folder / NAME):  # which, unlike `Path.exists`, does not fail in a folder of another user
+        return False
     try:
-        with (folder / NAME).open("r+", encoding="utf-8") as file:
-            return not _take(file)
+        from filelock import Timeout
+    except ImportError:  # as in a Slicer where the packages have not been installed yet
+        return False
+    try:
+        with _lock(folder, 0):
+            return False
+    except Timeout:
+        return True
     except OSError:
         return False
 
 
-def _take(file: IO[str]) -> bool:
-    """Return whether the lock was free; it is this process's until the file is closed."""
-    try:
-        if os.name == "nt":
-            import msvcrt
+def _lock(folder: Path, patience_s: float) -> FileLock:
+    from filelock import FileLock
 
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    # Not thread-local: a training may end in a different thread from the one it started in.
+    return FileLock(folder / NAME, timeout=patience_s, thread_local=False)

@@ -1,4 +1,4 @@
-"""The training loop: epochs, validation, the best weights so far, and checkpoints to go on from."""
+"""The training loop: epochs, validation, best weights and checkpoints."""
 
 from __future__ import annotations
 
@@ -12,59 +12,67 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from medsynth_core.compute.ladder import Ladder
+from medsynth_core.compute.memory import device_memory
 from medsynth_core.errors import Cancelled, MedSynthError
-from medsynth_core.inference.choice import create_predictor
-from medsynth_core.inference.memory import NO_MEMORY
+from medsynth_core.inference.predictor import check_channels
+from medsynth_core.interruption import StopRequest, as_request
+from medsynth_core.metrics.earlier_names import todays_scores
+from medsynth_core.metrics.registry import signed
+from medsynth_core.preparation.contract import SynthesisContract
+from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.progress import Progress
+from medsynth_core.recipes.recipe import Recipe
+from medsynth_core.systems.base import System
+from medsynth_core.systems.batch import Batch
+from medsynth_core.systems.engine import Engine
 from medsynth_core.systems.registry import create_system
-from medsynth_core.training.arrays import Pair
-from medsynth_core.training.average import Average
-from medsynth_core.training.batches import Batch, Batches
-from medsynth_core.training.engine import Engine
-from medsynth_core.training.journal import Journal
-from medsynth_core.training.memory import device_memory
+from medsynth_core.training.batches import Batches
+from medsynth_core.training.ema import Average
+from medsynth_core.training.event_log import Journal
 from medsynth_core.training.previews import write_preview
-from medsynth_core.training.recipe import Recipe
-from medsynth_core.training.run_folder import LOWER_IS_BETTER, RunFolder
+from medsynth_core.training.run_folder import RunFolder
 from medsynth_core.training.schedule import learning_rate, plateau_drops, stands_still
-from medsynth_core.training.validation import answer, mean_scores, scores
+from medsynth_core.training.validation import Trained, mean_scores
 
-# Processes that make batches for a GPU. A CPU has its own work to do, and elsewhere than on Linux such processes are
-# begun anew with all their imports.
+# Worker processes that prepare batches for a GPU. A training on the CPU needs the cores itself, and on systems other
+# than Linux each worker would have to import everything again.
 WORKERS = min(8, max((os.cpu_count() or 2) - 1, 1)) if sys.platform == "linux" else 0
 
 
 class Trainer:
-    """One training: everything that changes while it runs.
+    """State of one training and its loop.
 
     Args:
-        recipe: what to do.
+        recipe: the recipe.
         train: prepared training cases.
         val: prepared validation cases.
-        folder: where checkpoints and the best weights go.
-        journal: where to tell what happens; of the first process alone.
-        engine: where and how to compute.
+        folder: run folder for checkpoints and best weights.
+        journal: event log; None in all processes but the first.
+        engine: device, precision and processes.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        train: list[Pair],
-        val: list[Pair],
+        train: list[TrainingCase],
+        val: list[TrainingCase],
         folder: RunFolder,
         journal: Journal | None,
         engine: Engine,
     ) -> None:
         self.recipe, self.val, self.folder, self.journal, self.engine = recipe, val, folder, journal, engine
-        self.system = create_system(recipe, engine)
+        self.system = create_system(recipe.system, recipe, engine)
         generator = self.system.generator
         _check_crop(recipe, generator)
-        _check_head(recipe, generator)
+        _check_head(recipe, self.system)
+        if isinstance(recipe.contract, SynthesisContract):
+            check_channels(generator, recipe.contract)
         self.average = Average(generator, recipe.average)
         self.batches = Batches(
             train,
             recipe,
-            cast("tuple[int, int]", (generator.in_channels, generator.out_channels)),
+            (cast(int, getattr(generator, "in_channels", 0)), cast(int, generator.out_channels)),
             (engine.rank, engine.world),
             WORKERS if engine.device.type == "cuda" else 0,
             pinned=engine.device.type == "cuda",
@@ -74,55 +82,76 @@ class Trainer:
         self.sums: dict[str, float] = {}
         self.spent = 0.0
         self.log: list[dict[str, float]] = []
+        self._stop = StopRequest()
         if engine.rank:
             torch.manual_seed(recipe.seed + engine.rank)
 
     def run(self, progress: Progress) -> None:
-        """Train to the recipe's last epoch, or until validation stands still if the recipe says so.
+        """Train until the recipe's last epoch or until early stopping, if the recipe enables it.
+
+        The first Ctrl-C, SIGTERM or SIGHUP is such a request; a second one stops at once.
 
         Raises:
-            Cancelled: asked to stop; a checkpoint holds all that was done.
-            MedSynthError: the loss is no longer a finite number, or a single slice needs more memory than there is; the
-                last checkpoint stays.
+            Cancelled: a stop was requested; a checkpoint of the current state has been written.
+            KeyboardInterrupt, Terminated: as `Cancelled`, if the request was a signal.
+            MedSynthError: the loss is not finite, or a single slice does not fit into memory; the last checkpoint is
+                kept.
         """
+        with as_request() as self._stop:
+            try:
+                self._run(progress)
+            except Cancelled:
+                if not self._stop:
+                    raise
+        self._stop.carry_out()
+
+    def _run(self, progress: Progress) -> None:
         self._begun, self._done_before = time.monotonic(), self.epoch * len(self.batches) + self.position
         self._saved = time.monotonic()
-        while self.epoch < self.recipe.epochs and not self._enough():
+        while self.epoch < self.recipe.epochs and not self._finished():
             started = time.monotonic() - self.spent
             try:
-                self._train_epoch(progress, started)
+                row = self._trained_epoch(progress, started)
             except Cancelled:
                 self.spent = time.monotonic() - started
                 self._save()
                 raise
-            row = self._row()
             self.epoch, self.position, self.sums, self.spent = self.epoch + 1, 0, {}, 0.0
-            if self.epoch % self.recipe.validation_every == 0 or self.epoch == self.recipe.epochs:
-                # By another name the scores of a part of the generator choose no epoch and no learning rate.
-                split = "val" if self.system.complete else "coarse"
-                row.update({f"{split}_{name}": value for name, value in self._validate().items()})
             row["seconds"] = time.monotonic() - started
-            self._keep(row)
+            self._record(row)
             self._save()
             progress.log(" ".join(f"{name} {value:.5g}" for name, value in row.items()))
 
+    def _trained_epoch(self, progress: Progress, started: float) -> dict[str, float]:
+        """Train an epoch, or what is left of it, validate if it is due, and return its row of the log."""
+        self._train_epoch(progress, started)
+        row = self._row()
+        done = self.epoch + 1
+        if done % self.recipe.validation_every == 0 or done == self.recipe.epochs:
+            # Scores of only a part of the generator get another prefix, so that they select neither epoch nor
+            # learning rate.
+            split = "val" if self.system.complete else "coarse"
+            row.update({f"{split}_{name}": value for name, value in self._validate(progress).items()})
+        return row
+
     def resume(self) -> None:
-        """Go on from the folder's checkpoint, exactly as if it had never stopped."""
+        """Resume from the folder's checkpoint, exactly as if the training had not been interrupted."""
         state = self.folder.read_checkpoint(self.engine.device)
         self.system.load_state(state["system"])
         self.engine.load_state(state["engine"])
         self.average.network.load_state_dict(state["average"])
         self.epoch, self.step, self.position = state["epoch"], state["step"], state["position"]
-        self.parts, self.sums, self.spent, self.log = state["parts"], state["sums"], state["spent"], state["log"]
+        self.parts, self.sums, self.spent = state["parts"], state["sums"], state["spent"]
+        self.log = [todays_scores(todays_scores(row, "val_"), "coarse_") for row in state["log"]]
         if self.engine.rank:
-            # The checkpoint is the first process's; chance must still differ between them.
+            # The checkpoint is that of the first process; random numbers must differ between processes.
             torch.manual_seed(self.recipe.seed + self.engine.rank + self.step * self.engine.world)
             return
         torch.set_rng_state(state["random"].cpu())
         if self.engine.device.type == "cuda" and "random_cuda" in state:
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.engine.device)
 
-    def _enough(self) -> bool:
+    def _finished(self) -> bool:
         settings = self.recipe.optimiser
         drops = plateau_drops(self._scores(), settings.patience)
         small = settings.schedule == "plateau" and settings.learning_rate * settings.factor**drops < settings.stop_below
@@ -137,7 +166,7 @@ class Trainer:
             if not all(math.isfinite(value) for value in losses.values()):
                 raise MedSynthError(
                     f"The loss is not a finite number at step {self.step + 1} of epoch {self.epoch + 1} (cases: "
-                    f"{', '.join(batch.cases)}); look at these cases, or lower the learning rate, and go on from the "
+                    f"{', '.join(batch.cases)}); check these cases or lower the learning rate, then resume from the "
                     f"last checkpoint in {self.folder.path}.",
                     kind="model",
                 )
@@ -150,55 +179,49 @@ class Trainer:
                 self._save()
 
     def _step(self, batch: Batch, progress: Progress) -> dict[str, float]:
-        """Take a step, in more and smaller parts if the device's memory is too small for the batch."""
-        while True:
-            try:
-                parts = (batch.image, batch.target, batch.dose)
-                image, target, dose = (part.to(self.engine.device, non_blocking=True) for part in parts)
-                return self.system.step(image, target, self.parts, dose=dose)
-            except (torch.OutOfMemoryError, MemoryError) as error:
-                self._make_smaller(len(batch.image), progress, error)
-            except RuntimeError as error:
-                # The CPU's allocator and the libraries of the GPU have no exception of their own.
-                if not any(sign in str(error) for sign in NO_MEMORY):
-                    raise
-                self._make_smaller(len(batch.image), progress, error)
+        """Take a step; if the device runs out of memory, split the batch into more and smaller parts."""
+        size = len(batch)
 
-    def _make_smaller(self, size: int, progress: Progress, error: BaseException) -> None:
-        if self.parts >= size or self.engine.world > 1:
-            # Other processes have gone on with the step, so it cannot be repeated.
-            raise MedSynthError(
-                f"The memory of {self.engine.device} does not suffice for a batch of {size} slices in {self.parts} "
-                "parts; set optimiser.accumulate higher, batch_size lower, or choose a smaller crop or network.",
-                kind="device",
-            ) from error
-        self.parts = min(2 * self.parts, size)
-        if self.engine.device.type == "cuda":
-            torch.cuda.empty_cache()
-        message = (
-            f"Memory of {self.engine.device} ran out: going on with batches of {size} slices computed in {self.parts} "
-            "parts, whose gradients are added up."
+        def report(message: str) -> None:
+            progress.log(message)
+            if self.journal is not None:
+                self.journal.event("log", message=message)
+
+        ladder = Ladder(
+            [lambda: self._more_parts(size)],
+            lambda: (
+                f"The memory of {self.engine.device} is too small for a batch of {size} slices in {self.parts} parts; "
+                "increase optimiser.accumulate, reduce batch_size, or choose a smaller crop or network."
+            ),
         )
-        progress.log(message)
-        if self.journal is not None:
-            self.journal.event("log", message=message)
+        return ladder.run(lambda: self.system.step(batch.to(self.engine.device), self.parts), report)
+
+    def _more_parts(self, size: int) -> str:
+        # With several processes the others have already continued, so the step cannot be repeated.
+        if self.parts >= size or self.engine.world > 1:
+            return ""
+        self.parts = min(2 * self.parts, size)
+        return (
+            f"{self.engine.device} ran out of memory: continuing with batches of {size} slices computed in "
+            f"{self.parts} parts with accumulated gradients."
+        )
 
     def _report(self, progress: Progress) -> None:
-        """Tell how far the training is, and stop if somebody wants that.
+        """Report the progress, and stop if requested.
 
         Raises:
-            Cancelled: on every process, at the same step.
+            Cancelled: a stop was requested; raised in every process at the same step.
         """
         steps = self.epoch * len(self.batches) + self.position
         total = self.recipe.epochs * len(self.batches)
         message = f"Epoch {self.epoch + 1} of {self.recipe.epochs}"
-        stop = False
+        stop = bool(self._stop)
         try:
             if self.journal is not None:
                 done = steps - self._done_before
                 left = (time.monotonic() - self._begun) / done * (total - steps) if done else None
                 self.journal.progress(steps / total, message, self.epoch + 1, left)
-                stop = self.folder.stop_requested()
+                stop = stop or self.folder.stop_requested()
             progress(steps / total, message)
         except Cancelled:
             stop = True
@@ -218,42 +241,47 @@ class Trainer:
         return {"epoch": self.epoch + 1, "learning_rate": self.system.learning_rate, **means}
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, float]:
-        """Return the mean scores of the validation cases, shared between the processes."""
+    def _validate(self, progress: Progress) -> dict[str, float]:
+        """Return the mean scores of the validation cases, which are divided between the processes.
+
+        Raises:
+            Cancelled: a stop was requested. The checkpoint is then that of the end of the epoch's last batch, and
+                validation is the first thing to do after it.
+        """
         contract = self.recipe.contract
         self.engine.average_buffers(self.system.generator)
         self.engine.average_buffers(self.average.network)
-        # A copy: predicting puts a network into evaluation mode.
-        predictor = create_predictor(copy.deepcopy(self.system.judged(self._kept())), contract, self.engine.device)
+        # A copy, because validation switches the network to evaluation mode.
+        candidate = Trained(copy.deepcopy(self.system.validated_part(self._candidate())), contract, self.engine.device)
         found = []
         for number in range(self.engine.rank, len(self.val), self.engine.world):
-            pair = self.val[number]
-            synthetic, real = answer(predictor, pair, contract)
-            found.append(scores(synthetic, real, pair.body, contract))
-            if number == 0 and self.journal is not None:
-                file = write_preview(self.folder.path, self.epoch, pair, synthetic, contract)
-                self.journal.event("preview", file=file, epoch=self.epoch, case=pair.name)
+            if self.engine.world == 1:  # several processes have different cases and would wait for each other
+                self._report(progress)
+            case = self.val[number]
+            found.append(self.system.validate(self.recipe, case, candidate))
+            if number == 0 and self.journal is not None and case.inputs:
+                file = write_preview(self.folder.path, self.epoch + 1, case, candidate.images(case), contract)
+                self.journal.event("preview", file=file, epoch=self.epoch + 1, case=case.name)
         return mean_scores(self.engine.gather(found))
 
-    def _kept(self) -> nn.Module:
+    def _candidate(self) -> nn.Module:
         return self.average.network if self.recipe.average else self.system.generator
 
-    def _keep(self, row: dict[str, float]) -> None:
-        """Log an epoch, and keep its weights if they are the best."""
+    def _record(self, row: dict[str, float]) -> None:
+        """Log an epoch, and store its weights if they are the best so far."""
         self.log.append(row)
         best = self._scores()
         if self.journal is None:
             return
         if f"val_{self.recipe.choose_by}" in row and best[-1] == min(best) and best.count(best[-1]) == 1:
-            self.folder.write_best(self._kept())
+            self.folder.write_best(self._candidate())
         self.journal.epoch(self.log)
         self.journal.event("device", **device_memory(self.engine.device))
 
     def _scores(self) -> list[float]:
-        """Return the validations by the recipe's metric, turned so that lower is better."""
+        """Return the validation scores by the recipe's metric, with the sign chosen so that lower is better."""
         name = self.recipe.choose_by
-        sign = 1 if LOWER_IS_BETTER[name] else -1
-        return [sign * row[f"val_{name}"] for row in self.log if f"val_{name}" in row]
+        return [signed(name, row[f"val_{name}"]) for row in self.log if f"val_{name}" in row]
 
     def _save(self) -> None:
         self._saved = time.monotonic()
@@ -280,29 +308,31 @@ class Trainer:
 
 
 def _check_crop(recipe: Recipe, generator: nn.Module) -> None:
-    """Make sure that the network can take the training slices.
+    """Check that the network accepts slices of the recipe's crop size.
 
     Raises:
-        MedSynthError: it cannot, or it is no generator.
+        MedSynthError: it does not, or it is not a generator.
     """
     multiple = getattr(generator, "multiple_of", None)
     if multiple is None:
-        raise MedSynthError(f"The network '{recipe.network.name}' of the recipe makes no images; choose another.")
+        raise MedSynthError(
+            f"The network '{recipe.network.name}' of the recipe does not produce images; choose a generator."
+        )
     if recipe.augmentation.crop % multiple:
         raise MedSynthError(
-            f"The recipe cuts slices to {recipe.augmentation.crop} pixels, but the network '{recipe.network.name}' "
-            f"takes multiples of {multiple}; change augmentation.crop."
+            f"The recipe crops slices to {recipe.augmentation.crop} pixels, but the network '{recipe.network.name}' "
+            f"needs a multiple of {multiple}; change augmentation.crop."
         )
 
 
-def _check_head(recipe: Recipe, generator: nn.Module) -> None:
-    """Make sure that a network which tells doses apart learns to: users are shown which dose it names.
+def _check_head(recipe: Recipe, system: System[Any]) -> None:
+    """Check that the dose head of a network, if it has one, is trained.
 
     Raises:
-        MedSynthError: nothing would teach it.
+        MedSynthError: no loss trains it.
     """
-    if hasattr(generator, "classes") and not recipe.loss.dose_class:
+    if hasattr(system.generator, "classes") and not system.teaches_classes:
         raise MedSynthError(
-            f"The network '{recipe.network.name}' names the dose of its input, which nothing teaches it; give "
-            "loss.dose_class a weight, or take a network without a head (unet3d, contextual3d)."
+            f"The network '{recipe.network.name}' has a dose head that no loss trains; give loss.dose_class a weight "
+            "or choose a network without a dose head (unet3d, contextual3d)."
         )

@@ -1,77 +1,102 @@
-"""From the best weights of a training to a model package with its card."""
+"""Publish the best weights of a training as a model package with a model card."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
-from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, split_of
+from medsynth_core.compute.device import choose_device
+from medsynth_core.datasets.completeness import needed_cases
+from medsynth_core.datasets.manifest import Case, split_of
 from medsynth_core.errors import MedSynthError
-from medsynth_core.inference.choice import AnyPredictor, create_predictor
-from medsynth_core.inference.device import choose_device
-from medsynth_core.io.atomic import atomic_write
+from medsynth_core.failures import reason_of
+from medsynth_core.interruption import held_back
+from medsynth_core.io.json_file import write_json
 from medsynth_core.io.table import write_rows
-from medsynth_core.models.card import METADATA, WEIGHTS, read_metadata
+from medsynth_core.io.temporary import temporary_folder
+from medsynth_core.models.card import FEWEST_VALIDATED, METADATA, WEIGHTS, read_metadata
+from medsynth_core.models.contents import INFERENCE, INFERENCE_FILE, RECORDS
 from medsynth_core.models.markdown import card_text
-from medsynth_core.models.package import sha256
+from medsynth_core.models.weights import check_weights
 from medsynth_core.networks.registry import create_network
+from medsynth_core.preparation.contract import SynthesisContract
+from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.progress import Progress
-from medsynth_core.training.arrays import Pair, load_pairs
+from medsynth_core.recipes.recipe import About, Recipe, read_recipe
+from medsynth_core.systems.registry import SYSTEMS
+from medsynth_core.training.case_figure import draw_test_case
+from medsynth_core.training.claims import check_claims, of_own_training
 from medsynth_core.training.lock import RunLock
-from medsynth_core.training.recipe import About, Recipe, needed_roles, read_recipe
+from medsynth_core.training.package_metadata import package_metadata
+from medsynth_core.training.prepared_cases import load_cases
 from medsynth_core.training.run_folder import RunFolder
-from medsynth_core.training.validation import error_curve, mean_scores, validate
-from medsynth_core.training.watching import CASES, RECIPE
+from medsynth_core.training.run_watch import CASES, RECIPE, TEST_SCORES
+from medsynth_core.training.validation import Trained, error_curve, mean_scores
 
-RECORDS = ("recipe.yaml", "split.csv", "metrics.csv", "environment.json")
+# Metrics by case or by split.
+CaseScores = dict[str, dict[str, float]]
+FEW_VALIDATED = (
+    f"The card states no usual error, because fewer than {FEWEST_VALIDATED} patients are in the validation split; add "
+    "patients to it and publish again."
+)
 
 
 @dataclass(frozen=True)
 class Published:
-    """A package, and how good its weights are on each case of the test split (empty without one)."""
+    """Result of publishing a training.
+
+    Attributes:
+        package: folder of the model package.
+        test: metrics of the stored weights for each case of the test split; empty if there is no test split.
+        figure: picture of the first test case; None if none was drawn (see `draw_test_case`).
+    """
 
     package: Path
-    test: dict[str, dict[str, float]]
+    test: CaseScores
+    figure: Path | None
 
 
 def publish(
     recipe: Recipe, cases: list[Case], folder: RunFolder, device: torch.device, progress: Progress
 ) -> Published:
-    """Write the package of a training's best weights into its folder.
+    """Write a model package of the best weights into the run folder.
 
-    Weights are stored in half precision, and judged as stored: on the validation cases, and on the test cases if
-    the manifest has any. The package is there whole or not at all.
+    Weights are stored in half precision and evaluated as stored: on the validation cases and, if the manifest has
+    any, on the test cases, the first of which is drawn. The package is written atomically.
 
     Raises:
-        MedSynthError: it cannot be written, or the training has no validated epoch yet.
-        Cancelled: the progress callback asked to stop.
+        MedSynthError: the package cannot be written, or the training has no validated epoch yet.
+        Cancelled: the progress callback requested a stop.
     """
     if not folder.best.is_file():
         raise MedSynthError(
             f"The training in {folder.path} has no validated epoch yet; train for at least one before publishing."
         )
-    val = load_pairs(split_of(cases, "val"), recipe, progress.part(0, 0.3), _cache(folder))
+    validated = split_of(cases, "val")
+    if isinstance(recipe.contract, SynthesisContract) and not is_error_known(validated):
+        progress.log(FEW_VALIDATED)
+    val = load_cases(validated, recipe, progress.part(0, 0.3), _cache(folder))
     tested = [case for case in cases if case.split == "test"]
-    test = load_pairs(tested, recipe, progress.part(0.3, 0.9), _cache(folder))
+    test = load_cases(tested, recipe, progress.part(0.3, 0.9), _cache(folder))
     package = folder.package(recipe)
     try:
-        with TemporaryDirectory(dir=folder.path, prefix=".package-") as temporary:
-            made = Path(temporary) / recipe.name
-            scores = _write_package(made, recipe, cases, val, test, folder, device)
-            shutil.rmtree(package, ignore_errors=True)
-            os.replace(made, package)
+        with temporary_folder(folder.path, ".package-") as temporary:
+            made = temporary / recipe.name
+            scores = _Writer(made, recipe, folder, device).write(cases, val, test)
+            with held_back():
+                shutil.rmtree(package, ignore_errors=True)
+                os.replace(made, package)
     except OSError as error:
-        raise MedSynthError(f"The package {package} cannot be written: {error.strerror}.", kind="output") from error
+        raise MedSynthError(f"The package {package} cannot be written: {reason_of(error)}.", kind="output") from error
+    figure = draw_test_case(recipe, cases, package, folder.path, str(device), progress.part(0.95, 1))
     progress(1.0, f"The package is in {package}")
-    return Published(package, scores)
+    return Published(package, scores, figure)
 
 
 def publish_run(
@@ -82,81 +107,95 @@ def publish_run(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Published:
-    """Write the package of a run's best weights so far, finished or not, with another card if ``about`` is given.
+    """Write a model package of a run's best weights so far; the training need not be finished.
 
     Args:
-        run: the run's folder.
-        data: the manifest; None takes the one that the run keeps.
-        about: what the card says in words.
+        run: run folder.
+        data: manifest that lists the same training and validation cases, for example after files were moved; None uses
+            the run's own.
+        about: text of the model card; None uses that of the recipe.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        progress: reports.
+        progress: receives the progress.
 
     Raises:
-        MedSynthError: there is no such run, another process is training there, or as `publish`.
+        MedSynthError: there is no such run, another process is training in it, the manifest is of other cases, or as
+            `check_claims` and `publish`.
     """
     folder = RunFolder(run)
     recipe = read_recipe(folder.path / RECIPE)
     lock = RunLock(folder.path)
     try:
-        roles = needed_roles(recipe)
-        cases = read_manifest(data or folder.path / CASES, roles, check_files=recipe.system != "cyclegan")
+        cases = needed_cases(data or folder.path / CASES, recipe.needs)
+        folder.check_trained_with(cases)
         if about is not None:
             recipe = recipe.model_copy(update={"about": about})
-        return publish(recipe, cases, folder, choose_device(device), progress or Progress())
+        check_claims(recipe, cases)
+        progress = progress or Progress()
+        return publish(of_own_training(recipe, cases, progress), cases, folder, choose_device(device), progress)
     finally:
         lock.release()
+
+
+def is_error_known(validated: list[Case]) -> bool:
+    """Return whether validation cases are of enough patients to state the usual error of a model."""
+    return len({case.patient for case in validated}) >= FEWEST_VALIDATED
 
 
 def _cache(folder: RunFolder) -> Path | None:
     return folder.arrays if folder.arrays.is_dir() else None
 
 
-def _write_package(
-    package: Path,
-    recipe: Recipe,
-    cases: list[Case],
-    val: list[Pair],
-    test: list[Pair],
-    folder: RunFolder,
-    device: torch.device,
-) -> dict[str, dict[str, float]]:
-    """Write the package and return the scores of the test cases."""
-    (package / "models").mkdir(parents=True)
-    (package / "configs").mkdir()
-    (package / "docs" / "training").mkdir(parents=True)
-    _store_half(folder.best, package / WEIGHTS)
-    predictor = create_predictor(_stored_network(recipe, package), recipe.contract, device)
-    scores = validate(predictor, test, recipe.contract)
-    metrics = {"val": mean_scores(list(validate(predictor, val, recipe.contract).values()))}
-    if test:
-        metrics["test"] = mean_scores(list(scores.values()))
-        rows = [{"case": case, **values} for case, values in scores.items()]
-        write_rows(rows, package / "docs" / "training" / "test.csv")
-    curves = _error_curves(predictor, val, recipe)
-    metadata = _metadata(recipe, cases, folder, package, metrics, curves)
-    _write_json(package / METADATA, metadata)
-    _write_json(package / "configs" / "inference.json", INFERENCE)
-    for record in RECORDS:
-        shutil.copyfile(folder.path / record, package / "docs" / "training" / record)
-    (package / "docs" / "README.md").write_text(card_text(read_metadata(package)), encoding="utf-8")
-    return scores
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the package of a training into a folder.
 
+    Attributes:
+        package: new folder.
+        recipe: recipe of the training.
+        folder: run folder with the best weights.
+        device: where the weights are evaluated.
+    """
 
-INFERENCE = {
-    "imports": ["$from medsynth_core.inference.bundle import run_bundle"],
-    "bundle_root": ".",
-    "input_file": "input.nii.gz",
-    "output_file": "output.nii.gz",
-    "device": "auto",
-    "initialize": [],
-    "run": ["$run_bundle(@bundle_root, @input_file, @output_file, @device)"],
-    "finalize": [],
-}
+    package: Path
+    recipe: Recipe
+    folder: RunFolder
+    device: torch.device
 
+    def write(self, cases: list[Case], val: list[TrainingCase], test: list[TrainingCase]) -> CaseScores:
+        """Write the package and return the scores of the test cases.
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        Args:
+            cases: cases of all splits, for the card.
+            val: prepared validation cases.
+            test: prepared test cases, may be empty.
+        """
+        recipe, package = self.recipe, self.package
+        for place in ("models", "configs", "docs/training"):
+            (package / place).mkdir(parents=True)
+        _store_half(self.folder.best, package / WEIGHTS)
+        trained = Trained(_stored_network(recipe, package), recipe.contract, self.device)
+        metrics, scores = self._scores(trained, val, test)
+        curves = _error_curves(trained, val, recipe) if is_error_known(split_of(cases, "val")) else {}
+        facts = {**curves, "metrics": metrics}
+        write_json(package / METADATA, package_metadata(recipe, cases, self.folder, package, facts))
+        write_json(package / INFERENCE_FILE, INFERENCE)
+        for record in RECORDS:
+            shutil.copyfile(self.folder.path / record, package / "docs" / "training" / record)
+        (package / "docs" / "README.md").write_text(card_text(read_metadata(package)), encoding="utf-8")
+        return scores
+
+    def _scores(
+        self, trained: Trained, val: list[TrainingCase], test: list[TrainingCase]
+    ) -> tuple[CaseScores, CaseScores]:
+        """Return the mean scores by split and the scores of each test case, which are also written as a table."""
+        system = SYSTEMS[self.recipe.system]
+        scores = {case.name: system.validate(self.recipe, case, trained) for case in test}
+        means = {"val": mean_scores([system.validate(self.recipe, case, trained) for case in val])}
+        if test:
+            means["test"] = mean_scores(list(scores.values()))
+            rows = [{"case": case, **values} for case, values in scores.items()]
+            write_rows(rows, self.package / TEST_SCORES)
+        return means, scores
 
 
 def _store_half(source: Path, target: Path) -> None:
@@ -164,7 +203,9 @@ def _store_half(source: Path, target: Path) -> None:
 
     state = load_file(source)
     half = {name: value.half() if value.dtype == torch.float32 else value for name, value in state.items()}
-    # Not by safetensors itself, which lets nobody else read its files.
+    # Half precision ends at 65,504.
+    check_weights(half, str(source), "lower the learning rate and train again")
+    # Not written by safetensors itself, which creates files that only their owner can read.
     target.write_bytes(save(half))
 
 
@@ -176,94 +217,17 @@ def _stored_network(recipe: Recipe, package: Path) -> torch.nn.Module:
     return network
 
 
-def _error_curves(predictor: AnyPredictor, val: list[Pair], recipe: Recipe) -> dict[str, Any]:
-    """Return the card's error curve and, of a network that tells doses apart, one for each of them."""
-    curves: dict[str, Any] = {"error_curve": np.round(error_curve(predictor, val, recipe.contract), 4).tolist()}
-    if recipe.dose is not None and hasattr(predictor.network, "with_class"):
+def _error_curves(trained: Trained, val: list[TrainingCase], recipe: Recipe) -> dict[str, Any]:
+    """Return the card's error curve and, for a network with a dose head, one per dose; {} for a generative model."""
+    if not isinstance(recipe.contract, SynthesisContract):
+        return {}
+    role, side = next(iter(recipe.contract.outputs.items()))
+
+    def curve(cases: list[TrainingCase]) -> list[list[float]]:
+        return np.round(np.array(error_curve(trained, cases, side, role)), 4).tolist()
+
+    curves: dict[str, Any] = {"error_curve": curve(val)}
+    if recipe.dose is not None and hasattr(trained.network, "with_class"):
         doses = range(len(recipe.contract.dose_factors))
-        parts = [[pair for pair in val if pair.dose == dose] for dose in doses]
-        found = [error_curve(predictor, pairs, recipe.contract) for pairs in parts]
-        curves["dose_error_curves"] = [np.round(curve, 4).tolist() for curve in found]
+        curves["dose_error_curves"] = [curve([case for case in val if case.labels["dose"] == dose]) for dose in doses]
     return curves
-
-
-def _metadata(
-    recipe: Recipe,
-    cases: list[Case],
-    folder: RunFolder,
-    package: Path,
-    metrics: dict[str, dict[str, float]],
-    curves: dict[str, Any],
-) -> dict[str, Any]:
-    """Return the package's metadata: MONAI's keys, and MedSynth's."""
-    about, contract = recipe.about, recipe.contract
-    environment = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
-    return {
-        "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json",
-        "version": "1.0.0",
-        "changelog": {"1.0.0": "First version."},
-        "monai_version": environment["monai"],
-        "pytorch_version": environment["torch"].split("+")[0],
-        "numpy_version": environment["numpy"],
-        "required_packages_version": {name: environment[name] for name in ("medsynth-core", "scipy", "SimpleITK")},
-        "name": about.title,
-        "task": f"{contract.input.modality} to {contract.output.modality} synthesis",
-        "description": about.description,
-        "authors": about.authors,
-        "copyright": f"Copyright (c) {about.authors}",
-        "intended_use": about.intended_use,
-        "references": list(about.references),
-        "network_data_format": _data_format(recipe),
-        "medsynth": {
-            "name": recipe.name,
-            "title": about.title,
-            "limits": about.limits,
-            "licence": about.licence,
-            "data_licence": about.data_licence,
-            "contract": contract.model_dump(mode="json"),
-            "network": recipe.network.model_dump(mode="json"),
-            "weights": {"file": WEIGHTS, "sha256": sha256(package / WEIGHTS), "precision": "float16"},
-            **curves,
-            "training": {
-                "recipe": recipe.model_dump(mode="json"),
-                "split": {split: [case.name for case in cases if case.split == split] for split in SPLITS},
-                "best_epoch": folder.best_epoch(recipe.choose_by),
-                "environment": environment,
-                "command": f"medsynth train {recipe.name}.yaml --data MANIFEST.csv --output RUN",
-            },
-            "metrics": {
-                split: {name: round(value, 4) for name, value in scores.items()} for split, scores in metrics.items()
-            },
-        },
-    }
-
-
-def _data_format(recipe: Recipe) -> dict[str, Any]:
-    """Describe the network's tensors as MONAI's schema asks for it."""
-    network = create_network(recipe.network.name, **recipe.network.options)
-    side = f"{network.multiple_of}*n"
-    channels = cast(int, network.in_channels)
-    common = {"dtype": "float32", "is_patch_data": False, "value_range": [], "spatial_shape": [side, side]}
-    middle = channels // 2
-    return {
-        "inputs": {
-            "image": {
-                "type": "image",
-                "format": "hounsfield" if recipe.contract.input.unit == "HU" else "magnitude",
-                "modality": recipe.contract.input.modality,
-                "num_channels": channels,
-                "channel_def": {str(index): f"slice {index - middle:+d}" for index in range(channels)},
-                **common,
-            }
-        },
-        "outputs": {
-            "pred": {
-                "type": "image",
-                "format": recipe.contract.output.unit,
-                "modality": recipe.contract.output.modality,
-                "num_channels": 1,
-                "channel_def": {"0": recipe.contract.output.unit},
-                **common,
-            }
-        },
-    }

@@ -1,49 +1,61 @@
-"""How good a network is on cases that it was not trained on, on the grid of the model."""
+"""Validation of a network on cases that were not used for training, on the grid of the model."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+import torch
+from torch import nn
 
-from medsynth_core.evaluation.ssim import ssim_2d_wang11
-from medsynth_core.inference.choice import AnyPredictor
+from medsynth_core.errors import MedSynthError
+from medsynth_core.grid import Grid
+from medsynth_core.inference.predictor import AnyPredictor, create_predictor
 from medsynth_core.preparation.case import Prepared
-from medsynth_core.preparation.contract import Contract
-from medsynth_core.preparation.grid import Grid
-from medsynth_core.training.arrays import Pair
+from medsynth_core.preparation.contract import Contract, Side, SynthesisContract
+from medsynth_core.preparation.training_case import TrainingCase
 
-# Between which shares of the body's voxels, from the coldest to the hottest, an error is averaged.
+# Quantiles of the body's voxels, from the coldest to the hottest, that bound the groups of the error curve.
 ERROR_SHARES = (0, 1 / 8, 2 / 8, 3 / 8, 4 / 8, 5 / 8, 6 / 8, 7 / 8, 0.95, 0.98, 0.992, 0.997, 0.999, 1)
 
 
-def answer(predictor: AnyPredictor, pair: Pair, contract: Contract) -> tuple[np.ndarray, np.ndarray]:
-    """Return the synthetic and the real voxels (k, j, i) of a case in the output's unit, air outside the body.
+class Trained:
+    """A network under validation (a `medsynth_core.systems.base.Candidate`).
 
-    The network is given what `synthesize` gives it, so that what is judged is what users get.
+    Args:
+        network: switched to evaluation mode.
+        contract: contract of the model.
+        device: device of the computation.
     """
-    inverse = contract.output.intensity.inverse
-    own = Grid(pair.voxels.shape, np.eye(4))
-    given = Prepared(pair.voxels, pair.body, own, own).narrowed(contract)
-    synthetic = given.restore(inverse(predictor(given.voxels)))
-    return np.where(pair.body, synthetic, 0), inverse(pair.target)
 
+    def __init__(self, network: nn.Module, contract: Contract, device: torch.device) -> None:
+        self.network, self._contract = network.eval(), contract
+        self.predictor: AnyPredictor | None = None
+        if isinstance(contract, SynthesisContract):
+            self.predictor = create_predictor(network, contract, device)
 
-def scores(synthetic: np.ndarray, real: np.ndarray, body: np.ndarray, contract: Contract) -> dict[str, float]:
-    """Return ``mae`` (in the body, in the output's unit), and over whole slices ``psnr`` (dB), ``ssim`` and ``nrmse``.
+    def images(self, case: TrainingCase) -> dict[str, np.ndarray]:
+        """Return the synthetic images (k, j, i) of a case by role, in the units of the contract, air outside the body.
 
-    ``ssim`` is that of Wang et al. (2004), slice by slice; ``nrmse`` is the root mean square error in percent of the
-    real image's range, as Xue et al. (2023) have it, and their PSNR's range is the same where values have no limit.
-    """
-    difference = synthetic - real
-    span = contract.output.intensity.span or float(np.ptp(real))
-    mse = max(float(np.mean(difference**2)), 1e-12)
-    return {
-        "mae": float(np.abs(difference[body]).mean()),
-        "psnr": float(10 * np.log10(span**2 / mse)),
-        "ssim": ssim_2d_wang11(real, synthetic, span),
-        "nrmse": 100 * math.sqrt(mse) / max(float(np.ptp(real)), 1e-12),
-    }
+        The network gets the same input as in `synthesize`, so that the scores hold for what users get.
+
+        Raises:
+            MedSynthError: an image is not finite.
+        """
+        contract = self._contract
+        assert isinstance(contract, SynthesisContract) and self.predictor is not None
+        own = Grid(case.voxels.shape, np.eye(4))
+        others = dict(list(case.inputs.items())[1:])
+        given = Prepared(case.voxels, case.body, own, own, case.boxes, others).narrowed(contract)
+        mapped = self.predictor(given.stacked, boxes=given.boxes)
+        if not np.isfinite(mapped).all():
+            raise MedSynthError(
+                f"The network's image of case '{case.name}' is not finite (NaN or infinite), so it has no scores; "
+                "lower the learning rate and train again.",
+                kind="model",
+            )
+        return {
+            role: np.where(case.body, given.restore(side.intensity.inverse(answer)), side.nothing)
+            for (role, side), answer in zip(contract.outputs.items(), mapped, strict=True)
+        }
 
 
 def mean_scores(found: list[dict[str, float]]) -> dict[str, float]:
@@ -51,28 +63,29 @@ def mean_scores(found: list[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([case[name] for case in found])) for name in found[0]}
 
 
-def validate(predictor: AnyPredictor, pairs: list[Pair], contract: Contract) -> dict[str, dict[str, float]]:
-    """Return the `scores` of each case."""
-    return {pair.name: scores(*answer(predictor, pair, contract), pair.body, contract) for pair in pairs}
+def error_curve(candidate: Trained, cases: list[TrainingCase], side: Side, role: str) -> list[tuple[float, float]]:
+    """Return the RMS error as a function of the synthetic value: pairs (synthetic value, RMS error) in the output unit.
 
+    Body voxels are grouped by synthetic value into eight equally populated groups; the last is subdivided towards the
+    hottest voxels, which are few and have the largest errors. Each pair is the mean value and RMS error of a group:
+    the spread of real values around a synthetic value, in patients like those of the validation.
 
-def error_curve(predictor: AnyPredictor, pairs: list[Pair], contract: Contract) -> list[tuple[float, float]]:
-    """Return how wrong the network is where it says a value: pairs of (synthetic value, RMS error) in the unit.
-
-    The values are means of groups of body voxels: eight equally populated ones, the last of which is divided again and
-    again towards the hottest voxels, which are few and where most is wrong. It is what a model can honestly say of
-    its uncertainty: the spread of real values around a synthetic one, in patients like those it was validated on.
+    Args:
+        candidate: the network.
+        cases: cases that were not used for training.
+        side: side of the contract that describes the output.
+        role: role of the output.
     """
     synthetic, squared = [], []
-    for pair in pairs:
-        predicted, real = answer(predictor, pair, contract)
-        synthetic.append(predicted[pair.body])
-        squared.append((predicted - real)[pair.body] ** 2)
+    for case in cases:
+        predicted, real = candidate.images(case)[role], side.intensity.inverse(case.targets[role])
+        synthetic.append(predicted[case.body])
+        squared.append((predicted - real)[case.body] ** 2)
     values, errors = np.concatenate(synthetic), np.concatenate(squared)
     order = np.argsort(values, kind="stable")
     edges = sorted({int(share * order.size) for share in ERROR_SHARES})
     groups = [order[first:last] for first, last in zip(edges[:-1], edges[1:], strict=True)]
     points = [(float(values[group].mean()), float(np.sqrt(errors[group].mean()))) for group in groups if group.size]
     rising = [point for index, point in enumerate(points) if index == 0 or point[0] > points[index - 1][0]]
-    # A network that says the same everywhere is equally wrong at every value.
+    # A constant output has one value only; its error is used for every value.
     return rising if len(rising) > 1 else [points[0], (points[0][0] + 1.0, float(np.sqrt(errors.mean())))]

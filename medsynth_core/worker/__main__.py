@@ -1,6 +1,6 @@
 """``python -m medsynth_core.worker``."""
 
-from medsynth_core.worker.serving import main
+from medsynth_core.worker.server import main
 
 if __name__ == "__main__":
     main()

@@ -1,70 +1,64 @@
-"""Jobs around the data of a training: building a manifest, checking cases, registering a pair."""
+"""Worker jobs for training data: build a manifest, check cases, register a pair, make thumbnails."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from medsynth_core.datasets.manifest import Case, read_manifest, write_manifest
+from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.errors import MedSynthError
 from medsynth_core.progress import Progress
+from medsynth_core.systems.data_needs import DataNeeds, Role
 from medsynth_core.volume import Volume
-from medsynth_core.worker.handing_over import received, required
-
-if TYPE_CHECKING:
-    from medsynth_core.datasets.checks import CaseCheck, RoleKind
+from medsynth_core.worker.requests import received, required
 
 
 def check_cases(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Tell what was found in each case of a manifest: ``cases``, each a `CaseCheck` as an object.
+    """Check the cases of a manifest; return `medsynth_core.datasets.checks.DataChecks` as an object."""
+    from medsynth_core.datasets.checks import check_data
 
-    With ``paired`` false, cases outside ``val`` and ``test`` may have an image of one role only, and need not match.
-    """
-    from medsynth_core.datasets.checks import RoleKind
-    from medsynth_core.datasets.checks import check_cases as run
-
-    roles = _roles(request, dict)
-    sides = {role: RoleKind(required(kind, "modality"), kind.get("unit") or "") for role, kind in roles.items()}
-    cases = read_manifest(required(request, "data"), tuple(sides), check_files=False, unsplit=True)
-    checks = run(cases, sides, progress) if request.get("paired", True) else _check_unpaired(cases, sides, progress)
-    return {"cases": [check.to_dict() for check in checks]}
+    return check_data(required(request, "data"), _needs(request), progress).to_dict()
 
 
-def _check_unpaired(cases: list[Case], sides: dict[str, RoleKind], progress: Progress) -> list[CaseCheck]:
-    """Check the images of each role by themselves, and as pairs those of the cases that judge a model."""
-    from medsynth_core.datasets.checks import check_cases as run
+def _needs(request: dict[str, Any]) -> DataNeeds:
+    """Return the data needs of a training from the request's recipe or its roles."""
+    if request.get("recipe") is not None:
+        from medsynth_core.recipes.recipe import read_recipe
 
-    judging = [case for case in cases if case.split in ("val", "test")]
-    parts = [({role: side}, [case for case in cases if role in case.files]) for role, side in sides.items()]
-    parts = [part for part in (*parts, (sides, judging)) if part[1]]
-    found: dict[str, list[CaseCheck]] = {case.name: [] for case in cases}
-    for index, (part, chosen) in enumerate(parts):
-        for check in run(chosen, part, progress.part(index / len(parts), (index + 1) / len(parts))):
-            found[check.case].append(check)
-    return [_together(case, found[case.name]) for case in cases]
+        return read_recipe(request["recipe"]).needs
+    roles = [
+        Role(name, required(kind, "modality"), kind.get("unit") or "") for name, kind in _roles(request, dict).items()
+    ]
+    optional, names = request.get("optional") or [], [role.name for role in roles]
+    if not isinstance(optional, list) or not all(name in names for name in optional):
+        raise MedSynthError("In the request to the worker 'optional' must be a list of names of its roles.")
+    return DataNeeds(
+        tuple(roles),
+        paired=bool(request.get("paired", True)),
+        optional=tuple(optional),
+        simulated=bool(request.get("simulated")),
+        sides=_sides(request, names),
+    )
 
 
-def _together(case: Case, checks: list[CaseCheck]) -> CaseCheck:
-    """Return what several checks have found in a case; one without any image cannot be used."""
-    from medsynth_core.datasets.checks import CaseCheck
-
-    if not checks:
-        return CaseCheck(case.name, case.split, case.patient, "refused", ("There is no image.",), None, None)
-    worst = max(checks, key=lambda check: ("good", "doubtful", "refused").index(check.state))
-    problems = dict.fromkeys(problem for check in checks for problem in check.problems)
-    # The last one has compared the images, if any has.
-    return replace(checks[-1], state=worst.state, problems=tuple(problems))
+def _sides(request: dict[str, Any], names: list[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of roles that an unpaired training can use only together."""
+    sides = request.get("sides") or []
+    if not isinstance(sides, list) or not all(
+        isinstance(side, list) and all(name in names for name in side) for side in sides
+    ):
+        raise MedSynthError("In the request to the worker 'sides' must be a list of lists of names of its roles.")
+    return tuple(map(tuple, sides))
 
 
 def register(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Write the moving image on the grid of the fixed one.
+    """Register the moving to the fixed image and write it on the fixed image's grid.
 
-    Tells ``output``, ``lps_matrix`` (4×4, the motion from points of the fixed image to points of the moving one, LPS)
-    and ``quality`` (``before``, ``after``, ``bent``, ``note``).
+    Return ``output``, ``lps_matrix`` (4×4, maps points of the fixed image to points of the moving one, in LPS) and
+    ``quality`` (``before``, ``after``, ``bent``, ``note``).
     """
     from medsynth_core.io.writing import check_output, write_volume
-    from medsynth_core.preparation.registration import register as run
+    from medsynth_core.registration.register import register as run
 
     output = Path(required(request, "output"))
     progress(0.0, "Reading the images")
@@ -77,8 +71,28 @@ def register(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     return {"output": str(output), "lps_matrix": found.lps_matrix.tolist(), "quality": found.quality()}
 
 
+def thumbnails(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Write thumbnails of image files as PGM, and report progress after each; return ``made``, the files of pictures.
+
+    A file that cannot be read has no thumbnail: checking the data says what is wrong with it.
+    """
+    from medsynth_core.figures.thumbnail import write_thumbnail
+
+    images, made = required(request, "images"), []
+    if not isinstance(images, list):
+        raise MedSynthError("In the request to the worker 'images' must be a list of objects.")
+    for number, image in enumerate(images, start=1):
+        file, picture = str(required(image, "file")), str(required(image, "picture"))
+        try:
+            made.append(str(write_thumbnail(file, picture)))
+        except (MedSynthError, OSError, ValueError, MemoryError):
+            progress.log(f"No thumbnail can be made of {file}.")
+        progress(number / len(images), Path(file).name)
+    return {"made": made}
+
+
 def _image(source: Any) -> Volume:
-    """Return the volume in an image file that a request names."""
+    """Return the volume in the image file of a request."""
     from medsynth_core.io.reading import read_volume
 
     file = required(source, "file")
@@ -86,67 +100,51 @@ def _image(source: Any) -> Volume:
 
 
 def build_pairs(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Write a manifest of what lies in a folder, or is handed over; tell ``manifest`` and the number of ``cases``.
+    """Write a manifest of the cases in a folder or of given volumes; return ``manifest`` and ``cases`` (number).
 
-    By its ``kind``: ``folders`` (``roles`` are patterns of file names; with ``paired`` false a folder may have an image
-    of one role only), ``dicom`` (``roles`` are modalities; the images are written into the folder of the manifest) or
-    ``volumes`` (``roles`` are volumes, which are written into the folder ``root`` as the one ``case`` of a
-    ``patient``). The cases belong to no split yet.
+    Depending on ``kind``: ``folders`` (``roles`` are file name patterns; with ``paired`` false a folder may contain an
+    image of one role only), ``dicom`` (``roles`` are modalities; the images are written into the manifest's folder) or
+    ``volumes`` (``roles`` are volumes, which are written into the folder ``root`` as one ``case`` of a ``patient``).
+    The cases are not assigned to splits.
     """
-    from medsynth_core.datasets.folders import cases_from_folders
-    from medsynth_core.datasets.studies import cases_from_dicom
     from medsynth_core.io.atomic import check_place
 
-    output, root, kind = Path(required(request, "output")), Path(required(request, "root")), required(request, "kind")
-    check_place(output)
-    if kind == "folders" and not request.get("paired", True):
-        cases = _cases_of_some_roles(root, _roles(request, str))
-    elif kind == "folders":
-        cases = cases_from_folders(root, _roles(request, str))
-    elif kind == "dicom":
-        cases = cases_from_dicom(root, _roles(request, str), output.parent, progress)
-    elif kind == "volumes":
-        cases = [_written(request, root, progress)]
-    else:
+    output, kind = Path(required(request, "output")), required(request, "kind")
+    if kind not in _BUILDERS:
         raise MedSynthError(f"Pairs cannot be built from '{kind}'; choose folders, dicom or volumes.")
+    check_place(output)
+    cases = _BUILDERS[kind](request, progress)
     return {"manifest": str(write_manifest(cases, output)), "cases": len(cases)}
 
 
-def _cases_of_some_roles(root: Path, patterns: dict[str, str]) -> list[Case]:
-    """Return a case for each folder below ``root`` in which a file of one role lies, or of several.
-
-    Raises:
-        MedSynthError: as `cases_from_folders`, but for a folder without a file for a role; or no folder has one.
-    """
+def _from_folders(request: dict[str, Any], progress: Progress) -> list[Case]:
     from medsynth_core.datasets.folders import cases_from_folders
 
-    found: dict[str, Case] = {}
-    for role, pattern in patterns.items():
-        for case in cases_from_folders(root, {role: pattern}):
-            known = found.get(case.name, case)
-            twice = [other for other, file in known.files.items() if other != role and file == case.files[role]]
-            if twice:
-                raise MedSynthError(
-                    f"The file {case.files[role]} would be both '{twice[0]}' and '{role}'; choose narrower patterns."
-                )
-            found[case.name] = replace(known, files={**known.files, **case.files})
-    return [found[name] for name in sorted(found)]
+    paired = bool(request.get("paired", True))
+    return cases_from_folders(required(request, "root"), _roles(request, str), paired=paired, progress=progress)
 
 
-def _written(request: dict[str, Any], folder: Path, progress: Progress) -> Case:
-    """Write the volumes that a request hands over, and return the case that they are."""
-    from medsynth_core.io.writing import write_volume
+def _from_dicom(request: dict[str, Any], progress: Progress) -> list[Case]:
+    from medsynth_core.datasets.dicom_studies import cases_from_dicom
 
-    name, roles, files = required(request, "case"), _roles(request, dict), {}
-    for index, (role, source) in enumerate(roles.items()):
-        progress(index / len(roles), f"Writing {role} of {name}")
-        files[role] = write_volume(received(source), folder / f"{role}.nii.gz")
-    progress(1.0, f"{name} is written")
-    return Case(name, "", files, request.get("patient") or "")
+    output = Path(required(request, "output"))
+    known = [Path(folder) for folder in request.get("known") or []]
+    return cases_from_dicom(required(request, "root"), _roles(request, str), output.parent, progress, known=known)
+
+
+def _from_volumes(request: dict[str, Any], progress: Progress) -> list[Case]:
+    from medsynth_core.datasets.volumes import case_from_volumes
+
+    name, patient = required(request, "case"), request.get("patient") or ""
+    volumes = {role: received(source) for role, source in _roles(request, dict).items()}
+    return [case_from_volumes(volumes, required(request, "root"), name, patient, progress)]
+
+
+_BUILDERS = {"folders": _from_folders, "dicom": _from_dicom, "volumes": _from_volumes}
 
 
 def _roles(request: dict[str, Any], of: type) -> dict[str, Any]:
     roles = required(request, "roles")
     if not isinstance(roles, dict) or not roles or not all(isinstance(value, of) for value in roles.values()):
-        raise MedSynthError("The request to the worker does not state its 'roles' as an object with one entry a role.")
+        raise MedSynthError("In the request to the worker 'roles' must be an object with one entry per role.")
     return roles

@@ -1,4 +1,4 @@
-"""Jobs around models: what there is to compute with, and synthesis itself."""
+"""Worker jobs for models: list devices and versions, synthesize, import a package."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from medsynth_core.progress import Progress
-from medsynth_core.worker.handing_over import received, required, save
+from medsynth_core.worker.requests import received, required, save
 
 
 def synthesize(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Write a synthetic volume, and the error to expect if ``uncertainty`` names a file for it.
+    """Write a synthetic volume, and the usual error at its values if ``uncertainty`` is a file.
 
-    Tell the files, modality, unit and provenance.
+    ``inputs`` contains further inputs of the model by role. Return the files, modality, unit and provenance.
     """
     from medsynth_core.inference.synthesis import synthesize as run
     from medsynth_core.io.atomic import check_place
+    from medsynth_core.models.library import load_model
 
     output, model = Path(required(request, "output")), required(request, "model")
     errors = Path(request["uncertainty"]) if request.get("uncertainty") else None
     for place in (output, errors):
         if place is not None:
             check_place(place)
+    loaded = load_model(model)
+    others = {role: received(source) for role, source in (request.get("inputs") or {}).items()}
     result = run(
-        received(required(request, "input")),
-        model,
+        loaded.synthesis.contract.beside(received(required(request, "input")), others),
+        loaded,
         device=request.get("device", "auto"),
         batch_size=request.get("batch_size"),
         uncertainty=errors is not None,
@@ -43,14 +46,22 @@ def synthesize(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
 
 def describe(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Tell the devices of this computer and the versions of what is installed."""
-    from importlib.metadata import version
+    """Return the devices of this computer and the versions of the installed packages."""
+    from medsynth_core.compute.device import list_devices
+    from medsynth_core.version import __version__, library_versions
 
-    from medsynth_core import __version__
-    from medsynth_core.inference.device import list_devices
-
-    packages = ("torch", "monai", "SimpleITK", "numpy")
     return {
         "devices": [{"id": device, "name": name} for device, name in list_devices().items()],
-        "versions": {"medsynth_core": __version__, **{package: version(package) for package in packages}},
+        "versions": {"medsynth_core": __version__, **library_versions()},
     }
+
+
+def import_model(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Verify a package and copy it into the user's library; return the model's ``name`` and ``path`` there.
+
+    ``name`` is the model's name in the library; by default its own.
+    """
+    from medsynth_core.models.library import import_model as run
+
+    model = run(required(request, "package"), request.get("name") or "")
+    return {"name": model.name, "path": str(model.path)}

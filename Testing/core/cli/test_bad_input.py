@@ -1,4 +1,4 @@
-"""Each bad input ends in one sentence and status 2, from the shell's point of view, and leaves nothing behind."""
+"""Each bad input to the command ends in one sentence and status 2, and leaves no files behind."""
 
 import json
 import shutil
@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from builders import phantom_ct
 
 from medsynth_core import write_volume
-from medsynth_core.cli.app import USER_MISTAKE, run
+from medsynth_core.cli.app import run
+from medsynth_core.errors import ExitStatus
 from medsynth_core.resources import resource_folder
 
 SAMPLE = resource_folder() / "SampleCase"
@@ -63,10 +64,10 @@ def text_file(folder):
         (lambda folder: image(folder, np.zeros((3, 4, 5, 3), np.uint8), vector=True), "bad.nii.gz"),
         (lambda folder: SAMPLE / "mr_t1.nii.gz", "not Hounsfield units"),
         (lambda folder: SAMPLE / "pet.nii.gz", "not Hounsfield units"),
-        (lambda folder: image(folder, voxels(nan=np.nan)), "not numbers or infinite"),
-        (lambda folder: image(folder, voxels(inf=np.inf)), "not numbers or infinite"),
+        (lambda folder: image(folder, voxels(nan=np.nan)), "are not finite"),
+        (lambda folder: image(folder, voxels(inf=np.inf)), "are not finite"),
         (lambda folder: image(folder, np.zeros((1, 1, 1), np.float32)), "single voxel"),
-        (without_geometry, "does not state how its voxels lie"),
+        (without_geometry, "does not state the position of its voxels"),
         (singular_geometry, "bad.nrrd"),
     ],
 )
@@ -111,7 +112,7 @@ def test_a_package_with_a_path_that_leaves_its_folder(tmp_path, monkeypatch, cap
     monkeypatch.setenv("MEDSYNTH_MODELS", str(tmp_path / "library"))
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr("../evil.txt", "evil")
-    refused(["models", "import", tmp_path / "evil.zip"], "leaves the package's folder", monkeypatch, capsys)
+    refused(["models", "import", tmp_path / "evil.zip"], "points outside the package", monkeypatch, capsys)
     assert not (tmp_path.parent / "evil.txt").exists()
 
 
@@ -123,7 +124,7 @@ def test_an_output_folder_that_is_not_there(tmp_path, monkeypatch, capsys):
 def refused(arguments, words, monkeypatch, capsys):
     """Run the command and check that it ends in one sentence."""
     monkeypatch.setattr(sys, "argv", ["medsynth", *map(str, arguments), "--json"])
-    assert run() == USER_MISTAKE
+    assert run() == ExitStatus.USER_MISTAKE
     told = capsys.readouterr()
     error = json.loads(told.out)["error"]
     assert words in error["message"]

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from builders import phantom_ct, phantom_pet, tiny_recipe
 from dicom_builder import SUV_TAGS, injection, write_series
+from verdict_cases import unpaired_recipe
 
 from medsynth_core import Cancelled, read_volume, write_volume
 from medsynth_core.cli.app import run
-from medsynth_core.datasets import registering
+from medsynth_core.datasets import register_cases as registering
 from medsynth_core.datasets.manifest import read_manifest
-from medsynth_core.preparation.grid import resample
-from medsynth_core.training.recipe import write_recipe
+from medsynth_core.grid import resample
+from medsynth_core.recipes.recipe import write_recipe
 
 ROLES = ("--role", "ct=*ct*.nii*", "--role", "pet=*pet*.nii*")
 
@@ -46,6 +47,7 @@ def images(tmp_path):
     return tmp_path / "images"
 
 
+@pytest.mark.slow
 def test_images_become_a_manifest_that_can_be_trained_with(medsynth, images, tmp_path):
     write_recipe(tiny_recipe(), tmp_path / "recipe.yaml")
     assert medsynth("build", images, tmp_path / "all.csv", *ROLES)[0] == 0
@@ -77,6 +79,20 @@ def test_images_become_a_manifest_that_can_be_trained_with(medsynth, images, tmp
     assert json.loads(printed)["counts"]["refused"] == 0 and len(json.loads(printed)["cases"]) == 6
 
 
+@pytest.mark.parametrize(
+    ("roles", "words"),
+    [
+        (("--role", "ct=*ct*", "--role", "ct=*pet*"), "'ct' is given twice"),
+        (("--role", "ct=*ct*", "--role", "split=*pet*"), "describes the case"),
+        (("--role", "ct=*ct*", "--role", "a/b=*pet*"), "'a/b'"),
+    ],
+)
+def test_roles_that_cannot_be_columns_are_refused(medsynth, images, tmp_path, roles, words):
+    status, _, said = medsynth("build", images, tmp_path / "bad.csv", *roles)
+    assert status == 2 and words in said and not (tmp_path / "bad.csv").exists()
+
+
+@pytest.mark.slow
 def test_a_registration_is_taken_up_where_it_was_cancelled(medsynth, images, tmp_path, monkeypatch):
     medsynth("build", images, tmp_path / "all.csv", *ROLES)
     command = ("register", tmp_path / "all.csv", tmp_path / "out", "--fixed", "ct", "--moving", "pet", "--json")
@@ -130,9 +146,25 @@ def test_dicom_studies_become_a_manifest(medsynth, tmp_path):
     status, printed, _ = medsynth(
         "build", tmp_path / "in", tmp_path / "all.csv", "--dicom", "--role", "ct=CT", "--role", "pet=PT", "--json"
     )
-    assert status == 0 and json.loads(printed)["cases"] == ["P0", "P1"]
+    assert status == 0 and json.loads(printed)["cases"] == ["001", "002"]
+    assert json.loads(printed)["patients"] == {"001": "001", "002": "002"}
     files = read_manifest(tmp_path / "all.csv", ("ct", "pet"), unsplit=True)[0].files
-    assert files["ct"] == tmp_path / "P0" / "ct.nii.gz" and read_volume(files["pet"]).unit == "SUVbw"
+    assert files["ct"] == tmp_path / "001" / "ct.nii.gz" and read_volume(files["pet"]).unit == "SUVbw"
+
+
+def test_unpaired_images_become_a_manifest_that_a_cyclegan_can_use(medsynth, images, tmp_path):
+    write_recipe(unpaired_recipe(), tmp_path / "recipe.yaml")
+    (images / "P0" / "pet.nii.gz").unlink()
+    (images / "P1" / "ct.nii.gz").unlink()
+    status, _, sentence = medsynth("build", images, tmp_path / "all.csv", *ROLES)
+    assert status == 2 and "has no file matching" in sentence
+    assert medsynth("build", images, tmp_path / "all.csv", *ROLES, "--unpaired")[0] == 0
+    lines = [line.split(",") for line in (tmp_path / "all.csv").read_text().splitlines()[1:]]
+    assert [line[0] for line in lines] == [f"P{number}" for number in range(6)]
+    status, printed, _ = medsynth("split", tmp_path / "all.csv", "--recipe", tmp_path / "recipe.yaml", "--json")
+    assert status == 0 and {"P0", "P1"} <= set(json.loads(printed)["splits"]["train"])
+    status, printed, _ = medsynth("check", tmp_path / "recipe.yaml", "--data", tmp_path / "all.csv", "--json")
+    assert status == 0 and json.loads(printed)["counts"]["refused"] == 0
 
 
 def test_splits_that_are_there_are_not_lost(medsynth, images, tmp_path):
@@ -141,7 +173,7 @@ def test_splits_that_are_there_are_not_lost(medsynth, images, tmp_path):
     medsynth("split", manifest)
     before = manifest.read_text()
     status, _, sentence = medsynth("split", manifest, "--seed", 1)
-    assert status == 2 and "has splits already" in sentence and manifest.read_text() == before
+    assert status == 2 and "already has splits" in sentence and manifest.read_text() == before
     assert medsynth("split", manifest, "--keep")[0] == 0 and manifest.read_text() == before
     assert medsynth("split", manifest, "--seed", 1, "--output", tmp_path / "other.csv")[0] == 0
     assert manifest.read_text() == before != (tmp_path / "other.csv").read_text()
@@ -150,7 +182,7 @@ def test_splits_that_are_there_are_not_lost(medsynth, images, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("build", "IMAGES", "ALL", *ROLES), "is there already"),
+        (("build", "IMAGES", "ALL", *ROLES), "already exists"),
         (("build", "IMAGES", "NEW", "--role", "ct"), "ROLE=PATTERN"),
         (("build", "IMAGES", "NEW", "--role", "ct=*mr*"), "No folder below"),
         (("build", "nowhere", "NEW", *ROLES), "nowhere"),
@@ -161,7 +193,7 @@ def test_splits_that_are_there_are_not_lost(medsynth, images, tmp_path):
         (("check", "nowhere.yaml", "--data", "ALL"), "cannot be read"),
         (("register", "ALL", "OUT", "--fixed", "ct", "--moving", "mr"), "no column 'mr'"),
         (("register", "ALL", "OUT", "--fixed", "ct", "--moving", "ct"), "to itself"),
-        (("register", "ALL", "IMAGES", "--fixed", "ct", "--moving", "pet"), "written over"),
+        (("register", "ALL", "IMAGES", "--fixed", "ct", "--moving", "pet"), "would overwrite"),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence_and_changes_nothing(medsynth, images, tmp_path, arguments, words):

@@ -1,4 +1,4 @@
-"""``medsynth suv``: a PET folder as a volume in SUV, or one sentence."""
+"""``medsynth suv`` converts a PET folder to a volume in SUV, or refuses it in one sentence."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def test_people_read_what_was_used(tmp_path, medsynth):
         "PET in SUVbw",
         "Decay correction: START",
         "Reference time: Series Time (0008,0031)",
-        "From injection to reference time, s: 3600",
-        "Weight, kg: 70",
-        "Injected, MBq: 368.08",
-        "Half-life, s: 6586.2",
-        "Mind: Corrected Image (0028,0051) does not list ATTN",
+        "From injection to reference time: 3600 s",
+        "Weight: 70 kg",
+        "Injected activity: 368.08 MBq",
+        "Half-life: 6586.2 s",
+        "Warning: Corrected Image (0028,0051) does not list ATTN",
     ):
         assert words in printed
 
@@ -61,7 +61,7 @@ def test_another_suv_is_written_where_it_is_asked_for(tmp_path, medsynth):
     write_pet(tmp_path / "pet", PatientSex="M")
     status, printed, _ = medsynth(tmp_path / "pet", tmp_path / "lean.nii.gz", "--to", "SUVlbm-james")
     lean = read_volume(tmp_path / "lean.nii.gz")
-    assert status == 0 and "Lean or ideal body mass, kg: 56.52" in printed and lean.unit == "SUVlbm-james"
+    assert status == 0 and "Lean or ideal body mass: 56.52 kg" in printed and lean.unit == "SUVlbm-james"
     assert np.allclose(lean.voxels, stored_pixels(3) * 2.5 * FACTOR * 56.52 / 70, rtol=1e-6)
 
 
@@ -73,9 +73,9 @@ def test_another_suv_is_written_where_it_is_asked_for(tmp_path, medsynth):
         (lambda pet: write_pet(pet, Units="CNTS"), (), "Philips SUV Scale Factor (7053,1000)"),
         (lambda pet: write_pet(pet, PatientSize=None), ("--to", "SUVbsa"), "Patient's Size (0010,1020) is missing"),
         (lambda pet: write_pet(pet, pixels=np.zeros((3, 4, 5), np.uint16)), (), "are zero"),
-        (lambda pet: write_series(pet), (), "holds no PT images"),
-        (lambda pet: write_pet(pet), ("--to", "SUVmax"), "There is no SUV called 'SUVmax'"),
-        (lambda pet: write_pet(pet), ("--to", "Bq/mL"), "There is no SUV called 'Bq/mL'"),
+        (lambda pet: write_series(pet), (), "contains no PT images"),
+        (lambda pet: write_pet(pet), ("--to", "SUVmax"), "'SUVmax' is not an SUV unit"),
+        (lambda pet: write_pet(pet), ("--to", "Bq/mL"), "'Bq/mL' is not an SUV unit"),
         (lambda pet: None, (), "no such file or folder"),
     ],
 )
@@ -95,7 +95,7 @@ def test_an_image_file_has_no_tags_to_make_suv_from(tmp_path, medsynth):
 
 
 @pytest.mark.parametrize(("name", "words"), [("suv.png", "must end with"), ("no/suv.nii.gz", "does not exist")])
-def test_a_place_that_cannot_be_written_to_is_told(tmp_path, medsynth, name, words):
+def test_an_unwritable_output_folder_is_one_sentence(tmp_path, medsynth, name, words):
     write_pet(tmp_path / "pet")
     status, _, errors = medsynth(tmp_path / "pet", tmp_path / name)
     assert status == 2 and words in errors and [path.name for path in tmp_path.iterdir()] == ["pet"]

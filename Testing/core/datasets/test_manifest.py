@@ -1,4 +1,4 @@
-"""A manifest is read as it is written, and everything that is wrong with it is told in a sentence."""
+"""Manifests are read and written without loss; errors are reported in one sentence."""
 
 import pytest
 
@@ -15,14 +15,14 @@ def table(folder, text, files=("ct.nii.gz", "pet.nii.gz")):
     return path
 
 
-def test_a_patient_is_its_case_unless_another_is_stated(tmp_path):
+def test_the_patient_defaults_to_the_case_name(tmp_path):
     path = table(tmp_path, "case,split,patient,ct,pet\nA,train,,ct.nii.gz,pet.nii.gz\nB,val,Jo,ct.nii.gz,pet.nii.gz\n")
     cases = read_manifest(path, ("ct", "pet"))
     assert [(case.name, case.split, case.patient) for case in cases] == [("A", "train", "A"), ("B", "val", "Jo")]
     assert cases[0].files == {"ct": tmp_path / "ct.nii.gz", "pet": tmp_path / "pet.nii.gz"}
 
 
-def test_what_is_written_is_read_again_from_wherever_the_folder_is_moved(tmp_path):
+def test_a_written_manifest_can_be_read_after_its_folder_is_moved(tmp_path):
     first = tmp_path / "first"
     (first / "A").mkdir(parents=True)
     (first / "A" / "ct.nii.gz").write_bytes(b"")
@@ -48,8 +48,8 @@ def test_roles_are_the_columns_that_name_images(tmp_path):
         ("case,split,ct\nA,train,ct.nii.gz\n", "no column 'pet'"),
         ("case,split,ct,pet\n,train,ct.nii.gz,pet.nii.gz\n", "Line 2 .* no name"),
         ("case,split,ct,pet\nA,train,ct.nii.gz,gone.nii.gz\n", "missing file for 'pet': .*gone.nii.gz"),
-        ("case,split,ct,pet\nA,train,ct.nii.gz,\n", "names no file for 'pet'"),
-        ("case,split,ct,pet\nA,train,ct.nii.gz\n", "names no file for 'pet'"),
+        ("case,split,ct,pet\nA,train,ct.nii.gz,\n", "lists no file for 'pet'"),
+        ("case,split,ct,pet\nA,train,ct.nii.gz\n", "lists no file for 'pet'"),
         ("case,split,ct,pet\nA,dev,ct.nii.gz,pet.nii.gz\n", "split 'dev'"),
         ("case,split,ct,pet\nA,,ct.nii.gz,pet.nii.gz\n", "no split"),
         ("case,split,ct,pet\n" + "A,train,ct.nii.gz,pet.nii.gz\n" * 2, "case 'A' twice"),
@@ -72,7 +72,7 @@ def test_a_split_with_no_case_is_refused(tmp_path):
         split_of(cases, "val")
 
 
-def test_a_manifest_without_splits_or_files_is_read_where_that_is_asked_for(tmp_path):
+def test_a_manifest_without_splits_or_files_is_read_on_request(tmp_path):
     path = table(tmp_path, "case,ct,pet\nA,gone.nii.gz,\n")
     assert read_manifest(path, ("ct", "pet"), check_files=False, unsplit=True) == [
         Case("A", "", {"ct": tmp_path / "gone.nii.gz"})
@@ -85,7 +85,7 @@ def test_a_manifest_without_a_case_is_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_new_splits_leave_every_other_cell_as_it_is(tmp_path):
+def test_new_splits_keep_all_other_cells(tmp_path):
     rows = [f"P{n},ct.nii.gz,{50 + n}.5,a note, and more" for n in range(4)]
     path = table(tmp_path, "\n".join(["case,ct,weight_kg,notes", *rows]))
     cases = split_cases(read_manifest(path, (), unsplit=True))

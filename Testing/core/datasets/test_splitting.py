@@ -1,13 +1,18 @@
-"""Patients, not cases, are divided; the same way every time."""
+"""Patients, not cases, are split, reproducibly."""
 
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from medsynth_core import MedSynthError
-from medsynth_core.datasets.manifest import Case, shared_patients
-from medsynth_core.datasets.splitting import split_cases
+from medsynth_core.datasets.manifest import Case, shared_patients, write_manifest
+from medsynth_core.datasets.splitting import split_cases, split_for_training, split_manifest
+from medsynth_core.systems.data_needs import DataNeeds, Role
+
+ROLES = (Role("ct", "CT", "HU"), Role("pet", "PT", "SUVbw"))
+PAIRED, UNPAIRED = DataNeeds(ROLES), DataNeeds(ROLES, paired=False)
 
 
 def cases_of(patients, each=1, split=""):
@@ -33,7 +38,7 @@ def test_all_cases_of_a_patient_are_in_one_split_and_keep_their_order():
     assert [case.name for case in found] == [case.name for case in cases]
 
 
-def test_the_seed_alone_decides_and_not_the_order_of_the_cases():
+def test_splits_depend_on_the_seed_and_not_on_the_order_of_cases():
     cases = cases_of(30)
     mixed = random.Random(1).sample(cases, len(cases))
     first = {case.name: case.split for case in split_cases(cases, seed=5)}
@@ -41,11 +46,11 @@ def test_the_seed_alone_decides_and_not_the_order_of_the_cases():
     assert first != {case.name: case.split for case in split_cases(cases, seed=6)}
 
 
-def test_a_share_of_zero_leaves_a_split_out():
+def test_a_share_of_zero_omits_the_split():
     assert counts(split_cases(cases_of(10), (0.8, 0.2, 0.0))) == {"train": 8, "val": 2}
 
 
-def test_splits_are_kept_and_new_cases_fill_what_lacks():
+def test_splits_are_kept_and_new_cases_fill_the_rest():
     old = split_cases(cases_of(10), (0.6, 0.2, 0.2))
     new = [*old, *(Case(f"new{n}", "", {}) for n in range(5)), Case("again", "", {}, "P0")]
     found = split_cases(new, (0.6, 0.2, 0.2), keep=True)
@@ -64,6 +69,38 @@ def test_splits_are_kept_and_new_cases_fill_what_lacks():
         ([Case("A", "train", {}, "P"), Case("B", "val", {}, "P")], (0.5, 0.5, 0), True, "splits train and val"),
     ],
 )
-def test_what_cannot_be_divided_is_refused(cases, shares, keep, words):
+def test_impossible_splits_are_refused(cases, shares, keep, words):
     with pytest.raises(MedSynthError, match=words):
         split_cases(cases, shares, keep=keep)
+
+
+def case(name, split, *roles):
+    return Case(name, split, {role: Path(f"{name}-{role}.nii.gz") for role in roles})
+
+
+def test_cases_that_are_no_pairs_train():
+    cases = [case("A", "", "ct"), case("B", "", "ct", "pet"), case("C", "", "ct", "pet")]
+    found = {one.name: one.split for one in split_for_training(cases, UNPAIRED)}
+    assert found["A"] == "train" and {found["B"], found["C"]} == {"val", "test"}
+    with pytest.raises(MedSynthError, match="No case has both images"):
+        split_for_training(cases[:1], UNPAIRED)
+
+
+def test_a_split_is_kept_when_asked_to():
+    cases = [case(name, split, "ct", "pet") for name, split in zip("ABCD", ("test", "", "", ""), strict=True)]
+    assert split_for_training(cases, PAIRED, keep=True)[0].split == "test"
+    alone = [case("E", "test", "ct"), *cases]
+    assert split_for_training(alone, UNPAIRED, keep=True)[0].split == "train"
+
+
+def test_a_manifest_is_divided_as_the_panel_divides(tmp_path):
+    cases = [case("A", "", "ct"), case("B", "", "pet"), *(case(name, "", "ct", "pet") for name in "CDEFGH")]
+    cases = [Case(one.name, "", {role: tmp_path / file for role, file in one.files.items()}) for one in cases]
+    manifest = write_manifest(cases, tmp_path / "all.csv")
+    for seed in range(5):
+        found = split_manifest(manifest, tmp_path / "split.csv", seed=seed, needs=UNPAIRED)
+        assert [one.split for one in found] == [one.split for one in split_for_training(cases, UNPAIRED, seed=seed)]
+        assert [one.split for one in found[:2]] == ["train", "train"]
+        # Without a recipe all are alike, as a mask that some cases lack must not decide where they go.
+        plain = split_manifest(manifest, tmp_path / "plain.csv", seed=seed)
+        assert [one.split for one in plain] == [one.split for one in split_cases(cases, seed=seed)]

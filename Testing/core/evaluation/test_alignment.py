@@ -1,4 +1,4 @@
-"""Volumes on different grids, and what is refused."""
+"""Comparison of volumes on different grids, and what is refused."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.report import evaluate
+from medsynth_core.grid import resample
 from medsynth_core.io.reading import read_volume
-from medsynth_core.preparation.grid import resample
 from medsynth_core.volume import Volume
 
 
@@ -34,7 +34,7 @@ def notes_of(*volumes: Volume, **more: Volume) -> str:
     return " ".join(evaluate(*volumes, **more).settings["notes"])
 
 
-def test_a_reference_on_a_coarser_grid_is_resampled_and_the_report_says_so() -> None:
+def test_a_reference_on_a_coarser_grid_is_resampled_and_reported() -> None:
     reference = ramp((14, 16, 18), grid(2.0, (3.0, 3.0, -3.0)))
     report = evaluate(FINE, reference)
     assert report.metrics["mae"] == pytest.approx(0, abs=1e-5)
@@ -55,7 +55,7 @@ def test_only_the_part_that_the_reference_covers_is_compared() -> None:
     assert report.metrics["mae"] == pytest.approx(0, abs=1e-5)
     assert report.metrics["ssim_2d_skimage7"] == pytest.approx(1)
     assert report.pair.synthetic.shape == (20, 24, 10)
-    assert "64.3 % of the synthetic volume lies beyond the reference" in " ".join(report.settings["notes"])
+    assert "64.3 % of the synthetic volume is outside the reference" in " ".join(report.settings["notes"])
 
 
 def test_the_compared_part_keeps_its_place() -> None:
@@ -79,8 +79,8 @@ def test_masks_on_other_grids_are_moved_by_the_nearest_voxel() -> None:
     mask = Volume(np.ones((4, 4, 4)), grid(3.0, (-4.0, -4.0, 4.0)))
     report = evaluate(FINE, FINE.replace(voxels=FINE.voxels + 1), mask=mask, lesion=mask)
     assert report.settings["compared_voxels"] == report.settings["lesion_voxels"] == 12**3
-    assert "The mask was resampled (nearest voxel)" in " ".join(report.settings["notes"])
-    assert "The lesion was resampled (nearest voxel)" in " ".join(report.settings["notes"])
+    assert "The mask was resampled (nearest neighbour)" in " ".join(report.settings["notes"])
+    assert "The lesion was resampled (nearest neighbour)" in " ".join(report.settings["notes"])
 
 
 @pytest.mark.parametrize(("stated", "silent"), [(0, "reference"), (1, "synthetic volume")])
@@ -89,7 +89,7 @@ def test_a_volume_without_a_unit_gets_that_of_the_other(stated: int, silent: str
     report = evaluate(*volumes)
     assert report.settings["unit"] == "SUVbw"
     assert report.settings["data_range"] == 20
-    assert f"The {silent} states no unit; it was taken to be in SUVbw." in report.settings["notes"]
+    assert f"The {silent} states no unit; SUVbw was assumed." in report.settings["notes"]
 
 
 def refused(*volumes: Volume, **more: object) -> str:
@@ -103,7 +103,7 @@ def test_units_that_differ_are_refused() -> None:
 
 
 def test_volumes_of_different_places_are_refused() -> None:
-    assert "no place in common" in refused(FINE, ramp((8, 8, 8), grid(1.0, (500.0, 0.0, 0.0))))
+    assert "do not overlap" in refused(FINE, ramp((8, 8, 8), grid(1.0, (500.0, 0.0, 0.0))))
 
 
 def test_boxes_that_meet_without_a_common_voxel_are_refused() -> None:
@@ -112,11 +112,18 @@ def test_boxes_that_meet_without_a_common_voxel_are_refused() -> None:
     rod[:2, :2] = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
     rod[:3, 3] = [-1.6, 4.0, 5.0]
     message = refused(FINE, Volume(np.arange(9.0).reshape(1, 1, 9), rod, "PT", "SUVbw"))
-    assert "covers no voxel of the synthetic volume" in message
+    assert "does not overlap the synthetic volume" in message
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", ["synthetic volume", "reference"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("synthetic volume", np.nan),
+        ("synthetic volume", np.inf),
+        ("reference", np.inf),
+        ("reference", -np.inf),
+    ],
+)
 def test_voxels_that_are_not_finite_are_refused(name: str, value: float) -> None:
     bad = FINE.voxels.copy()
     bad[3, 4, 5] = value
@@ -140,7 +147,9 @@ def test_masks_where_the_reference_does_not_reach_are_refused(name: str) -> None
     mask = np.zeros(FINE.shape)
     mask[:, :, 20:] = 1
     half = ramp((20, 24, 10), grid(1.0))
-    assert f"The {name} has no voxel where both" in refused(FINE, half, **{name: FINE.replace(voxels=mask)})
+    assert f"The {name} has no voxel where the volumes overlap" in refused(
+        FINE, half, **{name: FINE.replace(voxels=mask)}
+    )
 
 
 def test_unknown_presets_are_refused_with_the_list() -> None:

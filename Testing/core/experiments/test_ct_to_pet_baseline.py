@@ -1,4 +1,4 @@
-"""The baselines are what they claim to be, and the table of the experiment is made by one call."""
+"""The baselines are computed correctly, and one call makes the table of the experiment."""
 
 import csv
 
@@ -9,15 +9,17 @@ from builders import phantom_ct, phantom_pet, tiny_recipe, write_manifest
 from medsynth_core import MedSynthError, Progress, load_model, train, write_volume
 from medsynth_core.datasets.manifest import read_manifest
 from medsynth_core.experiments import run_experiment
+from medsynth_core.experiments.baselines.lookup import constant, fit_lookup
 from medsynth_core.experiments.ct_to_pet_baseline import BASELINE, PET_METRICS
-from medsynth_core.experiments.lookup import constant, fit_lookup
-from medsynth_core.training.arrays import load_pairs
+from medsynth_core.training.prepared_cases import load_cases
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def pairs(tmp_path):
     cases = read_manifest(write_manifest(tmp_path), ("ct", "pet"))
-    return load_pairs(cases, tiny_recipe(), Progress())
+    return load_cases(cases, tiny_recipe(), Progress())
 
 
 def body_error(pairs, method, power):
@@ -34,7 +36,7 @@ def test_the_tables_are_the_best_of_their_kind(pairs):
     assert body_error(pairs, median, 1) < body_error(pairs, mean, 1) < body_error(pairs, flat, 1)
 
 
-def test_a_table_knows_what_lies_outside_its_training(pairs):
+def test_a_look_up_table_extrapolates_beyond_its_training_values(pairs):
     table = fit_lookup(pairs, tiny_recipe().contract, np.mean)
     assert np.isfinite(table(np.array([-5.0, 5.0]))).all()
 

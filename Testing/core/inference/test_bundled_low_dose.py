@@ -1,4 +1,4 @@
-"""The bundled model low-dose-pet on the sample patient, whom it never saw, at doses that are simulated."""
+"""The bundled model low-dose-pet on the sample patient, on whom it was not trained, at simulated doses."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import pytest
 
 from medsynth_core import load_model, read_volume, simulate_dose, synthesize
 from medsynth_core.evaluation.report import evaluate
-from medsynth_core.experiments.filters import GAUSSIANS, mean_psnr
-from medsynth_core.preparation.grid import resample
+from medsynth_core.experiments.baselines.filters import GAUSSIANS, mean_psnr
+from medsynth_core.grid import resample
+from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.resources import resource_folder
-from medsynth_core.training.recipe import Recipe
+
+pytestmark = pytest.mark.slow
 
 SAMPLE = resource_folder() / "SampleCase"
 FACTORS = (4.0, 10.0, 20.0, 50.0, 100.0)

@@ -1,4 +1,4 @@
-"""Low-dose PET goes through a 3-D network as it lies, and air around the patient changes nothing in the patient."""
+"""Low-dose PET keeps its orientation in a 3-D network, and air around the patient does not change the result."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,13 @@ import torch
 from builders import dose_recipe, phantom_body_pet, write_dose_manifest
 
 from medsynth_core import MedSynthError, load_model, synthesize, train
-from medsynth_core.inference import slabs
-from medsynth_core.inference.choice import create_predictor
+from medsynth_core.grid import Grid, resample_array
+from medsynth_core.inference import slab_predictor as slabs
 from medsynth_core.preparation.case import prepare
-from medsynth_core.preparation.grid import Grid, move
-from medsynth_core.training.arrays import Pair
-from medsynth_core.training.validation import answer
+from medsynth_core.preparation.training_case import TrainingCase
+from medsynth_core.training.validation import Trained
+
+pytestmark = pytest.mark.slow
 
 # How far Contextual-Net looks, and slabs that share enough slices for it to see everything.
 HALO = 7
@@ -92,15 +93,15 @@ def test_slabs_lie_across_the_patient_in_every_order_of_voxels_also_tilted(local
     size = np.array(pet.shape[::-1])[list(axes)]
     matrix[:3, 3] += pet.ijk_to_ras[:3, list(axes)] @ np.where(np.array(signs) < 0, size - 1, 0)
     k, j, i = (int(n) for n in size[::-1])
-    other = pet.replace(voxels=move(pet.voxels, Grid.of(pet), Grid((k, j, i), matrix)), ijk_to_ras=matrix)
+    other = pet.replace(voxels=resample_array(pet.voxels, Grid.of(pet), Grid((k, j, i), matrix)), ijk_to_ras=matrix)
     result = synthesize(other, local, device="cpu")
     assert np.array_equal(result.ijk_to_ras, matrix) and result.shape == (k, j, i)
-    back = move(result.voxels, Grid.of(other), Grid.of(pet))
+    back = resample_array(result.voxels, Grid.of(other), Grid.of(pet))
     assert np.allclose(back, synthesize(pet, local, device="cpu").voxels, atol=1e-5) and back.max() > 0.1
 
 
 @pytest.mark.parametrize("before", [(0, 20, 30), (40, 7, 0)], ids=["beside", "below"])
-def test_air_around_changes_nothing_in_a_patient_whom_the_network_sees_whole(local, before):
+def test_air_around_a_patient_does_not_change_the_result(local, before):
     pet, after = tall_pet(), (20, 31, 40)
     wide = in_air(pet, before, after)
     alone, inside = (synthesize(volume, local, device="cpu") for volume in (pet, wide))
@@ -137,21 +138,21 @@ def test_validation_judges_what_synthesis_gives(whole, columns):
     pet = tall_pet()
     pet = pet.replace(voxels=np.ascontiguousarray(np.tile(pet.voxels, (1, 1, 2))[:, :, 9 : 9 + columns]))
     prepared = prepare(pet, whole.contract)
-    pair = Pair("P", prepared.voxels, prepared.body, prepared.voxels)
-    predictor = create_predictor(whole.network(), whole.contract, torch.device("cpu"), None)
-    judged, real = answer(predictor, pair, whole.contract)
+    case = TrainingCase("P", {"pet": prepared.voxels}, prepared.body, {"pet": prepared.voxels})
+    judged = Trained(whole.network(), whole.contract, torch.device("cpu")).images(case)["pet"]
+    real = whole.contract.output.intensity.inverse(prepared.voxels)
     assert judged.max() > 0.5 and not np.allclose(judged, real, atol=0.01)
-    synthetic = move(synthesize(pet, whole, device="cpu").voxels, Grid.of(pet), prepared.grid)
+    synthetic = resample_array(synthesize(pet, whole, device="cpu").voxels, Grid.of(pet), prepared.grid)
     assert np.allclose(judged, synthetic, atol=1e-6)
 
 
 def test_a_pet_in_which_no_patient_is_seen_is_refused(whole):
     pet = tall_pet()
-    with pytest.raises(MedSynthError, match="No patient was found in the PET: over 20 mm, uptake nowhere"):
+    with pytest.raises(MedSynthError, match="No patient was found in the PET: after smoothing over 20 mm, no voxel"):
         synthesize(pet.replace(voxels=np.full(pet.shape, 0.06, np.float32)), whole, device="cpu")
 
 
-def test_a_part_of_the_patient_that_was_taken_for_air_is_told(whole):
+def test_a_part_of_the_patient_taken_for_air_is_reported(whole):
     pet = in_air(tall_pet(), (0, 40, 60), (0, 50, 70))
     seen = synthesize(pet, whole, device="cpu")
     # Something large whose uptake is under that of any tissue.
@@ -161,25 +162,25 @@ def test_a_part_of_the_patient_that_was_taken_for_air_is_told(whole):
     outside = told.metadata["activity_outside"]
     lost = apart.sum(where=prepare(pet.replace(voxels=apart), whole.contract).body) / apart.sum()
     assert outside == pytest.approx(1 - lost, abs=1e-4) and outside > 0.3
-    sentence = f"{outside:.1%} of the activity of the input lies outside the body"
-    assert [any("lies outside the body" in line for line in one.metadata["log"]) for one in (seen, told)] == [
+    sentence = f"{outside:.1%} of the input's activity lies outside the detected body"
+    assert [any("lies outside the detected body" in line for line in one.metadata["log"]) for one in (seen, told)] == [
         False,
         True,
     ]
     assert any(sentence in line for line in told.metadata["log"])
 
 
-def test_slices_that_were_computed_in_windows_are_told_in_the_provenance(whole, monkeypatch):
+def test_the_provenance_states_slices_computed_in_windows(whole, monkeypatch):
     wide = wide_pet()
     at_once = synthesize(wide, whole, device="cpu")
     assert at_once.metadata["window_side"] is None and not any("windows" in line for line in at_once.metadata["log"])
     monkeypatch.setattr(slabs, "slab_budget", lambda device: 1)
     split = synthesize(wide, whole, device="cpu")
     assert split.metadata["window_side"] == slabs.SMALLEST_WINDOW
-    assert any(f"windows of {slabs.SMALLEST_WINDOW}²" in line for line in split.metadata["log"])
+    assert any(f"windows of {slabs.SMALLEST_WINDOW} × " in line for line in split.metadata["log"])
 
 
-def test_windows_that_memory_made_smaller_half_way_are_told_too(whole, monkeypatch):
+def test_windows_made_smaller_during_a_run_are_reported(whole, monkeypatch):
     import torch
 
     from medsynth_core.networks.contextual3d import CG3DSRGAN

@@ -4,18 +4,20 @@ import json
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from builders import axial_matrix, phantom_ct, tiny_recipe, write_manifest
 
-from medsynth_core import Cancelled, MedSynthError, Progress, load_model, read_volume, synthesize, train
-from medsynth_core.inference import memory
+from medsynth_core import Cancelled, MedSynthError, Progress, load_model, read_volume, synthesize, train, write_volume
+from medsynth_core.grid import Grid, resample_array
+from medsynth_core.inference import memory_check as memory
 from medsynth_core.preparation.body import body_mask
-from medsynth_core.preparation.grid import Grid, move
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    return load_model(train(tiny_recipe(epochs=2), write_manifest(folder), folder / "run", device="cpu"))
+    manifest = write_manifest(folder, ("train", "train", "val", "val", "val"))
+    return load_model(train(tiny_recipe(epochs=2), manifest, folder / "run", device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def scanned(first: tuple[int, int, int], signs: tuple[int, int, int]):
     size = np.array(ct.shape[::-1])
     matrix[:3, 3] += ct.ijk_to_ras[:3, list(first)] @ np.where(np.array(signs) < 0, size[list(first)] - 1, 0)
     k, j, i = (int(n) for n in size[list(first)][::-1])
-    return ct.replace(voxels=move(ct.voxels, Grid.of(ct), Grid((k, j, i), matrix)), ijk_to_ras=matrix)
+    return ct.replace(voxels=resample_array(ct.voxels, Grid.of(ct), Grid((k, j, i), matrix)), ijk_to_ras=matrix)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_the_same_patient_gives_the_same_values_in_every_order_of_voxels(model, 
     ct = scanned(first, signs)
     result = synthesize(ct, model, device="cpu")
     assert np.array_equal(result.ijk_to_ras, ct.ijk_to_ras) and result.shape == ct.shape
-    back = move(result.voxels, Grid.of(ct), Grid.of(axial))
+    back = resample_array(result.voxels, Grid.of(ct), Grid.of(axial))
     assert np.allclose(back, axial.voxels, atol=1e-4) and back.max() > 0.1
 
 
@@ -92,6 +94,19 @@ def test_the_result_lies_on_the_grid_of_the_input_bit_by_bit(model, shape, matri
     assert result.voxels.dtype == np.float32 and (result.modality, result.unit) == ("PT", "SUVbw")
     assert np.isfinite(result.voxels).all() and result.voxels.min() >= 0 and result.voxels.max() > 0.1
     assert np.array_equal(ct.voxels, before)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+def test_a_result_in_the_format_of_its_input_has_the_geometry_that_itk_reads(model, tmp_path, suffix):
+    ct = phantom_ct((6, 40, 44), rotated(23) @ axial_matrix((0.7123, 1.1, 3.3)))
+    image = ct.to_sitk()
+    image.SetSpacing([length * (1 + 1e-9) for length in image.GetSpacing()])  # as another program states it
+    sitk.WriteImage(image, str(tmp_path / f"ct{suffix}"))
+    result = synthesize(read_volume(tmp_path / f"ct{suffix}", "CT", "HU"), model, device="cpu")
+    write_volume(result, tmp_path / f"pet{suffix}")
+    before, after = (sitk.ReadImage(str(tmp_path / f"{name}{suffix}")) for name in ("ct", "pet"))
+    assert (before.GetSpacing(), before.GetOrigin()) == (after.GetSpacing(), after.GetOrigin())
+    assert before.GetDirection() == after.GetDirection()
 
 
 def test_outside_the_body_there_is_nothing(axial):
@@ -133,16 +148,16 @@ def test_provenance_says_what_made_it_and_can_be_written_as_json(model):
     assert told["source"] == {"series": "1.2.3"} and told["device"] == "cpu" and told["batch_size"] == 2
 
 
-def test_a_unit_that_the_volume_does_not_state_is_told(model):
+def test_an_assumed_unit_is_reported(model):
     said: list[str] = []
     silent = phantom_ct().replace(unit="")
     told = synthesize(silent, model, device="cpu", progress=Progress(log=said.append)).metadata
-    sentence = "states no unit, so its values are taken for HU of a CT"
+    sentence = "states no unit, so its values are assumed to be HU of a CT"
     assert told["input_unit"] == "HU" and told["input_unit_stated"] is False
-    assert sentence in told["log"][0] and sentence in said[0] and told["log"][0].endswith("the result is wrong.")
+    assert sentence in told["log"][0] and sentence in said[0] and told["log"][0].endswith("the result is not valid.")
 
 
-def test_of_a_unit_that_the_volume_states_nothing_is_said(model, axial):
+def test_a_stated_unit_causes_no_message(model, axial):
     assert axial.metadata["input_unit_stated"] is True and axial.metadata["log"] == []
 
 
@@ -150,7 +165,7 @@ def test_a_grid_of_the_model_that_does_not_fit_into_the_memory_is_refused(model,
     coarse = phantom_ct((12, 40, 44), axial_matrix((20.0, 20.0, 30.0)))
     # Enough for the volume and its result, and not for 100 times as many voxels on the grid of the model.
     monkeypatch.setattr(memory, "available_memory", lambda: 1000 * coarse.voxels.size)
-    with pytest.raises(MedSynthError, match="44 × 40 × 12 voxels, which are 440 × 400 × 120 on the model's grid") as no:
+    with pytest.raises(MedSynthError, match=r"44 × 40 × 12 voxels \(44. × 40. × 12. on the model's grid\)") as no:
         synthesize(coarse, model, device="cpu")
     assert no.value.kind == "device" and "\n" not in no.value.message
 

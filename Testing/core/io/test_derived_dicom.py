@@ -1,14 +1,15 @@
-"""What a derived series says of its patient, its origin and itself."""
+"""The tags of a derived series on patient, origin and synthesis."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from derived_helpers import GRID, PATIENT, ct_reference, headers, pet_reference, synthetic
+from dicom_builder import item
 from pydicom import dcmread
 
-from medsynth_core.io.dicom.derived import write_dicom
-from medsynth_core.io.dicom.derived_mark import MARK_TAGS, is_synthetic
+from medsynth_core.io.dicom.derived.series_writing import write_dicom
+from medsynth_core.io.dicom.synthetic_mark import MARK_TAGS, is_synthetic
 from medsynth_core.io.reading import read_volume
 
 
@@ -22,7 +23,7 @@ def ct(tmp_path):
     return ct_reference(tmp_path / "ct")
 
 
-def test_it_belongs_to_the_patient_study_and_space_of_the_reference_but_is_a_series_of_its_own(pet, tmp_path):
+def test_a_derived_series_shares_patient_study_and_frame_of_reference_with_its_reference(pet, tmp_path):
     written = headers(write_dicom(synthetic(), tmp_path / "out", pet))
     source = headers(pet)[0]
     shared = ("StudyInstanceUID", "FrameOfReferenceUID", "PatientName", "PatientID", "PatientBirthDate", "PatientSex")
@@ -34,10 +35,10 @@ def test_it_belongs_to_the_patient_study_and_space_of_the_reference_but_is_a_ser
 
 
 @pytest.mark.parametrize(("modality", "unit"), [("PT", "SUVbw"), ("CT", "HU"), ("MR", "T1 (fat = 1000)")])
-def test_it_says_in_many_ways_that_it_is_synthetic(ct, tmp_path, modality, unit):
+def test_the_series_is_marked_as_synthetic_in_several_tags(ct, tmp_path, modality, unit):
     for header in headers(write_dicom(synthetic(modality, unit), tmp_path / "out", ct)):
         assert header.Modality == modality
-        assert list(header.ImageType[:2]) == ["DERIVED", "SECONDARY"]
+        assert list(header.ImageType[:2]) == ["DERIVED", "PRIMARY" if modality == "PT" else "SECONDARY"]
         assert header.SeriesDescription == f"SYNTHETIC - not for diagnosis: {modality} (tiny 1.2.0)"
         assert header[0x0008001C].value == "YES"
         assert "MedSynth" in header.DerivationDescription and "c0ffee" in header.DerivationDescription
@@ -49,14 +50,17 @@ def test_it_says_in_many_ways_that_it_is_synthetic(ct, tmp_path, modality, unit)
         assert synthesizer.PurposeOfReferenceCodeSequence[0].CodeMeaning == "Synthesizing Equipment"
 
 
-def test_what_is_synthetic_is_told_from_what_is_not(pet, tmp_path):
+def test_synthetic_objects_are_distinguished_from_others(pet, tmp_path):
     file = write_dicom(synthetic(), tmp_path / "out", pet) / "0001.dcm"
     header = dcmread(file, stop_before_pixels=True, specific_tags=list(MARK_TAGS))
     assert is_synthetic(header)
     equipment = header.pop("ContributingEquipmentSequence")
     assert is_synthetic(header)
     del header[0x0008001C]
+    assert is_synthetic(header)  # by its description
+    description = header.pop("SeriesDescription")
     assert not is_synthetic(header)
+    header["SeriesDescription"] = description
     header["ContributingEquipmentSequence"] = equipment
     assert is_synthetic(header)
     assert not any(is_synthetic(source) for source in headers(pet))
@@ -73,7 +77,7 @@ def test_what_is_read_again_is_known_as_synthetic(ct, pet, tmp_path):
         assert "synthetic" not in source.metadata and not source.is_synthetic
 
 
-def test_a_pet_made_of_a_ct_misses_no_correction_but_one_made_of_an_uncorrected_pet_does(ct, tmp_path):
+def test_a_pet_from_an_uncorrected_pet_is_warned_about_but_one_from_a_ct_is_not(ct, tmp_path):
     uncorrected = pet_reference(tmp_path / "nac", CorrectedImage=["DECY"])
     of_ct, of_pet = (
         read_volume(write_dicom(synthetic(), tmp_path / f"of-{reference.name}", reference)).metadata["suv"]["warnings"]
@@ -108,7 +112,9 @@ def test_a_coronal_slice_refers_to_every_axial_one(ct, tmp_path):
 
 
 def test_another_series_of_the_same_space_is_no_source(ct, pet, tmp_path):
-    made_of = {**synthetic().metadata, "source": read_volume(ct).metadata}
+    # Slicer knows the UIDs of the source, files of results do not.
+    uids = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.40"}
+    made_of = {**synthetic().metadata, "source": {**read_volume(ct).metadata, **uids}}
     write_dicom(synthetic(metadata=made_of), tmp_path / "out", pet)
     header = headers(tmp_path / "out")[0]
     assert "SourceImageSequence" not in header and "from the series" not in header.DerivationDescription
@@ -120,14 +126,22 @@ def test_another_series_of_the_same_space_is_no_source(ct, pet, tmp_path):
     }
 
 
-def test_in_the_folder_of_a_study_the_series_that_it_was_made_from_is_found(ct, pet, tmp_path):
+def test_a_source_that_is_only_known_by_its_digest_is_not_taken_for_another_series(ct, pet, tmp_path):
+    made_of = {**synthetic().metadata, "source": read_volume(ct).metadata}
+    write_dicom(synthetic(metadata=made_of), tmp_path / "out", pet)
+    header = headers(tmp_path / "out")[0]
+    assert "SourceImageSequence" not in header
+    assert [one.SeriesInstanceUID for one in header.RelatedSeriesSequence] == ["1.2.3.41"]
+
+
+def test_the_source_series_is_found_in_the_folder_of_a_study(ct, pet, tmp_path):
     made_of = {**synthetic().metadata, "source": read_volume(ct).metadata}
     write_dicom(synthetic(metadata=made_of), tmp_path.parent / f"{tmp_path.name}-out", tmp_path)
     header = headers(tmp_path.parent / f"{tmp_path.name}-out")[0]
     assert header.RelatedSeriesSequence[0].SeriesInstanceUID == "1.2.3.40"
 
 
-def test_the_series_number_is_none_that_is_there(tmp_path):
+def test_the_series_number_is_not_used_by_another_series(tmp_path):
     ct_reference(tmp_path / "study" / "ct", SeriesNumber=4, SeriesInstanceUID="1.9.1")
     pet_reference(tmp_path / "study" / "pet", SeriesNumber=401)
     made_of = {"source": {"SeriesInstanceUID": "1.9.1"}}
@@ -136,7 +150,7 @@ def test_the_series_number_is_none_that_is_there(tmp_path):
 
 
 @pytest.mark.parametrize("number", [None, 2**31 - 1])
-def test_a_series_number_is_made_up_where_none_follows_from_the_reference(tmp_path, number):
+def test_a_series_number_is_generated_if_the_reference_has_none(tmp_path, number):
     write_dicom(synthetic(), tmp_path / "out", ct_reference(tmp_path / "ct", SeriesNumber=number))
     assert headers(tmp_path / "out")[0].SeriesNumber == 9001
 
@@ -153,7 +167,7 @@ def test_a_pet_keeps_tracer_corrections_and_the_times_of_each_slice(pet, tmp_pat
     assert {header.NumberOfSlices for header in written} == {3}
 
 
-def test_a_pet_made_of_a_ct_claims_no_tracer_but_knows_how_the_patient_lay(ct, tmp_path):
+def test_a_pet_made_from_a_ct_states_no_tracer_but_the_patient_position(ct, tmp_path):
     header = headers(write_dicom(synthetic(), tmp_path / "out", ct))[0]
     assert len(header.RadiopharmaceuticalInformationSequence) == 0
     assert header.DecayCorrection == "NONE" and "DecayFactor" not in header
@@ -183,7 +197,7 @@ def test_private_tags_stay_behind_also_within_sequences(pet, tmp_path):
         assert header.RadiopharmaceuticalInformationSequence[0].Radiopharmaceutical == "FDG"
 
 
-def test_a_reference_that_was_stripped_of_all_that_may_be_missing_will_do(tmp_path):
+def test_a_reference_with_only_required_tags_is_accepted(tmp_path):
     gone = ("PatientName", "PatientID", "FrameOfReferenceUID", "SeriesDescription", "ImageType", *PATIENT)
     reference = ct_reference(tmp_path / "ct")
     for path in reference.iterdir():
@@ -240,3 +254,31 @@ def test_a_finer_grid_takes_the_times_of_the_nearest_slice(pet, tmp_path):
     written = headers(write_dicom(synthetic(shape=(5, 4, 5), ijk_to_ras=matrix), tmp_path / "out", pet))
     assert [str(header.AcquisitionTime) for header in written[::2]] == ["103000", "103001", "103002"]
     assert {header.SliceThickness for header in written} == {1.5}
+
+
+def test_of_earlier_programs_no_persons_places_or_serial_numbers_are_kept(tmp_path):
+    purpose = item(CodeValue="109103", CodingSchemeDesignator="DCM", CodeMeaning="Modifying Equipment")
+    program = item(PurposeOfReferenceCodeSequence=[purpose], Manufacturer="Anonymizer", SoftwareVersions="3")
+    known = {"InstitutionName": "SECRET", "InstitutionAddress": "SECRET", "DeviceSerialNumber": "SECRET"}
+    for keyword, text in {**known, "StationName": "SECRET", "ContributionDescription": "SECRET"}.items():
+        setattr(program, keyword, text)
+    program.OperatorsName = "SECRET"
+    unnamed = item(PurposeOfReferenceCodeSequence=[purpose], InstitutionName="SECRET")
+    reference = ct_reference(tmp_path / "ct", ContributingEquipmentSequence=[program, unnamed])
+    for path in write_dicom(synthetic(), tmp_path / "out", reference).iterdir():
+        assert b"SECRET" not in path.read_bytes()
+        earlier, scanner, _ = dcmread(path).ContributingEquipmentSequence
+        assert (earlier.Manufacturer, earlier.SoftwareVersions) == ("Anonymizer", "3")
+        assert earlier.PurposeOfReferenceCodeSequence[0].CodeMeaning == "Modifying Equipment"
+        assert scanner.Manufacturer == "Scanner Works"
+
+
+def test_control_characters_of_a_card_do_not_reach_the_file(pet, tmp_path):
+    hostile = "a\x1b[2J\x07\x00\x7f\u202eb"
+    made = synthetic()
+    facts = {**made.metadata, "model": hostile, "limits": [hostile], "model_version": hostile}
+    for path in write_dicom(made.replace(metadata=facts), tmp_path / "out", pet, series_description=hostile).iterdir():
+        header = dcmread(path)
+        for keyword in ("SeriesDescription", "ImageComments", "DerivationDescription", "ManufacturerModelName"):
+            assert header[keyword].value.isprintable() and "[2J" in header[keyword].value
+        assert not [sign for sign in (b"\x1b", b"\x07", b"\x7f") if sign in bytes(header.ImageComments, "ascii")]

@@ -1,4 +1,4 @@
-"""What a derived PET states of decay is true of its values, whatever its reference states or lacks."""
+"""The decay tags of a derived PET are true of its values, for any tags of its reference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dicom_builder import injection
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
-from medsynth_core.io.dicom.derived import write_dicom
+from medsynth_core.io.dicom.derived.series_writing import write_dicom
 from medsynth_core.io.reading import read_volume
 from medsynth_core.volume import Volume
 
@@ -106,14 +106,14 @@ def test_every_correction_of_an_enhanced_pet_is_a_term_of_the_standard(tmp_path)
     [{"RadiopharmaceuticalInformationSequence": None}, {"DecayCorrectionDateTime": "19000101000000"}],
     ids=["no tracer", "dates that were removed"],
 )
-def test_a_decay_factor_that_nobody_knows_is_not_made_up(tmp_path, tags):
+def test_an_unknown_decay_factor_is_omitted(tmp_path, tags):
     reference = without(pet_reference(tmp_path / "pet", **tags), "DecayFactor")
     header = headers(write_dicom(synthetic(), tmp_path / "out", reference))[0]
     assert header.DecayCorrection == "START" and "DecayFactor" not in header
     assert header.FrameReferenceTime == 60000
 
 
-def test_the_time_that_frames_count_from_is_stated_where_the_series_time_is_later(tmp_path):
+def test_the_reference_time_of_the_frames_replaces_a_later_series_time(tmp_path):
     made_later = pet_reference(tmp_path / "pet", SeriesTime="120000")
     for k, header in enumerate(derived(without(made_later, "DecayFactor"))):
         assert abs(series_start(header) - SCANNED) < 2 * SECOND
@@ -147,7 +147,7 @@ def test_an_enhanced_pet_whose_values_are_for_the_injection(tmp_path, tags):
         assert decay_event(header) == pytest.approx(datetime(2025, 1, 1, 10), abs=SECOND / 1000)
 
 
-def test_of_a_pet_that_was_made_from_a_ct_nothing_decayed(tmp_path):
+def test_a_pet_made_from_a_ct_has_no_decay_correction(tmp_path):
     for header in derived(ct_reference(tmp_path / "ct")):
         assert header.DecayCorrection == "NONE" and "DecayFactor" not in header
         assert not header.CorrectedImage and header.FrameReferenceTime == 0
@@ -162,7 +162,7 @@ def test_of_a_pet_that_was_made_from_a_ct_nothing_decayed(tmp_path):
     ],
     ids=["CT by its series", "CT by its modality", "CT by way of another PET"],
 )
-def test_a_pet_that_was_made_from_a_ct_claims_nothing_of_the_real_pet_beside_it(tmp_path, facts):
+def test_a_pet_made_from_a_ct_takes_no_tags_from_a_real_pet_beside_it(tmp_path, facts):
     volume = synthetic(metadata={**synthetic().metadata, **facts})
     for header in derived(pet_reference(tmp_path / "pet"), volume):
         assert "SourceImageSequence" not in header

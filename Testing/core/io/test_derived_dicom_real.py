@@ -1,4 +1,4 @@
-"""The round trip on real DICOM: read, made synthetic, written as a derived series, read by us, ITK and Slicer."""
+"""Round trip on real DICOM: read, marked as synthetic, written as a derived series, and read by three programs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from io_helpers import unzip
 from scipy.ndimage import gaussian_filter
 
 from medsynth_core.inference.synthesis import synthesize
-from medsynth_core.io.dicom.derived import write_dicom
-from medsynth_core.io.dicom.derived_mark import is_synthetic
+from medsynth_core.io.dicom.derived.series_writing import write_dicom
+from medsynth_core.io.dicom.synthetic_mark import is_synthetic
 from medsynth_core.io.reading import read_volume
 from medsynth_core.volume import Volume
 
@@ -38,6 +38,7 @@ def assert_same_suv(read: Volume, true: Volume) -> None:
     assert (error <= np.where(size >= 0.01 * greatest, 1e-3 * size, 1e-5 * greatest)).all()
 
 
+@pytest.mark.slow
 def test_a_synthetic_pet_of_a_real_ct(patient, tmp_path):
     ct = read_volume(patient, modality="CT")
     pet = synthesize(ct, "ct-to-pet", device="cpu")
@@ -66,6 +67,7 @@ def test_a_pet_made_of_a_real_pet(patient, tmp_path):
         assert header[keyword].value == original[keyword].value
 
 
+@pytest.mark.slow
 def test_a_whole_body_pet_in_activity_becomes_one_in_suv(shared_data, tmp_path):
     archive = shared_data / "pet-wb-dicom" / "STS_001_FDG_PET_GE_DiscoveryST_BQML.zip"
     folder = unzip(archive, tmp_path / "source")

@@ -1,4 +1,4 @@
-"""Derived objects are what the standard says that CT, MR and PET images are, by dciodvfy."""
+"""Derived CT, MR and PET objects conform to the standard, as checked by dciodvfy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from derived_helpers import PATIENT, ct_reference, findings, pet_reference, synthetic
 
-from medsynth_core.io.dicom.derived import write_dicom
+from medsynth_core.io.dicom.derived.series_writing import write_dicom
 
 SMALL = np.random.default_rng(0).uniform(0, 1, (3, 4, 5))
 
@@ -38,6 +38,6 @@ def test_objects_from_poor_references(tmp_path, reference, tags):
     assert findings(written / "0002.dcm") == []
 
 
-def test_the_judge_sees_what_is_wrong(tmp_path):
+def test_the_validator_detects_errors(tmp_path):
     file = next(pet_reference(tmp_path / "reference", CorrectedImage=None).iterdir())
     assert [line for line in findings(file) if "<CorrectedImage>" in line]

@@ -1,4 +1,4 @@
-"""A derived series opens in a window that shows what is in it."""
+"""A derived series has a display window that fits its values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from derived_helpers import ct_reference, findings, headers, pet_reference, synthetic
 
-from medsynth_core.io.dicom.derived import write_dicom
+from medsynth_core.io.dicom.derived.series_writing import write_dicom
 
 
 def window(folder, volume, reference):

@@ -50,7 +50,7 @@ def test_itk_reads_the_same(patient, folder):
 
 
 def test_three_modalities_in_a_folder_are_listed(patient):
-    with pytest.raises(MedSynthError, match="holds 3 series: .*CT, 51 slices.*MR, 28 slices.*PT, 51 slices"):
+    with pytest.raises(MedSynthError, match="contains 3 series: .*CT, 51 slices.*MR, 28 slices.*PT, 51 slices"):
         read_volume(patient)
 
 

@@ -1,4 +1,4 @@
-"""Slices of one series: order, place, scale, and what makes them no volume."""
+"""Slices of one series: order, position and scale, and which sets of slices are not a volume."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_rounded_positions_pass(tmp_path):
 
 def test_several_images_at_one_place_are_refused(tmp_path):
     write_series(tmp_path, along_z(0, 3, 6, 0, 3, 6))
-    with pytest.raises(MedSynthError, match="3 of the 6 slices .* lie where another one lies"):
+    with pytest.raises(MedSynthError, match="3 of the 6 slices .* have the same position as another one"):
         read_volume(tmp_path)
 
 
@@ -135,7 +135,7 @@ def test_slices_of_several_patients_spaces_or_kinds_are_refused(tmp_path, own, t
     write_series(tmp_path, along_z(0, 3, 6), per_slice=[common, common, {**common, **own}])
     with pytest.raises(MedSynthError) as refusal:
         read_volume(tmp_path)
-    assert f"have 2 different values of {tag}, so they are no single volume" in refusal.value.message
+    assert f"have 2 different values of {tag}, so they are not a single volume" in refusal.value.message
 
 
 @pytest.mark.parametrize("own", [{"PixelSpacing": [0.8, 0.7]}, {"Rows": 5, "Columns": 4}])
@@ -152,14 +152,14 @@ def test_a_single_slice_is_as_thick_as_it_says(tmp_path):
 
 def test_a_single_slice_of_unstated_thickness_is_refused(tmp_path):
     write_series(tmp_path, along_z(7), SliceThickness=None)
-    with pytest.raises(MedSynthError, match="one slice of unstated thickness"):
+    with pytest.raises(MedSynthError, match="states no thickness"):
         read_volume(tmp_path)
 
 
 @pytest.mark.parametrize("tag", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"])
 def test_slices_without_a_place_are_refused(tmp_path, tag):
     write_series(tmp_path, **{tag: None})
-    with pytest.raises(MedSynthError, match="does not state where"):
+    with pytest.raises(MedSynthError, match="does not state the position"):
         read_volume(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""A PET whose end slices are missing leaves no gap: only its Number of Slices tells."""
+"""A PET with missing slices at its ends is detected by its Number of Slices."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dicom_builder import enhanced, stored_pixels, write_pet, write_series
 from pydicom import dcmread
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.dicom.derived import write_dicom
-from medsynth_core.io.dicom.reading import read_series
+from medsynth_core.io.dicom.derived.series_writing import write_dicom
 from medsynth_core.io.dicom.series import series_of
+from medsynth_core.io.dicom.series_reading import read_series
 from medsynth_core.io.reading import read_volume
 
 WHOLE = {"SeriesType": ["WHOLE BODY", "IMAGE"], "NumberOfSlices": 3}
@@ -24,8 +24,8 @@ def test_a_series_without_its_ends_is_refused(tmp_path, kind, unit):
     with pytest.raises(MedSynthError) as refused:
         read_volume(tmp_path, unit=unit)
     assert str(refused.value) == (
-        "Only 3 of the 5 slices of the series 'test series' (PT, 3 slices, 1.2.3.4) are there, by its Number of Slices "
-        "(0054,0081); copy the series again, whole."
+        "Only 3 of the 5 slices of the series 'test series' (PT, 3 slices, 1.2.3.4) exist, according to its Number of "
+        "Slices (0054,0081); copy the complete series again."
     )
 
 
@@ -87,7 +87,7 @@ def test_an_enhanced_instance_is_whole_by_itself(tmp_path):
     assert read_volume(tmp_path).shape == (3, 4, 5)
 
 
-def test_what_medsynth_writes_is_read_back_whole_and_only_whole(tmp_path):
+def test_written_files_are_read_back_only_if_complete(tmp_path):
     volume = synthetic()
     written = write_dicom(volume, tmp_path / "out", ct_reference(tmp_path / "ct"))
     assert {header.NumberOfSlices for header in headers(written)} == {3}

@@ -1,4 +1,4 @@
-"""Enhanced (multi-frame) PET: its functional groups say what the tags of classic slices say."""
+"""Enhanced (multi-frame) PET: functional groups are read like the tags of classic slices."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_frames_that_are_not_corrected_each_have_their_time(tmp_path):
         ({"PatientWeight": None}, r"Patient's Weight \(0010,1030\) is missing"),
     ],
 )
-def test_what_is_missing_is_named(tmp_path, tags, words):
+def test_missing_tags_are_named(tmp_path, tags, words):
     with pytest.raises(MedSynthError, match=words):
         read(tmp_path, enhanced_pet(mapping("Bq/ml", 2.5), **tags), unit="SUVbw")
 
@@ -106,7 +106,7 @@ def test_frames_without_a_unit_are_refused(tmp_path):
 
 def test_several_time_frames_are_refused(tmp_path):
     dynamic = {"ImageType": ["ORIGINAL", "PRIMARY", "DYNAMIC", "NONE"]}
-    with pytest.raises(MedSynthError, match="is dynamic and has 2 time frames at one place"):
+    with pytest.raises(MedSynthError, match="is dynamic and has 2 time frames at one position"):
         read(tmp_path, enhanced_pet(mapping("Bq/ml", 2.5), positions=HEIGHTS * 2, **dynamic))
 
 

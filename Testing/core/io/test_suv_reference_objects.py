@@ -109,7 +109,7 @@ def test_headers_of_philips_in_counts(shared_data, name, scale):
 
 
 @pytest.mark.parametrize("name", ["PHILIPS_BQML", "PHILIPS_CNTS_AND_BQML_SUV"])
-def test_what_follows_from_dose_and_times_is_what_philips_itself_worked_out(shared_data, name):
+def test_suv_from_dose_and_times_agrees_with_the_philips_factor(shared_data, name):
     slices = vendor_slices(shared_data, name)
     vendors = float(slices[0][PHILIPS_SUV].value) / float(slices[0][PHILIPS_ACTIVITY].value)
     activity = factors(slices, unit="Bq/mL")

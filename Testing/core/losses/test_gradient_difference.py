@@ -25,7 +25,7 @@ def test_three_dimensions_count_the_third_axis():
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 7, 5), (2, 1, 4, 6, 5), (1, 1, 1, 6, 5)])
-def test_equal_images_offsets_and_turned_edges_cost_nothing(shape):
+def test_equal_images_offsets_and_flipped_edges_have_zero_loss(shape):
     image = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     assert float(gradient_difference(image, image)) == 0
     assert float(gradient_difference(image + 2, image)) == pytest.approx(0, abs=1e-6)

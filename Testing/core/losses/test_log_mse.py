@@ -1,4 +1,4 @@
-"""The logarithm of the squared error is PSNR with another sign, and no item of a batch drowns the others."""
+"""The logarithm of the squared error equals PSNR up to a factor, and each item of a batch counts alike."""
 
 import math
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch.nn.functional import conv2d, max_pool2d, relu
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.losses.perceptual import NUMBERS, Perceptual
+from medsynth_core.losses.perceptual import LAYERS, NUMBERS, Perceptual, _vgg16
 
 # torchvision's numbers and output channels of VGG-16's convolutions.
 CONVOLUTIONS = {0: 64, 2: 64, 5: 128, 7: 128, 10: 256, 12: 256, 14: 256, 17: 512, 19: 512, 21: 512}
@@ -79,7 +79,7 @@ def test_channels_and_slices_are_images_of_their_own(weights: Path) -> None:
     assert float(loss(a[:, :, 0], b[:, :, 0])) == pytest.approx(float(torch.stack(flat).mean()), rel=1e-4)
 
 
-def test_equal_images_cost_nothing_and_gradients_reach_the_predicted_one_only(weights: Path) -> None:
+def test_equal_images_have_zero_loss_and_only_the_prediction_gets_gradients(weights: Path) -> None:
     loss = Perceptual(weights)
     a, b = images(1, 1, 16, 16)
     assert float(loss(a, a)) == 0
@@ -141,7 +141,7 @@ def test_a_pth_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
             return (Path.touch, (tmp_path / "harm",))
 
     torch.save({"features.0.weight": Harm()}, tmp_path / "vgg16.pth")
-    with pytest.raises(MedSynthError, match="nothing but tensors"):
+    with pytest.raises(MedSynthError, match="with tensors only"):
         Perceptual(tmp_path / "vgg16.pth")
     assert not (tmp_path / "harm").exists()
     torch.save([1, 2], tmp_path / "list.pth")
@@ -152,5 +152,48 @@ def test_a_pth_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
 def test_layers_are_named_as_in_the_publication(weights: Path) -> None:
     assert (NUMBERS["relu1_1"], NUMBERS["relu1_2"], NUMBERS["relu5_3"]) == (1, 3, 29)
     for layers in (["relu1_2", "relu6_1"], []):
-        with pytest.raises(MedSynthError, match="choose at least one of relu1_1"):
+        with pytest.raises(MedSynthError, match="choose one or more of relu1_1"):
             Perceptual(weights, layers)
+
+
+def test_the_layers_are_those_of_vgg_16():
+    features = _vgg16(NUMBERS["relu5_3"])
+    assert sum(value.numel() for value in features.parameters()) == 14_714_688
+    assert [n for n, layer in enumerate(features) if isinstance(layer, torch.nn.MaxPool2d)] == [4, 9, 16, 23]
+    assert LAYERS == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+
+
+def test_an_untrained_network_is_always_the_same_and_draws_no_random_numbers():
+    a, b = images(1, 1, 16, 16)
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    one = Perceptual("random", ["relu1_1", "relu2_1"])
+    assert torch.equal(torch.rand(1), expected)
+    assert float(one(a, b)) == float(Perceptual("random", ["relu2_1", "relu1_1"])(a, b))
+    torch.manual_seed(0)
+    assert torch.equal(one.features[0].weight, torch.nn.Conv2d(3, 64, 3).weight)
+
+
+def test_a_checkpoint_holds_neither_range_nor_statistics(weights: Path):
+    loss = Perceptual(weights, ["relu1_1"])
+    assert set(loss.state_dict()) == {"features.0.weight", "features.0.bias"}
+    assert {name for name, _ in loss.named_buffers()} == {"mean", "sd"}
+
+
+def test_weights_that_were_saved_on_a_gpu_are_read(state: State, weights: Path, tmp_path: Path):
+    import zipfile
+
+    torch.save(state, tmp_path / "cpu.pth")
+    with zipfile.ZipFile(tmp_path / "cpu.pth") as old, zipfile.ZipFile(tmp_path / "gpu.pth", "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            if entry.filename.endswith("data.pkl"):
+                # The place of a storage, as text with its length before it.
+                moved = content.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:9")
+                assert moved != content
+                content = moved
+            new.writestr(entry, content)
+    a, b = images(1, 1, 16, 16)
+    layers = ["relu1_2"]
+    assert float(Perceptual(tmp_path / "gpu.pth", layers)(a, b)) == float(Perceptual(weights, layers)(a, b))

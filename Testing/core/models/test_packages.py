@@ -1,4 +1,4 @@
-"""A model package is data that is checked before it is trusted."""
+"""A model package is validated before it is used."""
 
 import json
 import os
@@ -13,7 +13,8 @@ from builders import phantom_ct, tiny_recipe, write_manifest
 from safetensors.torch import load_file, save_file
 
 from medsynth_core import MedSynthError, list_models, load_model, synthesize, train
-from medsynth_core.models.library import export_model, import_model, user_folder, verify_model
+from medsynth_core.models.contents import FILES
+from medsynth_core.models.library import export_model, import_model, library_problem, user_folder, verify_model
 from medsynth_core.models.markdown import card_text
 
 
@@ -63,6 +64,7 @@ def test_the_metadata_has_what_monais_bundle_schema_requires(made):
             assert len(described["channel_def"]) == described["num_channels"]
 
 
+@pytest.mark.slow
 def test_monais_own_command_gives_the_same_voxels(made, tmp_path):
     pytest.importorskip("fire", reason="MONAI's command needs the package fire")
     from medsynth_core import read_volume, write_volume
@@ -97,7 +99,9 @@ def test_export_and_import_keep_every_byte(made, tmp_path):
     for file in made.rglob("*"):
         if file.is_file():
             assert (model.path / file.relative_to(made)).read_bytes() == file.read_bytes()
-    with pytest.raises(MedSynthError, match="has a model 'tiny' already"):
+    with pytest.raises(
+        MedSynthError, match="already has a model 'tiny'; remove that one with medsynth models remove tiny"
+    ):
         import_model(archive)
 
 
@@ -142,7 +146,7 @@ def missing_tensor(package):
         (missing_tensor, "do not fit the network"),
         (lambda package: (package / "models" / "model.safetensors").unlink(), "cannot be read"),
         (lambda package: (package / "configs" / "metadata.json").unlink(), "is not a model package"),
-        (lambda package: (package / "configs" / "metadata.json").write_text("{"), "is not JSON"),
+        (lambda package: (package / "configs" / "metadata.json").write_text("{"), "is not valid JSON"),
         (lambda package: change_card(package, lambda card: card.pop("monai_version")), "not valid at 'monai_version'"),
         (
             lambda package: change_card(package, lambda card: card["medsynth"].update(code="import os")),
@@ -175,7 +179,7 @@ def test_a_zip_that_leaves_its_folder_is_refused(made, tmp_path, entry):
     archive = export_model(made, tmp_path / "tiny.zip")
     with zipfile.ZipFile(archive, "a") as file:
         file.writestr(entry, "evil")
-    with pytest.raises(MedSynthError, match="leaves the package's folder"):
+    with pytest.raises(MedSynthError, match="points outside the package"):
         import_model(archive)
     assert not list(tmp_path.rglob("evil.txt"))
 
@@ -186,7 +190,7 @@ def test_no_model_of_that_name(tmp_path):
     with pytest.raises(MedSynthError, match="no model package at"):
         verify_model(tmp_path / "nothing.zip")
     (tmp_path / "text.zip").write_text("not a zip")
-    with pytest.raises(MedSynthError, match="neither a folder nor a whole zip"):
+    with pytest.raises(MedSynthError, match="neither a folder nor a complete zip"):
         verify_model(tmp_path / "text.zip")
 
 
@@ -206,7 +210,7 @@ def test_a_package_with_a_link_out_of_its_folder_is_refused(package, tmp_path, p
     (package / place).unlink(missing_ok=True)
     (package / place).symlink_to(outside if place == "docs/more" else target)
     for use in (verify_model, import_model, lambda path: export_model(path, tmp_path / "out.zip")):
-        with pytest.raises(MedSynthError, match=f"its entry '{place}' leaves the package's folder"):
+        with pytest.raises(MedSynthError, match=f"its entry '{place}' (is a link|points outside the package)"):
             use(package)
     assert not user_folder().exists() and not (tmp_path / "out.zip").exists()
 
@@ -220,9 +224,9 @@ def test_a_zip_with_a_password_or_of_a_huge_size_is_refused_in_one_sentence(made
             locked[at + flags] |= 1
             at = locked.find(signature, at + 4)
     (tmp_path / "locked.zip").write_bytes(locked)
-    with pytest.raises(MedSynthError, match="neither a folder nor a whole zip"):
+    with pytest.raises(MedSynthError, match="neither a folder nor a complete zip"):
         import_model(tmp_path / "locked.zip")
-    monkeypatch.setattr("medsynth_core.models.library.LARGEST_PACKAGE", 1000)
+    monkeypatch.setitem(FILES, "models/model.safetensors", 1000)
     with pytest.raises(MedSynthError, match="when unpacked"):
         import_model(archive)
 
@@ -258,4 +262,58 @@ def test_a_card_with_other_records_of_its_training_can_still_be_shown(package):
         card["medsynth"]["metrics"] = {"test": {"ssim": 0.9}}
 
     change_card(package, change)
-    assert "What it cannot know" in card_text(load_model(package).metadata)
+    assert "## Limits" in card_text(load_model(package).metadata)
+
+
+def test_a_library_that_cannot_be_read_leaves_the_bundled_models(monkeypatch, tmp_path):
+    # Longer than any system allows: like the folder of another user it can neither be read nor be said to be missing.
+    monkeypatch.setenv("MEDSYNTH_MODELS", str(tmp_path / ("x" * 300)))
+    assert "ct-to-pet" in [summary.name for summary in list_models()]
+    assert load_model("ct-to-pet").name == "ct-to-pet"
+    assert "cannot be read: File name too long; set MEDSYNTH_MODELS to another." in library_problem()
+    with pytest.raises(MedSynthError, match="There is no model 'mine'") as refused:
+        load_model("mine")
+    assert refused.value.hint == library_problem()
+    monkeypatch.setenv("MEDSYNTH_MODELS", str(tmp_path / "missing"))
+    assert library_problem() == ""
+
+
+@pytest.mark.parametrize(
+    ("cases", "reason"),
+    [
+        (["A", "B", "C", "D"], "because its card has no error curve"),
+        (["A"], "because it had 1 validation case and at least 3 are needed"),
+        ([], "because it had no validation cases and at least 3 are needed"),
+    ],
+)
+def test_a_card_without_an_error_curve_says_so(package, cases, reason):
+    def change(card):
+        card["medsynth"].pop("error_curve", None)
+        card["medsynth"]["training"]["split"]["val"] = cases
+
+    change_card(package, change)
+    model = load_model(package)
+    assert f"## Usual error\n\nNot known, {reason}.\n" in card_text(model.metadata)
+    with pytest.raises(MedSynthError, match=f"is not known, {reason}; run it without"):
+        synthesize(phantom_ct(), model, device="cpu", uncertainty=True)
+
+
+def test_numbers_of_a_card_are_finite_and_undefined_metrics_are_left_out(package):
+    """Earlier versions wrote NaN for a metric that is not defined for a case."""
+    nan = float("nan")
+    change_card(package, lambda card: card["medsynth"]["metrics"].update(val={"mae": 0.5, "checkerboard": nan}))
+    rows = [{"method": "a", "mae_mean": nan, "mae_sd": 0.1}]
+    change_card(package, lambda card: card["medsynth"].update(comparison=rows))
+    card = load_model(package).card
+    assert card.metrics["val"] == {"mae": 0.5} and card.comparison == ({"method": "a", "mae_mean": "", "mae_sd": 0.1},)
+    for change, words in (
+        (lambda card: card["medsynth"]["training"].update(best_epoch=True), "'medsynth.training.best_epoch'"),
+        (lambda card: card["medsynth"]["training"].update(best_epoch="3"), "'medsynth.training.best_epoch'"),
+        (lambda card: card["medsynth"].update(limits=["", "x"]), "'medsynth.limits.0'"),
+        (lambda card: card["medsynth"]["contract"].update(body_margin=float("inf")), "'medsynth.contract.body_margin'"),
+    ):
+        before = (package / "configs" / "metadata.json").read_bytes()
+        change_card(package, change)
+        with pytest.raises(MedSynthError, match=words):
+            load_model(package)
+        (package / "configs" / "metadata.json").write_bytes(before)

@@ -37,6 +37,7 @@ def noisy(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return (1 + spread * torch.randn(count, 1, 8, 16, 16)).clamp_min(0), dose
 
 
+@pytest.mark.slow
 def test_the_head_learns_to_tell_noise_apart():
     net = network("mlnet3d", channels=4, classes=2).train()
     optimiser = torch.optim.Adam(net.parameters(), lr=0.003)

@@ -1,4 +1,4 @@
-"""The body is found in images without a scale of their own, however bright and noisy they are."""
+"""Body segmentation of images without an absolute scale, at any brightness and noise level."""
 
 import csv
 
@@ -7,8 +7,8 @@ import pytest
 from builders import phantom_ct, phantom_pet
 
 from medsynth_core import read_volume
-from medsynth_core.preparation.agreement import agreement
 from medsynth_core.preparation.body import body_mask, tissue_mask
+from medsynth_core.registration.quality import agreement
 
 CT = phantom_ct((12, 60, 66))
 BODY = body_mask(CT.voxels)
@@ -27,7 +27,7 @@ def dice(first, second):
 
 
 @pytest.mark.parametrize("changes", [{}, {"noise": 40.0}, {"noise": 0.0}, {"scale": 1e-3}, {"shading": 0.6}])
-def test_the_body_in_an_mr_image_is_that_in_the_ct(changes):
+def test_the_body_mask_of_an_mr_image_matches_that_of_the_ct(changes):
     assert dice(tissue_mask(mr(**changes), "MR"), BODY) > 0.95
 
 
@@ -40,17 +40,18 @@ def test_a_hot_organ_does_not_hide_the_body_in_a_pet(scale):
 
 @pytest.mark.parametrize("modality", ["MR", "PT", ""])
 @pytest.mark.parametrize("value", [0.0, 7.0, -3.0])
-def test_an_image_of_one_value_has_no_body(modality, value):
+def test_a_constant_image_has_no_body(modality, value):
     assert not tissue_mask(np.full((4, 20, 20), value), modality).any()
 
 
-def test_an_image_of_two_values_has_one():
+def test_an_image_with_two_values_has_a_body():
     assert np.array_equal(tissue_mask(np.where(BODY, 5.0, 0.0), "PT"), BODY)
     assert dice(tissue_mask(np.where(BODY, 5.0, 0.0), "MR"), BODY) > 0.95
 
 
-def test_bodies_in_real_mr_and_pet_images_are_those_in_the_ct(shared_data):
-    """By pairs that people judged to lie well on each other."""
+@pytest.mark.slow
+def test_body_masks_of_real_mr_and_pet_images_match_those_of_the_ct(shared_data):
+    """Judged by pairs that people found to be well aligned."""
     with (shared_data / "sts" / "cases.csv").open() as file:
         good = [row for row in csv.DictReader(file) if row["ct_mr_registration"] == "good"]
     for row in good[:24:4]:

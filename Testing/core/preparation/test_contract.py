@@ -1,4 +1,4 @@
-"""What does not fit a model is refused with a sentence; what fits is prepared and comes back to its grid."""
+"""Volumes that do not match a model are refused; others are prepared, and results return to the input grid."""
 
 import numpy as np
 import pytest
@@ -23,14 +23,13 @@ def with_voxel(value: float) -> np.ndarray:
     [
         (phantom_ct().replace(modality="MR", unit=""), "is MR, but this model takes CT"),
         (phantom_ct().replace(unit="SUVbw"), "is in SUVbw, but this model takes HU"),
-        (phantom_ct().replace(voxels=with_voxel(np.nan)), "1 voxel of the volume is not a finite"),
-        (phantom_ct().replace(voxels=with_voxel(np.inf)), "not a finite"),
+        (phantom_ct().replace(voxels=with_voxel(np.nan)), "1 voxel of the volume is not finite"),
+        (phantom_ct().replace(voxels=with_voxel(np.inf)), "is not finite"),
         (Volume(np.zeros((1, 1, 1)), axial_matrix()), "has 1 voxel "),
         (Volume(np.zeros((0, 4, 4)), axial_matrix()), "has 0 voxels"),
         (phantom_ct().replace(voxels=phantom_ct().voxels.astype(int) + 1024, modality="", unit=""), "rescale"),
         (Volume(np.abs(with_voxel(0)) + 5, axial_matrix()), "not Hounsfield units"),
         (Volume(np.full((3, 9, 9), -1000.0), axial_matrix()), "do not look like Hounsfield units"),
-        (Volume(np.ones((3, 9, 9), complex), axial_matrix()), "complex"),
     ],
 )
 def test_a_volume_that_does_not_fit_is_refused_in_one_sentence(volume, words):
@@ -87,7 +86,7 @@ def overshooting_mr() -> np.ndarray:
         "phase",
     ],
 )
-def test_numbers_that_are_not_hounsfield_units_are_refused_also_when_they_are_called_so(voxels):
+def test_values_that_are_not_hounsfield_units_are_refused_even_if_labelled_hu(voxels):
     with pytest.raises(MedSynthError) as caught:
         CONTRACT.check(Volume(voxels, axial_matrix(), "CT", "HU"))
     assert caught.value.message.endswith(".") and "\n" not in caught.value.message
@@ -143,7 +142,7 @@ def test_a_real_mr_given_as_ct_is_refused(sample_case):
     assert CONTRACT.misfits(read_volume(sample_case / "ct.nii.gz")) == []
 
 
-def test_the_body_is_found_without_the_table_and_with_the_air_inside():
+def test_the_body_mask_excludes_the_table_and_includes_air_inside():
     ct = phantom_ct()
     hu = ct.voxels.copy()
     hu[:, 37, :] = 200  # a table below the patient
@@ -179,18 +178,18 @@ def test_preparation_works_on_the_contracts_grid_and_returns_to_the_input():
     assert restored[muscle].mean() == pytest.approx(55, abs=25)
 
 
-def test_target_lies_on_the_input():
+def test_the_target_is_on_the_grid_of_the_input():
     ct = phantom_ct()
     pet = Volume(np.full((4, 12, 12), 2.5), axial_matrix((4, 4, 5)), "PT", "SUVbw")
     prepared = prepare(ct, CONTRACT)
-    target = prepare_target(pet, prepared, CONTRACT)
+    target = prepare_target(pet, prepared, CONTRACT.output)
     assert target.shape == prepared.voxels.shape
     assert target[2, 8, 8] == pytest.approx(0.5)
 
 
-def test_a_target_that_lies_elsewhere_is_refused():
+def test_a_target_without_overlap_is_refused():
     ct = phantom_ct()
     elsewhere = axial_matrix()
     elsewhere[:3, 3] += 1000
-    with pytest.raises(MedSynthError, match="no place in common"):
-        prepare_target(phantom_pet(ct).replace(ijk_to_ras=elsewhere), prepare(ct, CONTRACT), CONTRACT)
+    with pytest.raises(MedSynthError, match="does not overlap"):
+        prepare_target(phantom_pet(ct).replace(ijk_to_ras=elsewhere), prepare(ct, CONTRACT), CONTRACT.output)

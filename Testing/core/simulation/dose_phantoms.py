@@ -1,4 +1,4 @@
-"""Activity and tissue whose projections are known."""
+"""Phantoms of activity and tissue with known projections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What leaves the body, by its CT."""
+"""Attenuation at 511 keV from CT."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def test_coefficients_at_511_kev():
     assert np.allclose(found, [0, 0, 0.096, 0.1005, 0.1491], atol=1e-4)
 
 
-def test_the_map_has_no_step_where_its_lines_meet():
+def test_the_attenuation_map_is_continuous_at_the_break():
     around = attenuation_map(np.array([46.99, 47.01]))
     assert abs(around[1] - around[0]) < 1e-4
 
@@ -30,7 +30,7 @@ def test_rays_through_a_cylinder_of_water():
     assert np.all(passing[:, 0] == 1)
 
 
-def test_a_ct_of_another_grid_is_brought_to_the_pet():
+def test_a_ct_on_another_grid_is_resampled_to_the_pet():
     fine = water(slices=8, size=256, pixel=1.0)
     lps = matrix(1.0, 1.5)
     lps[:3, 3] = matrix()[:3, 3] - matrix()[:3, :3] @ [0.375, 0.375, 0.25]
@@ -40,7 +40,7 @@ def test_a_ct_of_another_grid_is_brought_to_the_pet():
     assert found.sum() == pytest.approx(attenuation_map(water().voxels).sum(), rel=0.01)
 
 
-def test_a_ct_that_shows_a_part_of_the_activity_is_refused():
+def test_a_ct_that_covers_only_part_of_the_activity_is_refused():
     part = water().replace(voxels=water().voxels[:2])
     with pytest.raises(MedSynthError, match="covers only 50% of the activity"):
         attenuation_on(part, uniform_pet())

@@ -1,16 +1,16 @@
-"""Counts of lower doses are part of those of the full dose, and distributed as counts are."""
+"""Counts at lower doses are a Poisson-distributed subset of the counts at full dose."""
 
 import numpy as np
 import pytest
 
-from medsynth_core.simulation.counts import realise
+from medsynth_core.simulation.counts import draw_counts
 
 FACTORS = (4.0, 10.0, 20.0, 50.0, 100.0)
 
 
 @pytest.fixture(scope="module")
 def counted():
-    return realise(np.full((300, 300), 400.0), FACTORS, np.random.default_rng(3))
+    return draw_counts(np.full((300, 300), 400.0), FACTORS, np.random.default_rng(3))
 
 
 @pytest.mark.parametrize("number", range(1, 6))
@@ -29,18 +29,18 @@ def test_counts_of_every_dose_are_poisson_distributed(counted, number):
     assert (counts == 0).mean() == pytest.approx(np.exp(-mean), abs=4 * np.sqrt(np.exp(-mean)) * error)
 
 
-def test_what_is_kept_says_nothing_of_what_is_left_out(counted):
+def test_kept_and_discarded_counts_are_independent(counted):
     kept, left = counted[1].ravel(), (counted[0] - counted[1]).ravel()
     assert abs(np.corrcoef(kept, left)[0, 1]) < 4 / np.sqrt(kept.size)
 
 
-def test_higher_factors_keep_some_of_what_lower_ones_keep(counted):
+def test_counts_at_higher_factors_are_a_subset_of_those_at_lower_ones(counted):
     assert (np.diff(counted, axis=0) <= 0).all()
     assert (counted[5] > 0).any()
 
 
-def test_the_full_dose_is_the_same_whatever_is_thinned():
+def test_the_full_dose_does_not_depend_on_the_factors():
     expected = np.full(1000, 7.0)
-    alone = realise(expected, (50.0,), np.random.default_rng(1))
-    together = realise(expected, FACTORS, np.random.default_rng(1))
+    alone = draw_counts(expected, (50.0,), np.random.default_rng(1))
+    together = draw_counts(expected, FACTORS, np.random.default_rng(1))
     assert np.array_equal(alone[0], together[0])

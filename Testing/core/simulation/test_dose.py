@@ -1,4 +1,4 @@
-"""A PET of less dose lies where the PET lies, in its unit, and says how it was made."""
+"""A simulated low-dose PET keeps the grid and unit of the input and states its provenance."""
 
 import json
 
@@ -8,7 +8,7 @@ from dose_phantoms import asymmetric_slice, matrix, uniform_pet, water
 from scipy.spatial.transform import Rotation
 
 from medsynth_core import Cancelled, MedSynthError, Volume, simulate_dose
-from medsynth_core.preparation.grid import Grid, move
+from medsynth_core.grid import Grid, resample_array
 from medsynth_core.progress import Progress
 from medsynth_core.simulation.settings import DoseSettings
 
@@ -31,7 +31,7 @@ def reordered(volume: Volume, axes: tuple[int, int, int], flips: tuple[bool, boo
         flips, grid.size[list(axes)] - 1, 0
     )
     other = Grid(tuple(int(n) for n in grid.size[list(axes)][::-1]), ijk_to_ras)
-    return volume.replace(voxels=move(volume.voxels, grid, other), ijk_to_ras=ijk_to_ras)
+    return volume.replace(voxels=resample_array(volume.voxels, grid, other), ijk_to_ras=ijk_to_ras)
 
 
 def oblique(volume: Volume) -> Volume:
@@ -94,13 +94,13 @@ def test_a_single_slice_is_enough(pet):
     assert simulation.low[4].shape == (1, 40, 40)
 
 
-def test_the_slices_that_are_computed_together_do_not_matter(pet, monkeypatch):
+def test_the_block_size_does_not_change_the_result(pet, monkeypatch):
     together = simulate_dose(pet, [4]).low[4].voxels
     monkeypatch.setattr("medsynth_core.simulation.projection.BLOCK", 1)
     assert np.allclose(simulate_dose(pet, [4]).low[4].voxels, together, rtol=1e-4, atol=1e-5)
 
 
-def test_it_says_how_it_was_made(pet):
+def test_provenance_is_recorded(pet):
     simulation = simulate_dose(pet, [20, 4], ct=None, seed=5)
     assert list(simulation.low) == [4.0, 20.0]
     stated = json.loads(json.dumps(simulation.low[20.0].metadata))
@@ -148,14 +148,14 @@ def sheared() -> Volume:
         (changed(np.nan), "1 of 16384 voxels of the PET are not finite"),
         (changed(np.inf), "not finite"),
         (uniform_pet().replace(voxels=np.zeros((4, 64, 64), np.float32)), "0 everywhere"),
-        (water(), "is CT, but a dose is simulated from a PET"),
+        (water(), "is CT, but a lower dose is simulated from PET"),
         (water().replace(modality="PT", unit="SUVbw"), "negative .* choose a PET"),
-        (uniform_pet().replace(unit="HU"), "in HU, which is no activity"),
-        (uniform_pet().replace(unit=""), "states no unit"),
+        (uniform_pet().replace(unit="HU"), "in HU, but the simulation needs activity"),
+        (uniform_pet().replace(unit=""), "has no unit"),
         (sheared(), "not perpendicular"),
     ],
 )
-def test_what_is_no_activity_is_refused(volume, words):
+def test_volumes_that_are_not_activity_are_refused(volume, words):
     with pytest.raises(MedSynthError, match=words):
         simulate_dose(volume, [4])
 
@@ -167,30 +167,30 @@ def test_what_is_no_activity_is_refused(volume, words):
         ({"factors": [4, 1]}, "factor 1 cannot be simulated"),
         ({"factors": [float("nan")]}, "factor nan cannot be simulated"),
         ({"factors": [float("inf")]}, "factor inf cannot be simulated"),
-        ({"factors": [4, 1e5]}, "100000 leaves 10 of the 1e[+]06 coincidences of a slice, .* give factors up to 2000"),
+        ({"factors": [4, 1e5]}, "100000 leaves 10 of the 1e[+]06 coincidences per slice, .* use factors up to 2000"),
         ({"factors": [1e300], "settings": DoseSettings(method="image-space")}, "too few for an image"),
         ({"factors": [100], "settings": DoseSettings(counts=2e4)}, "leaves 200 of the 20000 .* or more counts"),
         ({"seed": -1}, "seed is -1"),
         ({"ct": uniform_pet()}, "given as CT is PET in SUVbw"),
         ({"ct": uniform_pet().replace(modality="CT", unit="HU")}, "not Hounsfield units"),
-        ({"ct": water().replace(ijk_to_ras=matrix() + 1e4 * np.eye(4, k=3))}, "no place in common"),
+        ({"ct": water().replace(ijk_to_ras=matrix() + 1e4 * np.eye(4, k=3))}, "do not overlap"),
     ],
 )
-def test_what_cannot_be_simulated_is_refused(given, words):
+def test_invalid_arguments_are_refused(given, words):
     with pytest.raises(MedSynthError, match=words):
         simulate_dose(uniform_pet(), **{"factors": [4], **given})
 
 
-def test_slices_with_too_few_counts_are_told():
+def test_slices_with_too_few_counts_are_reported():
     pet = uniform_pet(6)
     pet.voxels[4:] *= 0.01
     log = []
     dim = simulate_dose(pet, [100], progress=Progress(log=log.append))
     assert log == [
-        "At 1/100 of the dose 2 of the slices have fewer than 500 coincidences: OSEM loses a part of their activity."
+        "At 1/100 of the dose, 2 slices have fewer than 500 coincidences, so OSEM loses part of their activity."
     ]
     assert dim.low[100].metadata["simulation"]["slices_of_few_counts"] == 2
-    # What the sentence says is so, and what has more counts keeps its activity.
+    # The message is true, and slices with more counts keep their activity.
     kept = dim.low[100].voxels.sum(axis=(1, 2)) / dim.full.voxels.sum(axis=(1, 2))
     assert kept[5] < 0.7 and kept[:3] == pytest.approx(1, abs=0.03)
     quiet = []

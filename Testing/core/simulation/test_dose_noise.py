@@ -1,4 +1,4 @@
-"""How much noisier a lower dose is."""
+"""Noise at lower doses follows the dose reduction factor."""
 
 import numpy as np
 import pytest
@@ -21,20 +21,20 @@ def counted():
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_noise_of_fbp_grows_with_the_root_of_the_factor(counted, factor):
+def test_fbp_noise_grows_with_the_square_root_of_the_factor(counted, factor):
     full, low, _ = counted
     assert low[factor].std() / full.std() == pytest.approx(np.sqrt(factor), rel=0.06)
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_the_mean_stays(counted, factor):
+def test_the_mean_is_preserved(counted, factor):
     full, low, _ = counted
     assert full.mean() == pytest.approx(1, rel=0.01)
     assert low[factor].mean() == pytest.approx(full.mean(), rel=0.01)
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_noise_is_that_of_the_same_counts(counted, factor):
+def test_the_noise_is_that_of_the_same_counts(counted, factor):
     """Thinned counts, scaled up, correlate by the root of the share that was kept."""
     full, low, _ = counted
     found = np.corrcoef((full - full.mean(axis=0)).ravel(), (low[factor] - low[factor].mean(axis=0)).ravel())[0, 1]
@@ -53,7 +53,7 @@ def test_the_number_of_counts_is_stated(counted, factor):
 
 
 @pytest.mark.parametrize("reconstruction", ["osem", "fbp"])
-def test_attenuation_is_corrected_and_leaves_more_noise_inside_than_at_the_edge(reconstruction):
+def test_attenuation_correction_leaves_more_noise_inside_than_at_the_edge(reconstruction):
     pet, ct = uniform_pet(slices=10, radius=115.0), water(slices=10, radius=115.0)
     far = distance(64, 4.0)
     # Without a filter all slices are independent.
@@ -66,7 +66,7 @@ def test_attenuation_is_corrected_and_leaves_more_noise_inside_than_at_the_edge(
     assert inside.std() > 1.1 * free[:, far < 40].std()
 
 
-def test_osem_follows_the_root_where_there_is_activity_and_keeps_the_total():
+def test_osem_noise_follows_the_square_root_and_preserves_the_total():
     pet = uniform_pet(slices=8)
     simulation = simulate_dose(pet, [4, 20])
     inside = distance(64, 4.0) < 70

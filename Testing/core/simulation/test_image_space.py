@@ -1,4 +1,4 @@
-"""The approximation in the image is as strong as the counts say, and correlated."""
+"""Image-space noise has the strength of projection noise and is correlated."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_the_full_dose_is_the_input_and_noise_of_doses_is_nested():
     assert np.corrcoef(less, more)[0, 1] == pytest.approx(np.sqrt(3 / 15), abs=0.06)
 
 
-def test_it_says_that_it_is_approximate():
+def test_the_image_states_that_it_is_approximate():
     stated = simulate_dose(uniform_pet(), [4], settings=QUICK).low[4].metadata
     assert stated["simulation"]["approximate"] is True and "approximation" in stated["description"]
     assert not {"reconstruction", "iterations", "counts_kept"} & set(stated["simulation"])

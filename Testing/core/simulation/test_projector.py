@@ -1,4 +1,4 @@
-"""Slices are projected as rays go through them, and nothing is lost on the way."""
+"""Projections match known line integrals, and the adjoint is exact."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_the_adjoint_is_exact(shape, pixel):
 
 
 @pytest.mark.parametrize(("shape", "pixel"), GRIDS)
-def test_each_angle_holds_the_activity_of_the_slice(shape, pixel):
+def test_each_angle_preserves_the_total_activity(shape, pixel):
     projector = make_projector(shape, pixel)
     slices = np.random.default_rng(2).random((shape[0] * shape[1], 2), dtype=np.float32)
     angles = projector.forward(slices).reshape(projector.angles.size, projector.bins, 2).sum(axis=1) * projector.bin_mm
@@ -40,7 +40,7 @@ def test_rays_through_a_disc_are_its_chords():
     assert np.abs(chords.mean(axis=0) - known)[inside].max() < 1
 
 
-def test_a_point_is_seen_where_it_lies():
+def test_a_point_projects_to_the_right_bin():
     projector = make_projector((31, 31), (3.0, 3.0))
     point = np.zeros((31, 31), dtype=np.float32)
     point[20, 4] = 1  # x = -33, y = 15 mm

@@ -1,13 +1,12 @@
-"""An error that was planted is found again by the curve of a model's errors, at the value and of the size it had."""
+"""A model's error curve recovers an error that was planted, at the right value and of the right size."""
 
 import numpy as np
 import pytest
 import torch
 from builders import dose_recipe
 
-from medsynth_core.inference.slabs import SlabPredictor
-from medsynth_core.training.arrays import Pair
-from medsynth_core.training.validation import ERROR_SHARES, error_curve
+from medsynth_core.preparation.training_case import TrainingCase
+from medsynth_core.training.validation import ERROR_SHARES, Trained, error_curve
 
 CONTRACT = dose_recipe().contract
 SHAPE = (16, 40, 40)
@@ -25,17 +24,19 @@ class Faithful(torch.nn.Module):
         return image
 
 
-def planted(error, seed: int = 0) -> Pair:
+def planted(error, seed: int = 0) -> TrainingCase:
     """Return a case of values from 1 to 5 SUVbw whose target is off by ``error(value)``, up or down."""
     random = np.random.default_rng(seed)
     said = random.uniform(1, 5, SHAPE)
     truth = said + error(said) * random.choice([-1, 1], SHAPE)
     voxels, target = (CONTRACT.input.intensity.forward(values).astype(np.float32) for values in (said, truth))
-    return Pair("planted", voxels, np.ones(SHAPE, dtype=bool), target)
+    return TrainingCase("planted", {"pet": voxels}, np.ones(SHAPE, dtype=bool), {"pet": target})
 
 
-def curve(*pairs: Pair) -> np.ndarray:
-    return np.array(error_curve(SlabPredictor(Faithful(), CONTRACT, torch.device("cpu")), list(pairs), CONTRACT)).T
+def curve(*pairs: TrainingCase) -> np.ndarray:
+    return np.array(
+        error_curve(Trained(Faithful(), CONTRACT, torch.device("cpu")), list(pairs), CONTRACT.output, "pet")
+    ).T
 
 
 @pytest.mark.parametrize(

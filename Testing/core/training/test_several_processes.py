@@ -1,4 +1,4 @@
-"""Two processes train as one does: the same data once, the same metrics, one checkpoint for either."""
+"""Two processes train like one: each slice once, the same metrics, interchangeable checkpoints."""
 
 import csv
 import os
@@ -14,10 +14,12 @@ from safetensors.torch import load_file
 from medsynth_core import Cancelled, load_model, train
 from medsynth_core.datasets.manifest import read_manifest, split_of
 from medsynth_core.progress import Progress
-from medsynth_core.training.arrays import load_pairs
+from medsynth_core.recipes.recipe import write_recipe
 from medsynth_core.training.batches import Batches
-from medsynth_core.training.recipe import write_recipe
-from medsynth_core.training.watching import RunWatch
+from medsynth_core.training.prepared_cases import load_cases
+from medsynth_core.training.run_watch import RunWatch
+
+pytestmark = pytest.mark.slow
 
 pytest.importorskip("accelerate")
 
@@ -37,14 +39,14 @@ def manifest(tmp_path_factory):
     return write_manifest(tmp_path_factory.mktemp("data"), ("train", "train", "val", "val", "val", "test"))
 
 
-def launch(recipe, manifest, output, *more):
+def launch(recipe, manifest, output, *more, device="cpu"):
     write_recipe(recipe, manifest.with_name("recipe.yaml"))
     # --multi_gpu is Accelerate's word for several processes on a machine; the device of the training says CPU.
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     command = [*launcher, "-m", "medsynth_core", "train"]
     command += [str(manifest.with_name("recipe.yaml")), "--data", str(manifest), "--output", str(output)]
-    command += ["--device", "cpu", "--json", *more]
+    command += ["--device", device, "--json", *more]
     return subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
 
 
@@ -83,9 +85,18 @@ def test_two_processes_have_the_metrics_of_one(one, two):
         torch.testing.assert_close(whole[name], shared[name], rtol=0.02, atol=2e-3)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU the processes would take it")
+def test_processes_of_a_gpu_launcher_train_together_on_the_cpu(manifest, tmp_path):
+    done = launch(tiny_recipe(**{**RECIPE, "epochs": 1}), manifest, tmp_path / "run", device="auto")
+    assert done.returncode == 0, done.stderr
+    assert "Another process is training" not in done.stderr
+    events = RunWatch(tmp_path / "run").events()
+    assert events[0]["processes"] == 2 and [event["event"] for event in events].count("done") == 1
+
+
 def test_two_processes_see_every_slice_once(manifest):
     recipe = tiny_recipe(**RECIPE)
-    pairs = load_pairs(split_of(read_manifest(manifest, ("ct", "pet")), "train"), recipe, Progress())
+    pairs = load_cases(split_of(read_manifest(manifest, ("ct", "pet")), "train"), recipe, Progress())
     whole = list(Batches(pairs, recipe, (1, 1)).epoch(3))
     shares = [list(Batches(pairs, recipe, (1, 1), (rank, 2)).epoch(3)) for rank in range(2)]
     for batch, *parts in zip(whole, *shares, strict=True):
@@ -100,7 +111,7 @@ def test_two_processes_see_every_slice_once(manifest):
     assert sum(len(batch.image) for batch in whole) == sum(len(pair.voxels) for pair in pairs)
 
 
-def test_what_two_processes_began_one_can_finish_and_the_other_way_round(manifest, one, tmp_path):
+def test_a_run_can_continue_with_another_number_of_processes(manifest, one, tmp_path):
     def stop(fraction, message):
         if message == "Epoch 3 of 4":
             raise Cancelled
@@ -122,7 +133,7 @@ def test_what_two_processes_began_one_can_finish_and_the_other_way_round(manifes
 def test_a_batch_that_cannot_be_shared_is_refused(manifest, tmp_path):
     done = launch(tiny_recipe(**{**RECIPE, "batch_size": 3}), manifest, tmp_path / "run")
     assert done.returncode != 0
-    assert "batch of 3 slices cannot be shared evenly between 2 processes" in done.stderr
+    assert "batch of 3 slices cannot be divided evenly between 2 processes" in done.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -137,7 +148,10 @@ DOSES = {
 
 @pytest.mark.parametrize("kind", list(DOSES))
 def test_two_processes_train_for_low_doses_as_one_does(kind, tmp_path):
-    recipe, manifest = dose_recipe(**DOSES[kind]), write_dose_manifest(tmp_path)
+    recipe, manifest = (
+        dose_recipe(**DOSES[kind]),
+        write_dose_manifest(tmp_path, ("train", "train", "val", "val", "val")),
+    )
     train(recipe, manifest, tmp_path / "one", device="cpu")
     done = launch(recipe, manifest, tmp_path / "two")
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,12 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
+# Which Slicer is reproduced: "5.12", or "5.10", which has no slicer.packaging and whose `disconnectGui` leaves an
+# observer in the parameter node.
+VERSION = os.environ.get("MEDSYNTH_TEST_SLICER", "5.12")
+
+# A folder with Slicer's own Python files, which then take the place of their stand-ins (see ``own_sources.py``).
+SOURCES = os.environ.get("MEDSYNTH_TEST_SOURCES", "")
 
 
 def start() -> None:
@@ -21,8 +27,8 @@ def start() -> None:
     if "qt" in sys.modules:
         return
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    importlib.import_module("slicer")
-    from application import coremodules, pythonqt, sampledata, slicerapp, uiloader, widgets
+    _importSlicer()
+    from application import coremodules, pythonqt, sampledata, slicerapp, sources, uiloader, widgets
 
     temporary = Path(tempfile.mkdtemp(prefix="medsynth-application-"))
     sys.modules["qt"] = pythonqt.module(temporary)
@@ -32,8 +38,24 @@ def start() -> None:
     widgets.installInSlicer()
     coremodules.install()
     sys.modules["SampleData"] = sampledata.module()
+    if SOURCES:
+        sources.install(Path(SOURCES))
     for module in ("MedSynthTrain", "MedSynth"):
         sys.path.insert(0, str(ROOT / module))
+
+
+def _importSlicer() -> None:
+    """Import ``slicer`` without the folder of these tests.
+
+    The package takes each folder of its name on the path for a part of itself and imports all modules in it, and
+    pytest puts ``Testing``, where a conftest.py is, on the path.
+    """
+    before = list(sys.path)
+    sys.path[:] = [place for place in before if Path(place).resolve() != ROOT / "Testing"]
+    try:
+        importlib.import_module("slicer")
+    finally:
+        sys.path[:] = before
 
 
 def clearScene() -> None:

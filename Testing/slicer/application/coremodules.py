@@ -11,7 +11,7 @@ from pathlib import Path
 import slicer
 from PySide6 import QtGui, QtWidgets
 
-from application import parameternode
+from application import VERSION, parameternode
 
 
 class ModuleObject:
@@ -56,6 +56,12 @@ class ScriptedLoadableModuleWidget:
         if parent is None:
             self.setup()
             self.parent.show()
+        slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
+
+    def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
+        if moduleName == self.moduleName:
+            self.cleanup()
+            slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, filename: str) -> str:
         return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / filename)
@@ -107,7 +113,8 @@ def install() -> None:
     _add("ScriptedLoadableModule", **{one.__name__: one for one in classes})
     _add("i18n", tr=lambda text: text, translate=lambda context, text: text)
     _add("parameterNodeWrapper", **parameternode.PUBLIC)
-    _add("packaging", pip_check=pip_check, pip_ensure=pip_ensure, requested=[])
+    if VERSION != "5.10":
+        _add("packaging", pip_check=pip_check, pip_ensure=pip_ensure, requested=[])
 
 
 def _add(name: str, **contents) -> types.ModuleType:

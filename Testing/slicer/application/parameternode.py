@@ -9,6 +9,8 @@ import slicer
 import vtk
 from PySide6 import QtWidgets
 
+from application import VERSION
+
 
 @dataclasses.dataclass
 class WithinRange:
@@ -53,11 +55,29 @@ class _Parameter:
             wrapper.parameterNode.SetParameter(self.name, str(value))
 
 
-class _NodeConnector:
+class GuiConnector:
+    """Reads and writes the value of a widget, and calls back when the user changes it."""
+
+    def __init__(self, widget, changed) -> None:
+        self.widget, self._changed, self._callback = widget, changed, None
+
+    def onChanged(self, callback) -> None:
+        """Call ``callback`` after each change; with None, nothing."""
+        if callback is None:
+            self._changed.disconnect(self.changed)
+        else:
+            self._changed.connect(self.changed)
+        self._callback = callback
+
+    def changed(self, *_) -> None:
+        if self._callback is not None:
+            self._callback()
+
+
+class _NodeConnector(GuiConnector):
     def __init__(self, widget, parameter: _Parameter) -> None:
-        self.widget = widget
+        super().__init__(widget, widget.currentNodeChanged)
         widget.nodeTypes = [parameter.kind.__name__]
-        self.changed = widget.currentNodeChanged
 
     def read(self):
         return self.widget.currentNode()
@@ -66,9 +86,10 @@ class _NodeConnector:
         self.widget.setCurrentNode(value)
 
 
-class _ValueConnector:
+class _ValueConnector(GuiConnector):
     def __init__(self, widget, attribute: str, changed) -> None:
-        self.widget, self.attribute, self.changed = widget, attribute, changed
+        super().__init__(widget, changed)
+        self.attribute = attribute
 
     def read(self):
         return getattr(self.widget, self.attribute)
@@ -77,7 +98,7 @@ class _ValueConnector:
         setattr(self.widget, self.attribute, value)
 
 
-def _connector(widget, parameter: _Parameter):
+def createGuiConnector(widget, parameter: _Parameter) -> GuiConnector:
     """Return what joins a widget's value to a parameter, chosen by the exact types as Slicer does."""
     import qt
 
@@ -103,6 +124,17 @@ class _Wrapper:
             if not parameter.isNode and not parameterNode.HasParameter(parameter.name):
                 parameter.__set__(self, parameter.default)
 
+    @classmethod
+    def dataType(cls, name: str) -> _Parameter:
+        """Return what `createGuiConnector` needs to know; Slicer returns the annotated type."""
+        return cls.allParameters[name]
+
+    def getValue(self, name: str):
+        return getattr(self, name)
+
+    def setValue(self, name: str, value) -> None:
+        setattr(self, name, value)
+
     def connectGui(self, gui) -> None:
         """As in Slicer, there is no tag: what is connected in this way stays connected."""
         children = gui.findChildren(QtWidgets.QWidget) if isinstance(gui, QtWidgets.QWidget) else vars(gui).values()
@@ -114,23 +146,20 @@ class _Wrapper:
         unknown = set(widgets) - set(self.allParameters)
         if unknown:
             raise ValueError(f"Cannot find a param with the given name: {unknown}")
-        connectors = {name: _connector(w, self.allParameters[name]) for name, w in widgets.items()}
-        slots = []
+        connectors = {name: createGuiConnector(w, self.dataType(name)) for name, w in widgets.items()}
         for name, connector in connectors.items():
             connector.write(getattr(self, name))
-            slot = self._writer(name, connector)
-            connector.changed.connect(slot)
-            slots.append((connector.changed, slot))
+            connector.onChanged(self._writer(name, connector))
         tag, self._nextTag = self._nextTag, self._nextTag + 1
         observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._updateGuis())
-        self._guis[tag] = (slots, connectors, observer)
+        self._guis[tag] = (connectors, observer)
         return tag
 
     def disconnectGui(self, tag: int) -> None:
-        slots, _, observer = self._guis.pop(tag, ((), {}, None))
-        for signal, slot in slots:
-            signal.disconnect(slot)
-        if observer is not None:
+        connectors, observer = self._guis.pop(tag, ({}, None))
+        for connector in connectors.values():
+            connector.onChanged(None)
+        if observer is not None and VERSION != "5.10":
             self.RemoveObserver(observer)
 
     def AddObserver(self, event, callback, priority: float = 0.0) -> int:
@@ -139,8 +168,8 @@ class _Wrapper:
     def RemoveObserver(self, tag: int) -> None:
         self.parameterNode.RemoveObserver(tag)
 
-    def _writer(self, name: str, connector):
-        def write(*_):
+    def _writer(self, name: str, connector: GuiConnector):
+        def write():
             if not self._updating:
                 setattr(self, name, connector.read())
 
@@ -151,7 +180,7 @@ class _Wrapper:
             return
         self._updating = True
         try:
-            for _, connectors, _ in self._guis.values():
+            for connectors, _ in self._guis.values():
                 for name, connector in connectors.items():
                     connector.write(getattr(self, name))
         finally:
@@ -165,4 +194,8 @@ def parameterNodeWrapper(described: type) -> type:
     return type(described.__name__, (_Wrapper,), {**parameters, "allParameters": parameters})
 
 
-PUBLIC = {"parameterNodeWrapper": parameterNodeWrapper, "WithinRange": WithinRange}
+PUBLIC = {
+    "parameterNodeWrapper": parameterNodeWrapper,
+    "WithinRange": WithinRange,
+    "createGuiConnector": createGuiConnector,
+}

@@ -10,6 +10,9 @@ import slicer
 import vtk
 from PySide6 import QtCore, QtWidgets
 
+from application import VERSION, eventloop
+from application.pythonqt import PythonQtObject
+
 
 class LayoutManager:
     """Three slice views, with Slicer's real slice logic behind each, and Slicer's real layout logic."""
@@ -78,12 +81,11 @@ class IOManager:
         return True
 
 
-class ModuleManager:
-    """Tells who listens when a module is unloaded."""
+class ModuleManager(PythonQtObject, QtCore.QObject):
+    """Tells who listens when a module is unloaded; parent of the timers of `singleShot`."""
 
-    def connect(self, signature: str, slot) -> None:
-        if signature != "moduleAboutToBeUnloaded(QString)":
-            raise AttributeError(f"no signal {signature}")
+    moduleAboutToBeUnloaded = QtCore.Signal(str)
+    customSignals = {"moduleAboutToBeUnloaded(QString)": "moduleAboutToBeUnloaded"}
 
     def module(self, name: str):
         return getattr(slicer.modules, name.lower(), None)
@@ -93,15 +95,16 @@ class Application:
     """The part of qSlicerApplication that scripted modules use."""
 
     applicationName = "TestApplication"
-    majorVersion, minorVersion = 5, 12
+    majorVersion = 5
 
     def __init__(self, temporary: Path) -> None:
-        self.temporaryPath = str(temporary)
+        self.temporaryPath, self.minorVersion = str(temporary), int(VERSION.split(".")[1])
+        self._environment = QtCore.QProcessEnvironment.systemEnvironment()
         self._layoutManager, self._ioManager = LayoutManager(), IOManager()
         self._moduleManager, self._startup = ModuleManager(), []
 
     def processEvents(self) -> None:
-        QtWidgets.QApplication.processEvents()
+        eventloop.processEvents()
 
     def testingEnabled(self) -> bool:
         return True
@@ -113,7 +116,7 @@ class Application:
         return text
 
     def startupEnvironment(self) -> QtCore.QProcessEnvironment:
-        return QtCore.QProcessEnvironment.systemEnvironment()
+        return self._environment
 
     def topLevelWidgets(self) -> list:
         return []
@@ -180,6 +183,9 @@ def install(temporary: Path) -> None:
     slicer.modules = types.SimpleNamespace()
     slicer.dicomDatabase = DicomDatabase()
     slicer.app = Application(temporary)
+    cache = slicer.vtkCacheManager()
+    cache.SetRemoteCacheDirectory(str(temporary / "cache"))
+    slicer.mrmlScene.SetCacheManager(cache)
     colours = slicer.vtkMRMLColorLogic()
     colours.SetMRMLScene(slicer.mrmlScene)
     slicer.app._colourLogic = colours  # the colour nodes live as long as their logic

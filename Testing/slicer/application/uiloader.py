@@ -61,7 +61,8 @@ def _value(element):
 
 
 def _connect(root, sender: str, signal: str, receiver: str, slot: str) -> None:
-    _named(root, sender).connect(signal, getattr(_named(root, receiver), slot.split("(")[0]))
+    # A connection within Qt, which holds no callable of Python.
+    _named(root, sender)._signal(signal).connect(getattr(_named(root, receiver), slot.split("(")[0]))
 
 
 def _named(root, name: str):

@@ -8,6 +8,7 @@ import slicer
 import vtk
 from PySide6 import QtCore, QtWidgets
 
+from application import held
 from application.pythonqt import PythonQtObject, propertiesOf
 
 
@@ -118,7 +119,7 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):  # noqa: N801 - the 
         self._scene = scene
         events = (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent)
         tags = [scene.AddObserver(event, lambda *_: self._refresh()) for event in events]
-        self.destroyed.connect(lambda: [scene.RemoveObserver(tag) for tag in tags])
+        held.whenDestroyed(self, lambda: [scene.RemoveObserver(tag) for tag in tags])
         self._refresh()
 
     def mrmlScene(self):

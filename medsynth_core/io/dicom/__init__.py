@@ -1,1 +1,1 @@
-"""DICOM folders as volumes: which series, which slices, where they lie and what their values mean."""
+"""Reading of DICOM series as volumes: choice of series, slice geometry and units."""

@@ -1,4 +1,4 @@
-"""Where each frame of a DICOM instance lies and what its stored values mean."""
+"""Geometry and value scale of each frame of a DICOM instance."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.dicom.damage import DAMAGE, damaged, invalid, numbers_in, path_of
+from medsynth_core.io.dicom.errors import DAMAGE, damaged, invalid, numbers_in, path_of
 from medsynth_core.io.dicom.series import IMAGE_CLASSES, frame_count
 from medsynth_core.io.suv.enhanced import classic_tags, real_world_mapping
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One slice: its file, its place in LPS millimetres, and the scale of its stored values.
+    """One slice: its file, its geometry in LPS millimetres, and the scale of its stored values.
 
     Attributes:
-        file: the file that it lies in.
-        index: its number among the frames of that file, from 0.
+        file: path of the file.
+        index: index of the frame in the file, from 0.
         size: rows, columns.
         position: centre of the first voxel (3).
         orientation: directions of increasing column and of increasing row (2×3).
         spacing: millimetres between rows, between columns.
-        thickness: millimetres, or None where the file does not say.
-        slope: value of one stored unit, or None where the file does not say.
-        intercept: value of a stored zero, or None where the file does not say.
-        rescale_type: what the rescaled values are in, by the file; "" where it does not say.
-        tags: what the file says of this slice; of a frame of a PET as classic series put it.
+        thickness: slice thickness in millimetres, or None if not stated.
+        slope: rescale slope, or None if not stated.
+        intercept: rescale intercept, or None if not stated.
+        rescale_type: unit of the rescaled values as stated in the file, or "".
+        tags: header of this slice; for frames of enhanced PET, in the form of a classic series.
     """
 
     file: str
@@ -49,8 +49,8 @@ def frames_of(header: FileDataset) -> Iterator[Frame]:
     """Yield the frames of a classic (single-frame) or enhanced (multi-frame) instance in stored order.
 
     Raises:
-        MedSynthError: the place of a frame is not stated, several slices are tiled into one frame, the
-            values follow a table, the file is truncated, or it holds values that cannot be meant.
+        MedSynthError: the position of a frame is not stated, several slices are tiled into one frame, the
+            values follow a lookup table, or the file is truncated or has invalid values.
     """
     try:
         yield from _frames(header)
@@ -122,18 +122,18 @@ def _refuse_unreadable(header: FileDataset) -> None:
         raise damaged(path_of(header))
     if "MOSAIC" in (header.get("ImageType") or []):
         raise MedSynthError(
-            f"{path_of(header)} is a mosaic, many slices tiled into one image; "
-            "convert the series with a tool that knows the scanner's private format (dcm2niix) first."
+            f"{path_of(header)} is a mosaic (many slices tiled into one image); "
+            "convert the series first with a tool that supports the scanner's private format (dcm2niix)."
         )
     if header.get("ModalityLUTSequence"):
         raise MedSynthError(
-            f"The values in {path_of(header)} follow a table (Modality LUT Sequence) instead of a slope and "
-            "an intercept, which is not supported; export the series with rescaled values."
+            f"The values in {path_of(header)} use a lookup table (Modality LUT Sequence) instead of slope and "
+            "intercept, which is not supported; export the series with rescaled values."
         )
 
 
 def _unplaced(header: FileDataset) -> MedSynthError:
     return MedSynthError(
-        f"The DICOM file {path_of(header)} does not state where its {frame_count(header)} "
-        "frame(s) lie in the patient (position, orientation and pixel spacing), so it is no volume."
+        f"The DICOM file {path_of(header)} does not state the position, orientation and pixel spacing of its "
+        f"{frame_count(header)} frame(s), so it is not a volume."
     )

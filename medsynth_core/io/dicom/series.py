@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydicom import dcmread
-from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.tag import Tag
 from pydicom.uid import MediaStorageDirectoryStorage
+from pydicom.valuerep import VR
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.dicom.damage import DAMAGE, damaged, numbers_in, path_of
-from medsynth_core.io.dicom.derived_mark import MARK_TAGS
+from medsynth_core.io.dicom.errors import DAMAGE, damaged, numbers_in, path_of
+from medsynth_core.io.dicom.files import read_dataset
+from medsynth_core.io.dicom.synthetic_mark import MARK_TAGS
 from medsynth_core.io.suv.private import PRIVATE_TAGS
 
-# Screenshots, dose reports, raw data and structures may carry the same modality: the storage class decides.
+# Screenshots, dose reports, raw data and structures may state the same modality, so the storage class decides.
 IMAGE_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.2": "CT",
     "1.2.840.10008.5.1.4.1.1.2.1": "CT",  # enhanced
@@ -38,28 +37,30 @@ _TAGS: list[str | tuple[int, int]] = [
     "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "SpacingBetweenSlices",
     "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PatientID", "PatientName",
+    "OtherPatientIDs", "OtherPatientIDsSequence", "PatientBirthDate", "StudyDate",
 ]  # fmt: skip
-# What an SUV depends on, what a PET that is derived from it states of decay, and how many slices there should be.
+# Tags needed to compute SUV, for the decay tags of a derived PET, and to check the number of slices.
 _PET_TAGS: list[str | tuple[int, int]] = [
-    "Units", "SUVType", "CorrectedImage", "AttenuationCorrected", "DecayCorrection", "DecayCorrected",
-    "DecayCorrectionDateTime", "SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime",
-    "TimezoneOffsetFromUTC", "ActualFrameDuration", "FrameReferenceTime", "DecayFactor", "DoseCalibrationFactor",
-    "SeriesType", "NumberOfSlices", "RadiopharmaceuticalInformationSequence", "PatientWeight", "PatientSize",
-    "PatientSex", *PRIVATE_TAGS,
+    "Units", "SUVType", "CorrectedImage", "AttenuationCorrected", "AttenuationCorrectionMethod", "DecayCorrection",
+    "DecayCorrected", "DecayCorrectionDateTime", "SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime",
+    "AcquisitionDateTime", "TimezoneOffsetFromUTC", "ActualFrameDuration", "FrameReferenceTime", "DecayFactor",
+    "DoseCalibrationFactor", "SeriesType", "NumberOfSlices", "RadiopharmaceuticalInformationSequence", "PatientWeight",
+    "PatientSize", "PatientSex", "PatientSpeciesDescription", "PatientSpeciesCodeSequence", *PRIVATE_TAGS,
 ]  # fmt: skip
 _READ_TAGS = [*(Tag(tag) for tag in _TAGS + _PET_TAGS), *MARK_TAGS]
+_TYPES = {kind.value for kind in VR}
 
 
 @dataclass
 class Series:
-    """The headers (without pixels) of the files that share a SeriesInstanceUID, one for each instance."""
+    """The headers (without pixels) of the instances that share a SeriesInstanceUID."""
 
     uid: str
     headers: list[FileDataset] = field(default_factory=list)
 
     @property
     def modality(self) -> str:
-        """``CT``, ``PT`` or ``MR`` for image series, else the Modality that the files state."""
+        """``CT``, ``PT`` or ``MR`` for image series, otherwise ``other`` and the stated Modality."""
         first = self.headers[0]
         return IMAGE_CLASSES.get(str(first.get("SOPClassUID")), "") or f"other {first.get('Modality', '')}".strip()
 
@@ -70,7 +71,7 @@ class Series:
 
     @property
     def slices(self) -> int:
-        """Number of frames in all instances together."""
+        """Total number of frames in all instances."""
         return sum(map(frame_count, self.headers))
 
     def __str__(self) -> str:
@@ -78,19 +79,19 @@ class Series:
 
 
 def frame_count(header: FileDataset) -> int:
-    """Return how many frames an instance says that it has, 1 where it says nothing.
+    """Return the stated number of frames of an instance; 1 if it is not stated.
 
     Raises:
-        MedSynthError: it says something that is no number.
+        MedSynthError: the stated value is not a number.
     """
     stated = numbers_in(header, "NumberOfFrames", 1, path_of(header))
     return 1 if stated is None else int(stated[0]) or 1
 
 
 def find_series(path: Path) -> list[Series]:
-    """Return the series in a folder and its subfolders, or the one that a DICOM file belongs to.
+    """Return the series in a folder and its subfolders, or the series that a DICOM file belongs to.
 
-    Files that are not DICOM are passed over; of two copies of one instance the first counts.
+    Files that are not DICOM are ignored; of duplicate instances, the first is used.
 
     Raises:
         MedSynthError: a DICOM file is damaged.
@@ -106,15 +107,17 @@ def find_series(path: Path) -> list[Series]:
 
 
 def series_of(files: Sequence[Path]) -> Series:
-    """Return the series that DICOM files are of, with these instances of it and no others.
+    """Return the series of DICOM files, with these instances only.
 
     Raises:
-        MedSynthError: there is none or there are several, or a file is damaged.
+        MedSynthError: the files belong to no series or to several, or a file is damaged.
         OSError: a file cannot be opened.
     """
     found = _group(list(files))
     if len(found) != 1:
-        raise MedSynthError(f"The {len(files)} files are of {len(found)} DICOM series instead of one; load it again.")
+        raise MedSynthError(
+            f"The {len(files)} files belong to {len(found)} DICOM series instead of one; load the series again."
+        )
     return found[0]
 
 
@@ -124,7 +127,8 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
     for place, folders, names in os.walk(folder, onerror=complain):
         folders.sort()
-        yield from (Path(place, name) for name in sorted(names))
+        # Pipes and sockets are passed over as other files that are not DICOM.
+        yield from (file for name in sorted(names) if (file := Path(place, name)).is_file() or not file.exists())
 
 
 def _group(files: Iterator[Path] | list[Path]) -> list[Series]:
@@ -141,17 +145,24 @@ def _group(files: Iterator[Path] | list[Path]) -> list[Series]:
 
 
 def _read_header(file: Path) -> FileDataset | None:
-    """Return the header of an instance, or None for a file that is none (a directory of a disk, a text)."""
+    """Return the header of an instance, or None for other files (a DICOMDIR, a text)."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd values in tags that do not matter here
-            header = dcmread(file, stop_before_pixels=True, specific_tags=_READ_TAGS.copy())
-    except InvalidDicomError:
-        return None
+        header = read_dataset(file, stop_before_pixels=True, specific_tags=_READ_TAGS.copy())
+        if header is None:
+            return None
+        known = _has_known_types(header.file_meta) and _has_known_types(header)
     except DAMAGE as error:
         raise damaged(file) from error
+    if not known:
+        raise damaged(file)
     if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         return None
     if "SeriesInstanceUID" not in header or "SOPInstanceUID" not in header:
         raise damaged(file)
     return header
+
+
+def _has_known_types(header: Dataset) -> bool:
+    """Return whether pydicom, which converts values on access, knows the type (VR) of each element."""
+    stated = (getattr(header.get_item(tag), "VR", None) for tag in header.keys())  # noqa: SIM118 - no conversion
+    return all(kind is None or kind in _TYPES for kind in stated)

@@ -1,4 +1,4 @@
-"""Slices put in order, and the matrix of the volume that they make."""
+"""Sorting of slices into a volume, and its geometry."""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ import numpy as np
 from pydicom.uid import PositronEmissionTomographyImageStorage
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.dicom.damage import numbers_in
+from medsynth_core.io.dicom.errors import numbers_in
 from medsynth_core.io.dicom.frames import Frame
 from medsynth_core.io.suv.tags import listed, named, text
 
 _SAME_PLACE = 1e-3
-# Part of the slice spacing by which a slice may lie off its regular place. Positions are rounded, and a PET
-# that is stitched from several bed positions is off by 1 to 2 %.
+# Tolerance for slice positions, as a fraction of the slice spacing. Positions are rounded, and a PET stitched from
+# several bed positions deviates by 1 to 2 %.
 _TOLERANCE = 0.1
-# What slices of one volume have in common; programs that replace what identifies a patient give series the same UIDs.
+# Tags with the same value in all slices of a volume; de-identification may give different series the same UID.
 _OF_ALL = ("SOPClassUID", "PatientID", "FrameOfReferenceUID")
 _TIMES = {"DYNAMIC": "time frames", "GATED": "gates"}
-# Series that are one volume; "" where a PET does not say what it is.
+# Series types with a single volume; "" if the type is not stated.
 _ONE_VOLUME = ("STATIC", "WHOLE BODY", "")
 
 
 def stack_frames(frames: list[Frame], name: str) -> tuple[list[Frame], np.ndarray]:
-    """Return the frames in order along their normal, and the 4×4 matrix from (i, j, k) to RAS millimetres.
+    """Return the frames sorted along their normal, and the 4×4 matrix from (i, j, k) to RAS millimetres.
 
-    The third column of the matrix is the way from slice to slice as the positions state it, so that the
-    shear of a tilted gantry is kept exactly.
+    The third column of the matrix is the step from slice to slice according to their positions, which preserves the
+    shear of a tilted gantry exactly.
 
     Args:
         frames: the slices of one series in any order.
-        name: the series, as the sentences call it.
+        name: name of the series for messages.
 
     Raises:
-        MedSynthError: slices of different kind, patient, frame of reference, size, pixel spacing or orientation;
-            several at one place; missing ones; uneven spacing; or a single one of unstated thickness.
+        MedSynthError: the slices differ in class, patient, frame of reference, size, pixel spacing or orientation;
+            several have the same position; some are missing; the spacing is uneven; or a single slice states no
+            thickness.
     """
     _refuse_mixed(frames, name)
     row, column = frames[0].orientation
@@ -51,30 +52,30 @@ def stack_frames(frames: list[Frame], name: str) -> tuple[list[Frame], np.ndarra
 
 
 def refuse_part(frames: list[Frame], name: str) -> None:
-    """Refuse a PET of which fewer slices are there than its Number of Slices says: the ends leave no gap.
+    """Refuse a PET with fewer slices than its Number of Slices, because slices missing at the ends leave no gap.
 
-    Dynamic and gated series are left alone: they state the slices of each time or gate. So is enhanced PET, whose
-    files are whole or not at all, and a series with more slices than it states.
+    Not checked are dynamic and gated series, which state the slices per time frame or gate; enhanced PET, whose files
+    are always complete; and series with more slices than stated.
 
     Args:
         frames: the slices of one series.
-        name: the series, as the sentences call it.
+        name: name of the series for messages.
 
     Raises:
         MedSynthError: slices are missing.
     """
     stated = [_stated_slices(frame) for frame in frames]
-    # Where slices differ the least that one states counts: a mistake must not make a whole series look like a part.
+    # If slices differ, the lowest number is used, so that a wrong one does not make a complete series look incomplete.
     whole = min((number for number in stated if number), default=0)
     if len(frames) < whole:
         raise MedSynthError(
-            f"Only {len(frames)} of the {whole} slices of {name} are there, by its {named('NumberOfSlices')}; copy the "
-            "series again, whole."
+            f"Only {len(frames)} of the {whole} slices of {name} exist, according to its {named('NumberOfSlices')}; "
+            "copy the complete series again."
         )
 
 
 def _stated_slices(frame: Frame) -> int:
-    """Return of how many slices the one volume is that a classic PET slice belongs to, 0 where it does not say."""
+    """Return the number of slices that a classic PET slice states for its volume; 0 if it is not stated."""
     classic = frame.tags.get("SOPClassUID") == PositronEmissionTomographyImageStorage
     if not classic or text(frame.tags, "SeriesType") not in _ONE_VOLUME:
         return 0
@@ -87,20 +88,20 @@ def _refuse_mixed(frames: list[Frame], name: str) -> None:
         values = {text(frame.tags, keyword) for frame in frames} - {""}
         if len(values) > 1:
             raise MedSynthError(
-                f"The slices of {name} have {len(values)} different values of {named(keyword)}, so they are no single "
-                "volume, though of one series by their tags; give a folder with the slices of one of them only."
+                f"The slices of {name} have {len(values)} different values of {named(keyword)}, so they are not a "
+                "single volume, although their tags state one series; choose a folder with only one of them."
             )
     orientations = _distinct([frame.orientation.ravel() for frame in frames])
     if orientations > 1:
         raise MedSynthError(
-            f"The slices of {name} have {orientations} different orientations, so they are no single volume; "
-            "give one file or folder with the slices of one orientation only."
+            f"The slices of {name} have {orientations} different orientations, so they are not a single volume; "
+            "choose a file or folder with the slices of one orientation only."
         )
     grids = _distinct([np.array([*frame.size, *frame.spacing]) for frame in frames])
     if grids > 1:
         raise MedSynthError(
-            f"The slices of {name} have {grids} different sizes or pixel spacings, so they are no single "
-            "volume; give a folder with the slices of one size only."
+            f"The slices of {name} have {grids} different sizes or pixel spacings, so they are not a single "
+            "volume; choose a folder with the slices of one size only."
         )
 
 
@@ -113,7 +114,7 @@ def _distinct(rows: list[np.ndarray], tolerance: float = 1e-3) -> int:
 
 
 def _refuse_repeated(heights: np.ndarray, ordered: list[Frame], name: str) -> None:
-    """Refuse several slices at one place; ``heights`` are the places in order."""
+    """Refuse several slices at one position; ``heights`` are the positions along the normal, sorted."""
     repeated = np.diff(heights) <= _SAME_PLACE
     if not repeated.any():
         return
@@ -123,11 +124,11 @@ def _refuse_repeated(heights: np.ndarray, ordered: list[Frame], name: str) -> No
     if kind:
         raise MedSynthError(
             f"{name[:1].upper()}{name[1:]} is {kind.lower()} and has {max(map(len, places))} {_TIMES[kind]} at one "
-            "place; export the one that you mean, or their mean, as a series of its own."
+            "position; export one of them, or their mean, as a separate series."
         )
     raise MedSynthError(
-        f"{int(repeated.sum())} of the {len(heights)} slices of {name} lie where another one "
-        "lies already (several time points, echoes or copies); keep one slice for each place."
+        f"{int(repeated.sum())} of the {len(heights)} slices of {name} have the same position as another "
+        "one (several time points, echoes or copies); keep one slice per position."
     )
 
 
@@ -135,7 +136,7 @@ def _step(positions: np.ndarray, normal: np.ndarray, thickness: float | None, na
     """Return the vector from one slice to the next."""
     if len(positions) == 1:
         if not thickness:
-            raise MedSynthError(f"{name} has one slice of unstated thickness, so it is no volume.")
+            raise MedSynthError(f"The only slice of {name} states no thickness, so it is not a volume.")
         return normal * abs(thickness)
     gaps = np.diff(positions @ normal)
     step = (positions[-1] - positions[0]) / (len(positions) - 1)
@@ -152,9 +153,9 @@ def _irregular(gaps: np.ndarray, name: str) -> MedSynthError:
     if counts.max() > 1 and np.abs(gaps - counts * gaps.min()).max() <= _TOLERANCE * gaps.min():
         return MedSynthError(
             f"{int((counts - 1).sum())} slice(s) of {name} are missing, the first ones {where} "
-            f"({gaps[first]:.2f} mm apart, others {gaps.min():.2f} mm); copy the series again, whole."
+            f"({gaps[first]:.2f} mm apart, others {gaps.min():.2f} mm); copy the complete series again."
         )
     return MedSynthError(
         f"The slices of {name} are unevenly spaced ({gaps.min():.2f} to {gaps.max():.2f} mm, widest {where}); "
-        "resample the series onto an even grid first."
+        "resample the series to even spacing first."
     )

@@ -1,4 +1,4 @@
-"""What the values of a DICOM series are, and in which unit."""
+"""Rescaled values of a DICOM series, and their unit."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ import numpy as np
 from pydicom.uid import PositronEmissionTomographyImageStorage
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.dicom.derived_mark import is_synthetic
 from medsynth_core.io.dicom.frames import Frame
 from medsynth_core.io.dicom.series import Series
+from medsynth_core.io.dicom.synthetic_mark import is_synthetic
 from medsynth_core.io.suv.conversion import Conversion, pet_conversion
 
 
 def unit_of(series: Series, frames: list[Frame]) -> str:
-    """Return ``HU`` for a CT, or ``""`` where the tags leave it open (MR; unspecified CT).
+    """Return ``HU`` for a CT, or ``""`` if the tags do not state the unit (MR; unspecified CT).
 
     Raises:
-        MedSynthError: the tags state another unit, the slices state different ones, or a CT lacks the scale that
-            makes its values HU.
+        MedSynthError: the tags state another unit, the units of slices differ, or a CT lacks rescale slope and
+            intercept.
     """
     if series.modality != "CT":
         return ""
     stated = {_ct_unit(frame) for frame in frames}
     if len(stated) > 1:
-        raise MedSynthError(f"The slices of the series {series} are in different units; give slices of one kind only.")
+        raise MedSynthError(f"The slices of the series {series} are in different units; choose slices in one unit.")
     return stated.pop()
 
 
 def pet_values(frames: list[Frame], matrix: np.ndarray, name: str, unit: str) -> Conversion:
-    """Return how the rescaled values of a PET's slices become ``unit``; see `pet_conversion` for its rules.
+    """Return the conversion of the rescaled values of PET slices to ``unit``; `pet_conversion` describes the rules.
 
     Args:
         frames: the slices in order.
-        matrix: 4×4 from voxels to millimetres.
-        name: the series, as the sentences call it.
-        unit: that is asked for; ``""`` for SUVbw where the tags allow it, else Bq/mL.
+        matrix: 4×4 matrix from voxels to millimetres.
+        name: name of the series for messages.
+        unit: requested unit; ``""`` for SUVbw if the tags allow it, else Bq/mL.
 
     Raises:
-        MedSynthError: the values cannot be converted, or a slice lacks its scale.
+        MedSynthError: the values cannot be converted, or a slice lacks its rescale slope.
     """
     for frame in frames:
         if not frame.slope or not math.isfinite(frame.slope):
             raise MedSynthError(
-                f"The PET slice {frame.file} has no Rescale Slope (0028,1053), without which its values mean nothing; "
+                f"The PET slice {frame.file} has no Rescale Slope (0028,1053), so its values cannot be interpreted; "
                 "export the series again."
             )
         if frame.intercept and frame.tags.get("SOPClassUID") == PositronEmissionTomographyImageStorage:
@@ -59,19 +59,19 @@ def pet_values(frames: list[Frame], matrix: np.ndarray, name: str, unit: str) ->
 
 
 def rescaled(stored: list[np.ndarray], frames: list[Frame], factors: Sequence[float] = ()) -> np.ndarray:
-    """Return the volume (k, j, i) of stored slices (j, i), each with its own slope and intercept applied.
+    """Return the volume (k, j, i) of stored slices (j, i), each rescaled with its own slope and intercept.
 
-    Whole numbers of 16 bits stay whole: int16 where they fit, int32 else. Everything else becomes float32.
+    Integers of 16 bits remain integers if possible: int16 if they fit, otherwise int32. All others become float32.
 
     Args:
         stored: slices (j, i) of stored values.
-        frames: their scales.
-        factors: by which the values of each slice are multiplied then, if anything.
+        frames: the frames with slope and intercept.
+        factors: additional factor for each slice, if any.
     """
     scales = [(_or(frame.slope, 1.0), _or(frame.intercept, 0.0)) for frame in frames]
     if factors:
         scales = [(slope * by, intercept * by) for (slope, intercept), by in zip(scales, factors, strict=True)]
-    whole = all(slope == 1 and intercept.is_integer() for slope, intercept in scales)
+    whole = all(slope == 1 and intercept.is_integer() and abs(intercept) < 2**30 for slope, intercept in scales)
     whole = whole and all(values.dtype.itemsize <= 2 for values in stored)
     volume = np.empty((len(frames), *frames[0].size), np.int32 if whole else np.float32)
     for slot, values, (slope, intercept) in zip(volume, stored, scales, strict=True):
@@ -89,12 +89,12 @@ def _or(value: float | None, default: float) -> float:
 def _ct_unit(frame: Frame) -> str:
     if frame.slope is None or frame.intercept is None:
         raise MedSynthError(
-            f"The CT slice {frame.file} has no rescale slope and intercept, so its values cannot be turned "
-            "into Hounsfield units; export the series again."
+            f"The CT slice {frame.file} has no rescale slope and intercept, so its values cannot be converted "
+            "to Hounsfield units; export the series again."
         )
     if frame.rescale_type not in ("", "HU", "US"):
         raise MedSynthError(
             f"The CT slice {frame.file} is in '{frame.rescale_type}' (Rescale Type), not in Hounsfield units; "
-            "give the series in Hounsfield units."
+            "choose a series in Hounsfield units."
         )
     return "" if frame.rescale_type == "US" else "HU"

@@ -1,1 +1,1 @@
-"""Standardized uptake values (SUV) by the rules of DICOM headers, vendor by vendor."""
+"""Standardized uptake values (SUV) from DICOM headers, with vendor-specific rules."""

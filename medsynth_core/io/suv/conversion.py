@@ -1,4 +1,4 @@
-"""A PET series' values in the unit that is asked for."""
+"""Conversion of a PET series to the requested unit."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.suv.attenuation import attenuation
 from medsynth_core.io.suv.body import SUV_UNITS
 from medsynth_core.io.suv.notes import Notes
-from medsynth_core.io.suv.tags import agreed, listed, named
+from medsynth_core.io.suv.tags import listed
 from medsynth_core.io.suv.units import activity_factors, suv_factors
 
 ACTIVITY = "Bq/mL"
@@ -20,12 +21,12 @@ ACTIVITY = "Bq/mL"
 
 @dataclass(frozen=True)
 class Conversion:
-    """What makes rescaled values (stored × slope of their slice) a quantity.
+    """Conversion of rescaled values (stored value × slope of the slice) to a unit.
 
     Attributes:
-        unit: that of the result: one of `SUV_UNITS`, or ``Bq/mL``.
-        factors: by which the values of each slice are multiplied.
-        metadata: for the volume: how the SUV came about (``suv``), or why there is none (``suv_refused``).
+        unit: unit of the result: one of `SUV_UNITS`, or ``Bq/mL``.
+        factors: conversion factor of each slice.
+        metadata: metadata for the volume: how the SUV was computed (``suv``), or why it could not be (``suv_refused``).
     """
 
     unit: str
@@ -36,33 +37,37 @@ class Conversion:
 def pet_conversion(
     slices: Sequence[Dataset], voxel_ml: float, name: str, unit: str = "", *, synthetic: bool = False
 ) -> Conversion:
-    """Return how the values of a PET series become ``unit``, by the decision table of the SUV manual of OncoRay.
+    """Return the conversion of a PET series to ``unit``, by the decision table of OncoRay's SUV manual.
 
     Args:
         slices: the header of each slice.
-        voxel_ml: volume of a voxel in mL, which counts per voxel are divided by.
-        name: the series, as the sentences call it.
-        unit: one of `SUV_UNITS`, ``Bq/mL``, or ``""``: SUVbw where the tags allow it, else Bq/mL if the values are
-            stored so.
-        synthetic: whether a model made the values; where no corrections are stated, there was no scan to correct.
+        voxel_ml: voxel volume in mL, by which counts per voxel are divided.
+        name: name of the series for messages.
+        unit: one of `SUV_UNITS`, ``Bq/mL``, or ``""`` for SUVbw if the tags allow it, else Bq/mL if that is the stored
+            unit.
+        synthetic: whether a model made the values; missing corrections are then expected, because nothing was scanned.
 
     Raises:
-        MedSynthError: the tags do not allow it; the sentence says which one is missing and what to do.
+        MedSynthError: the tags do not allow the conversion; the message states the missing tag and a remedy.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd values in tags, which the rules judge themselves
+        warnings.simplefilter("ignore")  # pydicom warns of invalid values, which the rules check themselves
         if unit in SUV_UNITS:
             return _suv(slices, voxel_ml, name, unit, synthetic)
         if unit == ACTIVITY:
             return Conversion(ACTIVITY, _told(activity_factors, name, ACTIVITY, slices, voxel_ml, Notes()))
         if unit:
-            raise MedSynthError(f"{name} is a PET and cannot be read in {unit}; take {', '.join(SUV_UNITS)} or Bq/mL.")
+            raise MedSynthError(
+                f"The PET values of {name} cannot be read in {unit}; use {', '.join(SUV_UNITS)} or Bq/mL."
+            )
         try:
             return _suv(slices, voxel_ml, name, "SUVbw", synthetic)
         except MedSynthError as refusal:
             if {str(dataset.get("Units")) for dataset in slices} != {"BQML"}:
                 raise
-            return Conversion(ACTIVITY, [1.0] * len(slices), {"suv_refused": refusal.message})
+            # Kept with the image, so without the description and the UID that name the series.
+            reason = refusal.message.replace(name, "the series")
+            return Conversion(ACTIVITY, [1.0] * len(slices), {"suv_refused": reason})
 
 
 def _suv(slices: Sequence[Dataset], voxel_ml: float, name: str, unit: str, synthetic: bool) -> Conversion:
@@ -75,16 +80,14 @@ def _suv(slices: Sequence[Dataset], voxel_ml: float, name: str, unit: str, synth
 
 
 def _told(rule: Callable[..., list[float]], name: str, unit: str, *arguments: Any) -> list[float]:
-    """Return what a rule gives, or tell its refusal in a whole sentence."""
+    """Return the result of a rule, or raise its error as a complete sentence."""
     try:
         return rule(*arguments)
     except MedSynthError as reason:
-        raise MedSynthError(f"The values of {name} cannot be turned into {unit}: {reason.message}.") from reason
+        raise MedSynthError(f"The values of {name} cannot be converted to {unit}: {reason.message}.") from reason
 
 
 def _doubt_corrections(slices: Sequence[Dataset], notes: Notes) -> None:
-    attenuation = all("ATTN" in listed(dataset, "CorrectedImage") for dataset in slices)
-    if not attenuation and agreed(slices, "AttenuationCorrected") != "YES":
-        notes.warnings.append(
-            f"{named('CorrectedImage')} does not list ATTN: without attenuation correction these are no true SUVs."
-        )
+    found = attenuation(slices)
+    if not found.corrected:
+        notes.warn(f"{found.because}: without attenuation correction the SUVs are not valid.")

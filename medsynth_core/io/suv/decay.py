@@ -1,7 +1,7 @@
-"""How much of the injected activity was left at the time that the image's values are for.
+"""Decay of the injected activity up to the reference time of the image values.
 
-What the times mean: Comprehensive Manual for SUV Computation, github.com/oncoray/suv_computation (CC BY 4.0), and the
-vendor-neutral rules of QIBA.
+Sources for the meaning of the times: Comprehensive Manual for SUV Computation, github.com/oncoray/suv_computation
+(CC BY 4.0), and the vendor-neutral rules of QIBA.
 """
 
 from __future__ import annotations
@@ -13,52 +13,57 @@ from datetime import datetime, timedelta
 from pydicom.dataset import Dataset
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.suv.clock import date_time
+from medsynth_core.io.suv.frame_times import back_to_start, frame_duration_s, mean_delay
+from medsynth_core.io.suv.injection_times import injection_time
 from medsynth_core.io.suv.notes import Notes
 from medsynth_core.io.suv.private import GE_SCAN_TIME
 from medsynth_core.io.suv.radionuclide import half_life_s
+from medsynth_core.io.suv.reference_doubts import FRAMES, doubt_reference, is_outvoted, is_start
 from medsynth_core.io.suv.tags import agreed, listed, missing, named, number, same, text
-from medsynth_core.io.suv.times import acquisition_times, date_time, injection_time, series_time
+from medsynth_core.io.suv.times import acquisition_times, series_time
+from medsynth_core.text import quoted
 
-# Decay Correction by what enhanced PET has instead, Decay Corrected.
+# Decay Correction of classic PET by Decay Corrected of enhanced PET.
 OF_ENHANCED = {"YES": "START", "NO": "NONE"}
-_LONGEST = 10  # half-lives between injection and scan; after more, hardly a thousandth would be left
-_MANY = 4  # half-lives that are seldom waited for
+_LONGEST = 10  # half-lives between injection and scan; after that, only 1/1000 of the activity is left
+_MANY = 4  # half-lives; longer delays are unusual
 _SAME_MOMENT_S = 60
-# How long before the first acquisition a series' time needs a reason: the slices may be those of a late bed, whose
-# frames count from itself; but no scan takes as long as the latter.
-_DOUBTFUL_S, _IMPOSSIBLE_S = 15 * 60, 2 * 3600
+_ROUNDING = timedelta(seconds=1)  # of times that are stored in whole seconds
 
 
 def decay_correction(slices: Sequence[Dataset], notes: Notes) -> str:
-    """Return what the values are corrected for decay to: ``START``, ``ADMIN``, or ``NONE``.
+    """Return the event to which values are decay-corrected: ``START``, ``ADMIN``, or ``NONE``.
 
     Raises:
-        MedSynthError: it is missing or something else, or the list of corrections contradicts it.
+        MedSynthError: the tag is missing or invalid, or the list of corrections contradicts it.
     """
     stated = agreed(slices, "DecayCorrection") or OF_ENHANCED.get(agreed(slices, "DecayCorrected"), "")
     if not stated:
         raise missing("DecayCorrection")
     if stated not in ("START", "ADMIN", "NONE"):
-        raise MedSynthError(f"{named('DecayCorrection')} is '{stated}', not START, ADMIN or NONE; correct the header")
+        raise MedSynthError(
+            f"{named('DecayCorrection')} is {quoted(stated)}, not START, ADMIN or NONE; correct the header"
+        )
     corrected = stated != "NONE"
     corrections = [listed(dataset, "CorrectedImage") for dataset in slices]
     if any(listing and ("DECY" in listing) != corrected for listing in corrections):
         lists = "does not list" if corrected else "lists"
         raise MedSynthError(
-            f"{named('DecayCorrection')} is {stated}, but {named('CorrectedImage')} {lists} DECY, so it is not "
-            "clear whether the values are corrected for decay; correct the header"
+            f"{named('DecayCorrection')} is {stated}, but {named('CorrectedImage')} {lists} DECY, so it is unclear "
+            "whether the values are decay-corrected; correct the header"
         )
     notes.used["decay_correction"] = stated
     return stated
 
 
 def remaining(slices: Sequence[Dataset], notes: Notes) -> list[float]:
-    """Return for each slice the part of the injected activity that its values are to be compared with.
+    """Return for each slice the fraction of the injected activity that remains at its reference time.
 
     ``ADMIN``: 1. ``START``: 2^(-t/T½) with t from injection to the reference time. ``NONE``: the mean over the frame.
 
     Raises:
-        MedSynthError: a tag that is needed is missing, or the times contradict each other.
+        MedSynthError: a required tag is missing, or the times contradict each other.
     """
     correction = decay_correction(slices, notes)
     if correction == "ADMIN":
@@ -67,116 +72,69 @@ def remaining(slices: Sequence[Dataset], notes: Notes) -> list[float]:
     rate = math.log(2) / half_life
     if correction == "START":
         moments, notes.used["reference_time"] = reference_times(slices, rate, notes)
+        doubt_reference(slices, moments, rate, notes)
         means = [1.0] * len(slices)
     else:
-        moments, notes.used["reference_time"] = acquisition_times(slices), named("AcquisitionTime")
+        moments, notes.used["reference_time"] = acquisition_times(slices, notes), named("AcquisitionTime")
         means = [math.exp(-rate * mean_delay(frame_duration_s(dataset), rate)) for dataset in slices]
     injected, notes.used["injection_time"] = injection_time(slices, min(moments), half_life, notes)
     delays = [(moment - injected).total_seconds() for moment in moments]
-    _doubt_delays(delays, half_life, notes)
+    began_before = min(delays) < 0 and min(acquisition_times(slices, notes)) < injected
+    doubt_delays(delays, began_before, half_life, notes)
     notes.span("injection_to_reference_s", delays)
     return [mean * math.exp(-rate * delay) for mean, delay in zip(means, delays, strict=True)]
 
 
 def reference_times(slices: Sequence[Dataset], rate: float, notes: Notes) -> tuple[list[datetime], str]:
-    """Return the time to which each slice was corrected when its decay correction is ``START``, and where it is from.
+    """Return the time to which each slice with decay correction ``START`` was corrected, and the tag it is from.
 
-    In turn: the Decay Correction DateTime; the series' time if no acquisition began before it (a later one tells
-    when the image was made); the scan's time of GE; the acquisition less the Frame Reference Time, which counts to
-    the moment in the frame that has its mean activity, or, where it counts from 0, to the frame's beginning.
+    The first of these is used: the Decay Correction DateTime; the series time, if no acquisition began before it (a
+    later series time is when the image was made) and it is not hours earlier, as in headers whose times were removed;
+    the scan time of GE; the acquisition time minus the Frame Reference Time, which counts to the moment of mean
+    activity in the frame or, if it starts at 0, to the start of the frame. Frame times and decay factors that agree
+    with each other and not with the series time come before it.
 
     Args:
         slices: headers.
         rate: decay constant in 1/s.
-        notes: receives doubts.
+        notes: receives warnings.
 
     Raises:
-        MedSynthError: a tag that is needed is missing, or the slices' times contradict each other.
+        MedSynthError: a required tag is missing, or the times of the slices contradict each other.
     """
     stated = _stated(slices)
     if stated is not None:
         return [stated] * len(slices), named("DecayCorrectionDateTime")
-    acquired = acquisition_times(slices)
+    acquired = acquisition_times(slices, notes)
     series = series_time(slices)
-    if series is not None and series <= min(acquired):
-        _doubt_series_time(series, slices, acquired, rate, notes)
+    if series is not None and series <= min(acquired) + _ROUNDING and is_start(series, slices, rate, notes):
+        if is_outvoted(series, slices, rate, notes):
+            return _by_frames(slices, acquired, rate, notes)
         return [series] * len(slices), named("SeriesTime")
     of_ge = same([GE_SCAN_TIME.text(dataset) for dataset in slices], str(GE_SCAN_TIME))
     scan = date_time(of_ge, str(GE_SCAN_TIME), slices[0])
     if scan is not None:
         return [scan] * len(slices), str(GE_SCAN_TIME)
-    offsets = [_frame_reference_s(dataset) for dataset in slices]
-    if min(offsets) == 0:
-        notes.warnings.append(f"{named('FrameReferenceTime')} counts from 0: the first acquisition's time was taken.")
-        return [min(acquired)] * len(slices), named("AcquisitionTime")
-    moments = _by_frames(slices, acquired, offsets, rate)
-    apart = (max(moments) - min(moments)).total_seconds()
-    if apart > _SAME_MOMENT_S:
-        raise MedSynthError(
-            f"{named('AcquisitionTime')} and {named('FrameReferenceTime')} of its slices lead to starts of the scan "
-            f"that are {apart:.0f} s apart, so it is not clear when it began; correct {named('SeriesTime')} to it"
-        )
-    return moments, f"{named('AcquisitionTime')} less {named('FrameReferenceTime')}"
+    return _by_frames(slices, acquired, rate, notes)
 
 
 def _by_frames(
-    slices: Sequence[Dataset], acquired: list[datetime], offsets: list[float], rate: float
-) -> list[datetime]:
+    slices: Sequence[Dataset], acquired: Sequence[datetime], rate: float, notes: Notes
+) -> tuple[list[datetime], str]:
+    """Return for each slice the start of the scan by its Frame Reference Time, and the tags that it is from."""
+    offsets = [_frame_reference_s(dataset) for dataset in slices]
+    if min(offsets) == 0:
+        notes.warn(f"{named('FrameReferenceTime')} starts at 0: the time of the first acquisition is used.")
+        return [min(acquired)] * len(slices), named("AcquisitionTime")
     delays = [mean_delay(frame_duration_s(dataset), rate) for dataset in slices]
-    timings = zip(acquired, delays, offsets, strict=True)
-    return [began + timedelta(seconds=delay - offset) for began, delay, offset in timings]
-
-
-def _doubt_series_time(
-    series: datetime, slices: Sequence[Dataset], acquired: list[datetime], rate: float, notes: Notes
-) -> None:
-    """Refuse a series' time long before its first acquisition, unless the frames count from it; doubt a shorter one.
-
-    Programs that remove what identifies a patient write midnight, or the study's time.
-    """
-    before = (min(acquired) - series).total_seconds()
-    if before <= _DOUBTFUL_S:
-        return
-    offsets = [number(dataset, "FrameReferenceTime") for dataset in slices]
-    durations = [number(dataset, "ActualFrameDuration") for dataset in slices]
-    known = [offset / 1000 for offset in offsets if offset]
-    if len(known) == len(slices) and all(durations):
-        moments = _by_frames(slices, acquired, known, rate)
-        apart = max(abs((moment - series).total_seconds()) for moment in moments)
-        if apart <= _SAME_MOMENT_S:
-            return
-        others = f"{named('AcquisitionTime')} less {named('FrameReferenceTime')} is {apart / 60:.1f} minutes off"
-    else:
-        others = "nothing else says when the scan began"
-    if before > _IMPOSSIBLE_S:
+    moments = back_to_start(acquired, delays, offsets)
+    apart = (max(moments) - min(moments)).total_seconds()
+    if apart > _SAME_MOMENT_S:
         raise MedSynthError(
-            f"{named('SeriesTime')} is {before / 60:.0f} minutes before the first acquisition, and {others}; correct "
-            "it to the start of the scan"
+            f"{named('AcquisitionTime')} and {named('FrameReferenceTime')} of its slices give scan start times "
+            f"that are {apart:.0f} s apart; set {named('SeriesTime')} to the start of the scan"
         )
-    notes.warnings.append(f"{named('SeriesTime')} is {before / 60:.0f} minutes before the first acquisition; {others}.")
-
-
-def mean_delay(duration: float, rate: float) -> float:
-    """Return after how many seconds of a frame the activity is as high as on average in it.
-
-    Args:
-        duration: of the frame, in seconds.
-        rate: decay constant in 1/s.
-    """
-    decays = rate * duration
-    return math.log(decays / -math.expm1(-decays)) / rate
-
-
-def frame_duration_s(dataset: Dataset) -> float:
-    """Return the duration of a slice's frame in seconds.
-
-    Raises:
-        MedSynthError: it is missing.
-    """
-    milliseconds = number(dataset, "ActualFrameDuration")
-    if milliseconds is None or milliseconds < 0:
-        raise missing("ActualFrameDuration")
-    return milliseconds / 1000
+    return moments, FRAMES
 
 
 def _stated(slices: Sequence[Dataset]) -> datetime | None:
@@ -192,15 +150,30 @@ def _frame_reference_s(dataset: Dataset) -> float:
     return (number(dataset, "FrameReferenceTime") or 0) / 1000
 
 
-def _doubt_delays(delays: list[float], half_life: float, notes: Notes) -> None:
-    """Refuse times that contradict each other, and doubt a long time between injection and scan."""
+def doubt_delays(delays: list[float], began_before: bool, half_life: float, notes: Notes) -> None:
+    """Refuse times that contradict each other, and warn of a long time between injection and scan.
+
+    A dynamic scan may be started some seconds before the injection, and its values refer to its start; only frames
+    that began before the injection do not show its uptake.
+
+    Args:
+        delays: seconds from the injection to the time that values refer to.
+        began_before: whether the frame began before the injection.
+        half_life: half-life in seconds.
+        notes: names the tags of both times; receives warnings.
+
+    Raises:
+        MedSynthError: the injection was after the scan, or too long before.
+    """
     where = f"({notes.used['injection_time']}; {notes.used['reference_time']})"
-    if min(delays) < 0:
-        raise MedSynthError(
-            f"the injection is {-min(delays):.0f} s later than the scan {where}; correct the time that is wrong"
-        )
-    waited = f"between injection and scan lie {max(delays) / 3600:.1f} hours {where}"
+    if 0 > min(delays) > -_ROUNDING.total_seconds():
+        pass  # the same second
+    elif -_SAME_MOMENT_S <= min(delays) < 0 and not began_before:
+        notes.warn(f"The injection is {-min(delays):.0f} s after the start of the scan {where}.")
+    elif min(delays) < 0:
+        raise MedSynthError(f"the injection is {-min(delays):.0f} s after the scan {where}; correct the wrong time")
+    waited = f"the scan is {max(delays) / 3600:.1f} hours after the injection {where}"
     if max(delays) > _LONGEST * half_life:
-        raise MedSynthError(f"{waited}, more than {_LONGEST} half-lives; correct the time or date that is wrong")
+        raise MedSynthError(f"{waited}, more than {_LONGEST} half-lives; correct the wrong time or date")
     if max(delays) > _MANY * half_life:
-        notes.warnings.append(f"B{waited[1:]}, more than {_MANY} half-lives.")
+        notes.warn(f"T{waited[1:]}, more than {_MANY} half-lives.")

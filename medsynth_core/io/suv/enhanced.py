@@ -1,4 +1,4 @@
-"""The frames of an enhanced PET with the tags that a slice of a classic one has."""
+"""Conversion of the frames of enhanced PET to the tags of classic PET slices."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _CLASSIC = ("UnassignedSharedConvertedAttributesSequence", "UnassignedPerFrameCo
 
 
 def classic_tags(header: Dataset, groups: list[Dataset]) -> Dataset:
-    """Return the tags of a frame as a slice of a classic series would state them.
+    """Return the tags of a frame in the form of a classic PET slice.
 
     Args:
-        header: of the instance.
-        groups: the frame's own functional groups, then the shared ones.
+        header: header of the instance.
+        groups: per-frame functional groups, then the shared ones.
     """
     tags = Dataset()
     for element in header:
         if element.keyword not in _GROUPS:
-            # A copy: the frames' own values below must not reach the header, nor each other.
+            # Copy, so that the per-frame values below do not change the header or other frames.
             tags[element.tag] = copy(element)
     for sequence in _CLASSIC:
         for group in groups:
@@ -44,7 +44,7 @@ def classic_tags(header: Dataset, groups: list[Dataset]) -> Dataset:
 
 
 def real_world_mapping(groups: list[Dataset]) -> tuple[Dataset, PetUnit] | None:
-    """Return the mapping of a frame's stored values to a unit that is known, SUVbw before others, and the unit."""
+    """Return the mapping from stored values to a known unit, preferably SUVbw, and the unit."""
     for group in groups:
         known = []
         for mapping in group.get("RealWorldValueMappingSequence") or []:

@@ -1,4 +1,4 @@
-"""Private elements of GE and Philips."""
+"""Private DICOM elements of GE, Philips and Siemens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCKS = range(_FIRST_BLOCK, 0x20)
 
 @dataclass(frozen=True)
 class PrivateElement:
-    """An element of a vendor's: where it lies depends on the block that its creator has reserved."""
+    """A vendor's private element; its tag depends on the block that its private creator has reserved."""
 
     name: str
     group: int
@@ -25,15 +25,15 @@ class PrivateElement:
         return f"{self.name} ({self.group:04X},10{self.element:02X})"
 
     def tags(self) -> list[tuple[int, int]]:
-        """Return every tag that reading this element may need: creators, and the element in their blocks."""
+        """Return all tags that may be needed to read this element: private creators, and the element in each block."""
         creators = [(self.group, block) for block in _BLOCKS]
         return creators + [(self.group, block << 8 | self.element) for block in _BLOCKS]
 
     def text(self, dataset: Dataset) -> str:
-        """Return the element as text, also where its VR is unknown; "" where it is missing.
+        """Return the element as text, even if its VR is unknown; "" if it is missing.
 
-        It is looked for in the block of its creator. Programs that send or change series lose creators, so without
-        one the block is taken that the vendor always uses, the first.
+        The element is read from the block of its private creator. Some programs drop the creator; then the first block
+        is used, as the vendors do.
         """
         creators = {block: self._plain(dataset, block) for block in _BLOCKS}
         own = [block for block, creator in creators.items() if creator == self.creator]
@@ -43,10 +43,10 @@ class PrivateElement:
         return next((content for content in found if content), "")
 
     def number(self, dataset: Dataset) -> float:
-        """Return the element as a number, 0 where it is missing.
+        """Return the element as a number; 0 if it is missing.
 
         Raises:
-            MedSynthError: it is no number.
+            MedSynthError: the element is not a number.
         """
         return as_number(self.text(dataset), str(self))
 
@@ -60,7 +60,19 @@ PHILIPS_ACTIVITY_FACTOR = PrivateElement(
     "Philips Activity Concentration Scale Factor", 0x7053, 0x09, "Philips PET Private Group"
 )
 GE_SCAN_TIME = PrivateElement("GE Scan DateTime", 0x0009, 0x0D, "GEMS_PETD_01")
+GE_INJECTION_TIME = PrivateElement("GE Administration DateTime", 0x0009, 0x3B, "GEMS_PETD_01")
+SIEMENS_DECAY_TIME = PrivateElement("Siemens Decay Correction DateTime", 0x0071, 0x22, "SIEMENS MED PT")
 
 PRIVATE_TAGS = sorted(
-    {tag for element in (PHILIPS_SUV_FACTOR, PHILIPS_ACTIVITY_FACTOR, GE_SCAN_TIME) for tag in element.tags()}
+    {
+        tag
+        for element in (
+            PHILIPS_SUV_FACTOR,
+            PHILIPS_ACTIVITY_FACTOR,
+            GE_SCAN_TIME,
+            GE_INJECTION_TIME,
+            SIEMENS_DECAY_TIME,
+        )
+        for tag in element.tags()
+    }
 )

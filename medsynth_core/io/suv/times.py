@@ -1,147 +1,149 @@
-"""When a patient was injected and scanned."""
+"""Times of acquisition, and of the series."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from pydicom.dataset import Dataset
-from pydicom.valuerep import DA, DT, TM
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.suv.clock import date_of, date_time, joined
 from medsynth_core.io.suv.notes import Notes
-from medsynth_core.io.suv.radionuclide import injections
+from medsynth_core.io.suv.radionuclide import half_life_s, injections
 from medsynth_core.io.suv.tags import agreed, missing, named, text
 
-_LEAST_DIGITS = 10  # of a date with a time: year, month, day, hour
-# Nobody is scanned half a day before the injection, so a time that much later was that of the day before.
-_HALF_A_DAY = timedelta(hours=12)
-# With a longer half-life patients are scanned days after the injection, and a time of day does not say which day.
-_LONGEST_WITHOUT_DATE_S = 6 * 3600
-_SAME_MOMENT_S = 60
+# With a longer half-life, patients may be scanned days after the injection, so a time without a date is ambiguous.
+LONGEST_WITHOUT_DATE_S = 6 * 3600
+# Times of one scan and its series that are further apart on one date are on two days.
+OVER_MIDNIGHT = timedelta(hours=18)
+_DAY, _HALF_A_DAY = timedelta(days=1), timedelta(hours=12)
+_ANY_DATE = "20000101"  # where no date is stated, only the time between injection and scan counts
 
 
-def acquisition_times(slices: Sequence[Dataset]) -> list[datetime]:
-    """Return when each slice's acquisition began, in the scanner's local time.
+def acquisition_times(slices: Sequence[Dataset], notes: Notes) -> list[datetime]:
+    """Return the start of acquisition of each slice, in the scanner's local time.
+
+    A missing Acquisition Date is that of the series or study, or the day after if the scan went on past midnight. So
+    is a date that did not change at midnight. Without any date, the times of day of a short-lived tracer are used.
 
     Raises:
-        MedSynthError: time or date is missing or none.
+        MedSynthError: the time or date is missing or invalid.
     """
-    return [_acquisition_time(dataset) for dataset in slices]
+    found = [_acquisition_time(dataset, notes) for dataset in slices]
+    last = max(found)
+    wrapped = [last - moment > OVER_MIDNIGHT and moment.date() == last.date() for moment in found]
+    if any(wrapped):
+        _note_midnight(notes)
+    return [moment + timedelta(days=late) for moment, late in zip(found, wrapped, strict=True)]
 
 
-def _acquisition_time(dataset: Dataset) -> datetime:
-    time = text(dataset, "AcquisitionTime")
+def _note_midnight(notes: Notes) -> None:
+    notes.warn(
+        f"{named('AcquisitionTime')} passes midnight, but {named('AcquisitionDate')} stays the same: the times "
+        "after midnight are taken to be on the next day."
+    )
+
+
+def _acquisition_time(dataset: Dataset, notes: Notes) -> datetime:
+    time, full = text(dataset, "AcquisitionTime"), text(dataset, "AcquisitionDateTime")
+    date = text(dataset, "AcquisitionDate")
+    if not time or not date:
+        found = date_time(full, "AcquisitionDateTime", dataset)
+        if found is not None:
+            return found
     if not time:
-        found = date_time(text(dataset, "AcquisitionDateTime"), "AcquisitionDateTime", dataset)
-        if found is None:
-            raise missing("AcquisitionTime")
+        raise missing("AcquisitionTime")
+    if date := date or date_of(full):
+        return _after_midnight(dataset, joined(date, time, "AcquisitionTime"), notes)
+    return _on_day_of_series(dataset, time, notes)
+
+
+def _after_midnight(dataset: Dataset, found: datetime, notes: Notes) -> datetime:
+    """Return a time of acquisition, on the next day if its date did not change at midnight.
+
+    It is then long before the series on one date. So is a scan in the early morning whose image was made in the
+    evening; but there the injection was in the hours before the scan.
+    """
+    date, time = text(dataset, "SeriesDate"), text(dataset, "SeriesTime")
+    if not (date and time and date == text(dataset, "AcquisitionDate")):
         return found
-    date = text(dataset, "AcquisitionDate") or text(dataset, "SeriesDate")
+    if joined(date, time, "SeriesTime") - found <= OVER_MIDNIGHT or _injected_before(dataset, found):
+        return found
+    _note_midnight(notes)
+    return found + _DAY
+
+
+def _injected_before(dataset: Dataset, scan: datetime) -> bool:
+    with suppress(MedSynthError):
+        item = injections([dataset])[0]
+        stated, time = text(item, "RadiopharmaceuticalStartDateTime"), text(item, "RadiopharmaceuticalStartTime")
+        moment = date_time(stated, "RadiopharmaceuticalStartDateTime", dataset)
+        if moment is None:
+            moment = joined(date_of(stated) or f"{scan:%Y%m%d}", time, "RadiopharmaceuticalStartTime")
+        return timedelta() <= scan - moment <= _HALF_A_DAY
+    return False
+
+
+def _on_day_of_series(dataset: Dataset, time: str, notes: Notes) -> datetime:
+    """Return a time of day on the day of the series, or on the day beside it if midnight lies between the two."""
+    date, series = text(dataset, "SeriesDate"), text(dataset, "SeriesTime")
     if not date:
+        return _undated(dataset, time, notes)
+    found = joined(date, time, "AcquisitionTime")
+    began = joined(date, series, "SeriesTime") if series else None
+    # De-identification programs write midnight itself, which says nothing.
+    if began is None or began.time() == began.min.time():
+        return found
+    later = found - began
+    if abs(later) <= OVER_MIDNIGHT:
+        return found
+    notes.warn(
+        f"{named('AcquisitionDate')} is missing: {named('AcquisitionTime')} is taken to be on the day "
+        f"{'before' if later > OVER_MIDNIGHT else 'after'} {named('SeriesDate')}, because midnight lies between them."
+    )
+    return found + timedelta(days=-1 if later > OVER_MIDNIGHT else 1)
+
+
+def _undated(dataset: Dataset, time: str, notes: Notes) -> datetime:
+    """Return a time of day in a header without the date of acquisition and series."""
+    if study := text(dataset, "StudyDate"):
+        notes.warn(f"{named('AcquisitionDate')} and {named('SeriesDate')} are missing: {named('StudyDate')} is used.")
+        return joined(study, time, "AcquisitionTime")
+    item = injections([dataset])[0]
+    if half_life_s([dataset], Notes()) > LONGEST_WITHOUT_DATE_S:
         raise missing("AcquisitionDate")
-    return _joined(date, time, "AcquisitionTime")
+    stated = text(item, "RadiopharmaceuticalStartDateTime")
+    injected = date_time(stated, "RadiopharmaceuticalStartDateTime", dataset)
+    found = joined(date_of(stated) or _ANY_DATE, time, "AcquisitionTime")
+    clock = text(item, "RadiopharmaceuticalStartTime")
+    if injected is None and clock:
+        injected = joined(f"{found:%Y%m%d}", clock, "RadiopharmaceuticalStartTime")
+    waited = (found - injected) % _DAY if injected else _DAY
+    if injected is None or waited > _HALF_A_DAY:
+        raise missing("AcquisitionDate")
+    notes.warn(
+        f"{named('AcquisitionDate')} and {named('SeriesDate')} are missing: injection and scan are taken to be less "
+        "than 12 hours apart."
+    )
+    return injected + waited
 
 
 def series_time(slices: Sequence[Dataset]) -> datetime | None:
-    """Return the series' date and time, or None where they are not stated.
+    """Return the date and time of the series, or None if they are not stated.
+
+    In a header without date of acquisition and series, the time is taken to be on the day of the acquisition.
 
     Raises:
-        MedSynthError: they are none, or differ between slices.
+        MedSynthError: they are invalid, or differ between slices.
     """
     date, time = agreed(slices, "SeriesDate"), agreed(slices, "SeriesTime")
-    return _joined(date, time, "SeriesTime") if date and time else None
-
-
-def injection_time(slices: Sequence[Dataset], scan: datetime, half_life: float, notes: Notes) -> tuple[datetime, str]:
-    """Return when the tracer was given, and the tag that says so.
-
-    A time without a date is that of the day of the ``scan``, or of the day before where that was before midnight.
-
-    Args:
-        slices: headers.
-        scan: the time that the values are for.
-        half_life: in seconds.
-        notes: receives doubts.
-
-    Raises:
-        MedSynthError: it is missing or no time, the two tags for it contradict each other, or a time without a date
-            leaves the day open.
-    """
-    isotopes = injections(slices)
-    stated = agreed(isotopes, "RadiopharmaceuticalStartDateTime")
-    time = agreed(isotopes, "RadiopharmaceuticalStartTime")
-    full = date_time(stated, "RadiopharmaceuticalStartDateTime", slices[0])
-    if full is not None:
-        if stated[-5:-4] in ("+", "-") and not text(slices[0], "TimezoneOffsetFromUTC"):
-            notes.warnings.append(
-                f"{named('RadiopharmaceuticalStartDateTime')} states a time zone, but not "
-                f"{named('TimezoneOffsetFromUTC')}: taken as the scanner's."
-            )
-        if time:
-            _refuse_other_time(full, time)
-        return full, named("RadiopharmaceuticalStartDateTime")
-    if not time:
-        raise missing("RadiopharmaceuticalStartDateTime", "enter when the tracer was injected")
-    if half_life > _LONGEST_WITHOUT_DATE_S:
-        raise MedSynthError(
-            f"{named('RadiopharmaceuticalStartTime')} states no date, and with a half-life of {half_life / 3600:.1f} "
-            f"hours the injection may have been days before; enter {named('RadiopharmaceuticalStartDateTime')}"
-        )
-    found = _joined(f"{scan:%Y%m%d}", time, "RadiopharmaceuticalStartTime")
-    return found - timedelta(days=found - scan > _HALF_A_DAY), named("RadiopharmaceuticalStartTime")
-
-
-def _refuse_other_time(full: datetime, time: str) -> None:
-    other = _joined(f"{full:%Y%m%d}", time, "RadiopharmaceuticalStartTime")
-    apart = abs((full - other).total_seconds())
-    if min(apart, 86400 - apart) > _SAME_MOMENT_S:
-        raise MedSynthError(
-            f"{named('RadiopharmaceuticalStartDateTime')} says that the tracer was given at {full:%H:%M:%S}, and "
-            f"{named('RadiopharmaceuticalStartTime')} at {other:%H:%M:%S}; correct the one that is wrong"
-        )
-
-
-def date_time(content: str, name: str, dataset: Dataset) -> datetime | None:
-    """Return a DICOM date with time in the scanner's local time, or None for one without a time.
-
-    Args:
-        content: the text of the element.
-        name: its keyword, or the name of a private element, for the sentence.
-        dataset: the header, which may state the local time zone.
-
-    Raises:
-        MedSynthError: it is no date and time.
-    """
-    if len(content.split(".")[0]) < _LEAST_DIGITS:
+    if date and time:
+        return joined(date, time, "SeriesTime")
+    dated = any(text(dataset, keyword) for dataset in slices for keyword in ("AcquisitionDate", "AcquisitionDateTime"))
+    if date or dated or not time:
         return None
-    try:
-        stated = DT(content)
-        if stated is None:
-            raise ValueError
-        found = datetime.combine(stated.date(), stated.timetz())
-        zone = text(dataset, "TimezoneOffsetFromUTC")
-        local = found.astimezone(_zone(zone)) if zone and found.tzinfo else found
-    except (ValueError, TypeError, OverflowError) as error:
-        raise _no_time(name, content) from error
-    return local.replace(tzinfo=None)
-
-
-def _zone(offset: str) -> timezone:
-    sign = -1 if offset.startswith("-") else 1
-    return timezone(sign * timedelta(hours=int(offset[-4:-2]), minutes=int(offset[-2:])))
-
-
-def _joined(date: str, time: str, keyword: str) -> datetime:
-    try:
-        day, hour = DA(date), TM(time.replace(":", ""))
-        if day is None or hour is None:
-            raise ValueError
-        return datetime.combine(day, hour)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise _no_time(keyword, f"{date} {time}") from error
-
-
-def _no_time(name: str, content: str) -> MedSynthError:
-    shown = named(name) if name.isalpha() else name
-    return MedSynthError(f"{shown} is '{content}', which is no date and time; correct the header")
+    first = min(acquisition_times(slices, Notes()))
+    found = joined(f"{first:%Y%m%d}", time, "SeriesTime")
+    return found - _DAY * round((found - first) / _DAY)

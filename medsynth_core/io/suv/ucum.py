@@ -1,4 +1,4 @@
-"""What the codes of UCUM say that the values of a PET are."""
+"""PET units and their UCUM codes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 
 class PetUnit(NamedTuple):
-    """A unit of PET under each of its names.
+    """A PET unit with its DICOM terms.
 
     Attributes:
-        unit: as a volume states it: "SUVbw", "Bq/mL", or DICOM's term where there is no other.
+        unit: unit of a `Volume`: "SUVbw", "Bq/mL", or the DICOM term if there is no other.
         units: DICOM's Units (0054,1001).
         suv_type: DICOM's SUV Type (0054,1006), or "".
     """
@@ -20,7 +20,7 @@ class PetUnit(NamedTuple):
     suv_type: str = ""
 
 
-# By code in lower case with the kind of SUV last. What an SUV is called that has no kind is what DICOM takes it for.
+# By lower-case code with the type of SUV last. An SUV without a type gets the type that DICOM assumes.
 _UNITS = {
     "g/ml{suvbw}": PetUnit("SUVbw", "GML", "BW"),
     "bq/ml": PetUnit("Bq/mL", "BQML"),
@@ -37,15 +37,32 @@ _UNITS = {
     "{propcounts}": PetUnit("PROPCNTS", "PROPCNTS"),
     "{propcounts}/s": PetUnit("PROPCPS", "PROPCPS"),
 }
+_UNIT_OF_TAGS = {(known.units, known.suv_type): known.unit for known in _UNITS.values()}
 PREFERENCE = list(_UNITS.values())
-"""Where values are stated in several units, the one to read them in comes first."""
+"""Order of preference if values are stated in several units."""
 
 
 def pet_unit(code: str) -> PetUnit | None:
-    """Return the unit of a UCUM code, or None for one that PET does not come in.
+    """Return the unit of a UCUM code, or None if it is not a PET unit.
 
-    Writers differ in where the kind of SUV stands and in how a litre is spelt; both are read.
+    Writers differ in the position of the SUV type and in the spelling of litre; all variants are read.
     """
     plain = code.lower().replace(" ", "")
     before = re.fullmatch(r"(\{suv.*\})(g/ml|cm2/ml)", plain)
     return _UNITS.get(before[2] + before[1] if before else plain)
+
+
+def unit_of_tags(units: str, suv_type: str = "") -> str:
+    """Return the unit of a PET series, in the terms of `Volume`.
+
+    Args:
+        units: DICOM's Units (0054,1001).
+        suv_type: DICOM's SUV Type (0054,1006); "" if there is none.
+
+    Returns:
+        "SUVbw", "Bq/mL" and so on; "SUV" for an SUV of unknown type, and ``units`` itself if it is unknown.
+    """
+    if units == "CM2ML":
+        return "SUVbsa"  # the only quantity in this unit
+    found = _UNIT_OF_TAGS.get((units, suv_type if units == "GML" else ""))
+    return found or ("SUV" if units == "GML" else units)

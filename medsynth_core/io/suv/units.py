@@ -1,4 +1,4 @@
-"""From the units of a PET's values to activity concentration or to an SUV."""
+"""Conversion factors from the stored units of a PET to activity concentration or SUV."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.suv.body import per_body_weight, weight_kg
-from medsynth_core.io.suv.decay import frame_duration_s, remaining
+from medsynth_core.io.suv.body import doubt_weight, per_body_weight, weight_kg
+from medsynth_core.io.suv.decay import remaining
+from medsynth_core.io.suv.frame_times import frame_duration_s
 from medsynth_core.io.suv.notes import Notes
 from medsynth_core.io.suv.private import PHILIPS_ACTIVITY_FACTOR, PHILIPS_SUV_FACTOR, PrivateElement
 from medsynth_core.io.suv.radionuclide import dose_bq
 from medsynth_core.io.suv.tags import agreed, listed, missing, named, number
+from medsynth_core.text import quoted
 
 _GML_TYPES = {
     "": "SUVbw",
@@ -30,16 +32,16 @@ _RELATIVE = {
 
 
 def suv_factors(slices: Sequence[Dataset], voxel_ml: float, unit: str, notes: Notes) -> list[float]:
-    """Return what the rescaled values of each slice are multiplied by to be in ``unit``, one of `SUV_UNITS`.
+    """Return the factors that convert the rescaled values of each slice to ``unit``, one of `SUV_UNITS`.
 
     Raises:
-        MedSynthError: the values cannot be converted; the sentence says which tag is missing or wrong.
+        MedSynthError: the values cannot be converted; the message states which tag is missing or wrong.
     """
     stored = _stored_suv(slices, notes)
     if stored == unit:
         return [1.0] * len(slices)
     if stored:
-        as_it_is = f"read it as {stored}, which it is"
+        as_it_is = f"read it as {stored}, its stored unit"
         to_unit = per_body_weight(slices, unit, notes, as_it_is)
         return [to_unit / per_body_weight(slices, stored, notes, as_it_is)] * len(slices)
     to_unit = per_body_weight(slices, unit, notes)
@@ -48,16 +50,17 @@ def suv_factors(slices: Sequence[Dataset], voxel_ml: float, unit: str, notes: No
         return [factor * to_unit for factor in direct]
     activity = activity_factors(slices, voxel_ml, notes)
     weight = weight_kg(slices, notes)
+    doubt_weight(weight, voxel_ml, named("PatientWeight"), notes)
     per_dose = weight * 1000 / dose_bq(slices, weight, notes) * to_unit
     left = remaining(slices, notes)
     return [factor * per_dose / part for factor, part in zip(activity, left, strict=True)]
 
 
 def activity_factors(slices: Sequence[Dataset], voxel_ml: float, notes: Notes) -> list[float]:
-    """Return what the rescaled values of each slice are multiplied by to be in Bq/mL, without a change for decay.
+    """Return the factors that convert the rescaled values of each slice to Bq/mL, without decay correction.
 
     Raises:
-        MedSynthError: the values are no activity, or a factor is missing.
+        MedSynthError: the values are not activity, or a factor is missing.
     """
     units = pet_units(slices, notes)
     if units == "BQML":
@@ -70,14 +73,14 @@ def activity_factors(slices: Sequence[Dataset], voxel_ml: float, notes: Notes) -
         return [rate / frame_duration_s(dataset) for rate, dataset in zip(rates, slices, strict=True)]
     if units == "CPS":
         return _calibration(slices, voxel_ml, notes)
-    raise MedSynthError(f"its values are an SUV already ({named('Units')} {units}); ask for an SUV")
+    raise MedSynthError(f"its values are already SUV ({named('Units')} {units}); request an SUV unit")
 
 
 def pet_units(slices: Sequence[Dataset], notes: Notes) -> str:
     """Return the Units of a PET that can be converted: BQML, GML, CM2ML, CNTS or CPS.
 
     Raises:
-        MedSynthError: they are missing, others, or differ between slices.
+        MedSynthError: the units are missing, not supported, or differ between slices.
     """
     units = agreed(slices, "Units")
     if not units:
@@ -85,15 +88,15 @@ def pet_units(slices: Sequence[Dataset], notes: Notes) -> str:
     if units not in ("BQML", "GML", "CM2ML", "CNTS", "CPS"):
         meaning = f", {_RELATIVE[units]}," if units in _RELATIVE else ""
         raise MedSynthError(
-            f"its values are in '{units}'{meaning} by {named('Units')}, from which no activity follows; export the "
-            "series in Bq/mL"
+            f"its values are in {quoted(units)}{meaning} according to {named('Units')}, which cannot be converted to "
+            "activity; export the series in Bq/mL"
         )
     notes.used["units"] = units
     return units
 
 
 def _stored_suv(slices: Sequence[Dataset], notes: Notes) -> str:
-    """Return the SUV that the values are in already, or "" where they are none."""
+    """Return the SUV unit in which the values are stored, or "" if they are not SUV."""
     units = pet_units(slices, notes)
     if units not in ("GML", "CM2ML"):
         return ""
@@ -101,12 +104,14 @@ def _stored_suv(slices: Sequence[Dataset], notes: Notes) -> str:
     notes.used["suv_type"] = kind
     stored = _GML_TYPES.get(kind) if units == "GML" else {"": "SUVbsa", "BSA": "SUVbsa"}.get(kind)
     if stored is None:
-        raise MedSynthError(f"{named('Units')} {units} and {named('SUVType')} {kind} exclude each other; correct one")
+        raise MedSynthError(
+            f"{named('Units')} {units} and {named('SUVType')} {kind} contradict each other; correct one of them"
+        )
     return stored
 
 
 def _philips(slices: Sequence[Dataset], element: PrivateElement, notes: Notes) -> list[float]:
-    """Return a factor of Philips for each slice of counts, or [] where one lacks it."""
+    """Return a Philips factor for each slice of counts, or [] if a slice lacks it."""
     if agreed(slices, "Units") != "CNTS":
         return []
     factors = [element.number(dataset) for dataset in slices]
@@ -117,7 +122,7 @@ def _philips(slices: Sequence[Dataset], element: PrivateElement, notes: Notes) -
 
 
 def _calibration(slices: Sequence[Dataset], voxel_ml: float, notes: Notes) -> list[float]:
-    """Return the factors from counts per second in a voxel to Bq/mL."""
+    """Return the factors from counts per second per voxel to Bq/mL."""
     if all("DCAL" in listed(dataset, "CorrectedImage") for dataset in slices):
         notes.used["scale"] = f"{named('CorrectedImage')} DCAL"
         return [1 / voxel_ml] * len(slices)
@@ -127,7 +132,7 @@ def _calibration(slices: Sequence[Dataset], voxel_ml: float, notes: Notes) -> li
         counts = agreed(slices, "Units") == "CNTS"
         others = f", {PHILIPS_SUV_FACTOR} and {PHILIPS_ACTIVITY_FACTOR}" if counts else ""
         raise MedSynthError(
-            f"its values are counts, and the factor that makes activity of them is missing "
+            f"its values are counts, and the factor that converts them to activity is missing "
             f"({named('DoseCalibrationFactor')}{others}); export the series in Bq/mL"
         )
     notes.used["scale"] = named("DoseCalibrationFactor")

@@ -1,0 +1,108 @@
+"""Base class of the modules' panels: loads the .ui file, follows the scene's parameter node, and reloads."""
+
+import sys
+from typing import Any
+
+import qt
+import slicer
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+from slicer.util import VTKObservationMixin
+
+from MedSynthLib.connections import Connections
+from MedSynthLib.parameter_gui import ParameterGui
+
+
+class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Base class of a module's widget.
+
+    A module derives its widget from it in its own file, where Slicer looks for the class ``<module name>Widget``.
+
+    Attributes:
+        LIBRARIES: packages to reload with the module.
+        ui: the widgets of ``Resources/UI/<module name>.ui`` by their names.
+        logic: what `makeLogic` returned.
+        connections: signals of the widgets, which `cleanup` disconnects.
+    """
+
+    LIBRARIES: tuple[str, ...] = ()
+
+    def __init__(self, parent=None) -> None:
+        self.logic: Any = None
+        self._parameterNode = None
+        self._gui: ParameterGui | None = None
+        self._followsNextScene = False
+        self.connections = Connections()
+        VTKObservationMixin.__init__(self)
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+
+    def makeLogic(self) -> Any:
+        """Return the logic that the panel works with."""
+        raise NotImplementedError
+
+    def makeSections(self) -> None:
+        """Create the sections of the panel; `ui` and `logic` already exist."""
+        raise NotImplementedError
+
+    def update(self, caller=None, event=None) -> None:
+        """Show the current parameters; called after each change."""
+
+    def setup(self) -> None:
+        """Build the panel from its .ui file."""
+        ScriptedLoadableModuleWidget.setup(self)
+        self._root = slicer.util.loadUI(self.resourcePath(f"UI/{self.moduleName}.ui"))
+        self.layout.addWidget(self._root)
+        self.ui = slicer.util.childWidgetVariables(self._root)
+        for label in vars(self.ui).values():
+            if isinstance(label, qt.QLabel):
+                # By default a label takes a name or description with tags for HTML, which may load pictures.
+                label.setTextFormat(qt.Qt.PlainText)
+        self._root.setMRMLScene(slicer.mrmlScene)
+        self.logic = self.makeLogic()
+        self.makeSections()
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        """Disconnect everything when the module is unloaded or reloaded, or Slicer exits; the widgets may be gone."""
+        self.connections.close()
+        self.removeObservers()
+        self.setParameterNode(None)
+
+    def exit(self) -> None:
+        """Stop following the parameter node while the panel is closed."""
+        self.setParameterNode(None)
+
+    def onReload(self) -> None:
+        """Reload the libraries of the module together with the module (developer mode)."""
+        for name in [name for name in sys.modules if name.split(".")[0] in self.LIBRARIES]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def onSceneStartClose(self, caller, event) -> None:
+        """Stop following the parameter node of a scene that is being closed."""
+        self._followsNextScene = self._parameterNode is not None
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event) -> None:
+        """Follow the new scene's parameter node if the panel is open."""
+        if self._followsNextScene:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self) -> None:
+        """Follow the scene's parameter node."""
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Follow a parameter node, or none."""
+        if self._gui is not None:
+            self._gui.close()
+        self._parameterNode, self._gui = parameterNode, None
+        if parameterNode is not None:
+            self._gui = ParameterGui(parameterNode, self._parameterWidgets(), self.update)
+            self.update()
+
+    def _parameterWidgets(self) -> dict[str, Any]:
+        """Return the widgets by the names of their parameters, which the .ui file states."""
+        named = ((widget.property("SlicerParameterName"), widget) for widget in vars(self.ui).values())
+        return {name: widget for name, widget in named if name}

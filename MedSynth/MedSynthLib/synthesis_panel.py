@@ -1,0 +1,184 @@
+"""The panel of the module MedSynth: Setup, Synthesize, Advanced, one button that is Apply or Cancel, and the log."""
+
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from MedSynthLib.device_box import DeviceBox
+from MedSynthLib.difference_volume import differenceOf
+from MedSynthLib.display import showInstead, showOver
+from MedSynthLib.further_inputs import FurtherInputs
+from MedSynthLib.input_follower import InputFollower
+from MedSynthLib.job_section import JobSection
+from MedSynthLib.messages import sentenceOf
+from MedSynthLib.model_section import ModelSection
+from MedSynthLib.panel import ModulePanel
+from MedSynthLib.provenance import madeFrom, textOf
+from MedSynthLib.result_section import ResultSection
+from MedSynthLib.setup_section import SetupSection
+from MedSynthLib.uncertainty_volume import uncertaintyOf
+from MedSynthLib.volume_bridge import modalityOf
+
+DEVICE_SETTING = "MedSynth/Device"
+
+
+class SynthesisPanel(ModulePanel):
+    """Synthesis, conversion to SUVbw and export for volumes of the scene."""
+
+    LIBRARIES = ("MedSynthLib",)
+
+    def makeSections(self) -> None:
+        """Build the sections and connect the buttons."""
+        self._jobs = JobSection(self.ui, self.logic, self.update)
+        self._devices = DeviceBox(self.ui.deviceComboBox, DEVICE_SETTING)
+        self._setup = SetupSection(self.ui, self._listModels, self._listModels, self._devices.show, self._jobs.log)
+        self._model = ModelSection(self.ui, self._onModelChosen)
+        self._further = FurtherInputs(self.ui.inputsWidget.layout(), self.update)
+        self._result = ResultSection(
+            self.ui, lambda: self._parameterNode.outputVolume, self._exportDicom, self._jobs.end
+        )
+        self._input = InputFollower(self.update, self._onAnotherInput)
+        self.connections.connect(self.ui.applyButton, "clicked(bool)", self.onApplyButton)
+        self.connections.connect(self.ui.convertButton, "clicked(bool)", self.onConvertButton)
+        self._setup.refresh()
+        self._model.refresh()
+
+    def cleanup(self) -> None:
+        """Cancel what still runs when the module is unloaded or Slicer exits, and disconnect everything."""
+        self._jobs.close()  # first: the widgets may be gone, and an aborted job tells the panel
+        self.logic.abort()
+        for section in (self._setup, self._devices, self._model, self._result):
+            section.close()
+        ModulePanel.cleanup(self)
+        self._input.release()
+        self._further.close()
+
+    def enter(self) -> None:
+        """Bring the panel up to date each time it is opened."""
+        self._setup.refresh()
+        self._setup.findDevices()
+        self._model.refresh()
+        self.initializeParameterNode()
+
+    def onSceneStartClose(self, caller, event) -> None:
+        """Cancel the job of a scene that is being closed."""
+        self.logic.abort()
+        ModulePanel.onSceneStartClose(self, caller, event)
+        self._input.clear()
+
+    def initializeParameterNode(self) -> None:
+        """Follow the scene's parameter node; without an input volume, take the first volume of the scene."""
+        ModulePanel.initializeParameterNode(self)
+        if self._parameterNode.inputVolume is None:
+            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            images = [volume for volume in volumes if not volume.IsA("vtkMRMLLabelMapVolumeNode")]
+            self._parameterNode.inputVolume = images[0] if images else None
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Follow a parameter node, or none; without one no volume is observed either."""
+        # Before the widgets are brought up to date, which the base class does.
+        self._further.follow(parameterNode.parameterNode if parameterNode is not None else None)
+        ModulePanel.setParameterNode(self, parameterNode)
+        if parameterNode is None:
+            self._input.release()
+
+    def update(self, caller=None, event=None) -> None:
+        """Show the parameters, the chosen model and result, and the state of the job."""
+        if self._parameterNode is None:
+            return
+        inputVolume, running = self._parameterNode.inputVolume, self.logic.isRunning
+        self._input.follow(inputVolume)
+        self._further.show(self._model.model(self._parameterNode.model), enabled=not running)
+        self._model.update(self._parameterNode.model, inputVolume, self._further.chosen())
+        self._jobs.update(self._model.fits, self.ui.fitLabel.text)
+        for widget in (
+            self.ui.inputVolumeSelector, self.ui.modelComboBox, self.ui.outputVolumeSelector, self.ui.convertButton,
+            self.ui.differenceCheckBox, self.ui.uncertaintyCheckBox,
+        ):  # fmt: skip
+            widget.enabled = not running
+        self._result.update(running)
+
+    def onApplyButton(self, *_clicked: Any) -> None:
+        """Start the synthesis, or cancel the running job."""
+        if self.logic.isRunning:
+            self._jobs.cancel()
+            return
+        parameters, inputVolume = self._parameterNode, self._parameterNode.inputVolume
+        self._jobs.log(_("Synthesizing with {model}…").format(model=parameters.model))
+        self._jobs.start(
+            self.logic.synthesize,
+            lambda outputVolume, error: self._onSynthesized(inputVolume, outputVolume, error),
+            inputVolume,
+            model=parameters.model,
+            outputVolume=parameters.outputVolume,
+            device=self._devices.device,
+            batchSize=parameters.batchSize or None,
+            difference=parameters.difference,
+            uncertainty=parameters.uncertainty,
+            furtherInputs=self._further.chosen(),
+        )
+
+    def onConvertButton(self, *_clicked: Any) -> None:
+        """Start the conversion of the input to SUVbw."""
+        inputVolume = self._parameterNode.inputVolume
+        self._jobs.log(_("Converting {name} to SUVbw…").format(name=inputVolume.GetName()))
+        self._jobs.start(
+            self.logic.convertToSuv,
+            lambda suvVolume, error: self._onConverted(inputVolume, suvVolume, error),
+            inputVolume,
+        )
+
+    def _exportDicom(self, outputVolume, folder: Path) -> None:
+        self._jobs.log(_("Exporting {name} to {folder}…").format(name=outputVolume.GetName(), folder=folder))
+        self._jobs.start(self.logic.exportDicom, self._onExported, outputVolume, folder)
+
+    def _onSynthesized(self, inputVolume, outputVolume, error: Exception | None) -> None:
+        if outputVolume is None:
+            self._jobs.end(sentenceOf(error))
+            return
+        # Not through self._parameterNode: the user may have gone to another module meanwhile.
+        parameters = self.logic.getParameterNode()
+        if parameters.inputVolume is inputVolume:  # else the next result would overwrite that of another input
+            parameters.outputVolume = outputVolume
+        # Of two blended PETs neither can be read, so that the result is shown alone; the views' slider fades it.
+        alike = textOf(outputVolume, "input_modality") == modalityOf(outputVolume)
+        showOver(inputVolume, outputVolume, *([1.0] if alike else []))
+        made = (outputVolume, differenceOf(outputVolume), uncertaintyOf(outputVolume))
+        names = [node.GetName() for node in made if node is not None]
+        self._jobs.end(
+            _("Done in {seconds} s on {device}: {name}").format(
+                name=", ".join(names),
+                seconds=round(float(outputVolume.GetAttribute("MedSynth.Seconds"))),
+                device=outputVolume.GetAttribute("MedSynth.Device"),
+            )
+        )
+
+    def _onConverted(self, inputVolume, suvVolume, error: Exception | None) -> None:
+        if suvVolume is None:
+            self._jobs.end(sentenceOf(error))
+            return
+        parameters = self.logic.getParameterNode()
+        if parameters.inputVolume is inputVolume:
+            parameters.inputVolume = suvVolume
+        showInstead(inputVolume, suvVolume)
+        self.update()  # before the message: another input clears the status line
+        self._jobs.end(_("Converted to SUVbw: {name}").format(name=suvVolume.GetName()))
+
+    def _onExported(self, folder: Path | None, error: Exception | None) -> None:
+        self._jobs.end(_("The DICOM series is in {folder}.").format(folder=folder) if folder else sentenceOf(error))
+
+    def _onAnotherInput(self, inputVolume) -> None:
+        """Clear the status line, and do not let the result of another input be overwritten."""
+        self._jobs.say("")
+        output = self._parameterNode.outputVolume
+        if output is not None and madeFrom(output) not in (None, inputVolume):
+            self._parameterNode.outputVolume = None
+
+    def _listModels(self) -> None:
+        self._model.refresh()
+        self.update()
+
+    def _onModelChosen(self, name: str) -> None:
+        self._parameterNode.model = name

@@ -1,0 +1,23 @@
+"""What the module MedSynth Train does when Slicer has started, before its panel is opened."""
+
+import slicer
+from slicer.i18n import tr as _
+
+from medsynth_core.training.run_watch import RunWatch
+from MedSynthTrainLib import settings
+from MedSynthTrainLib.curves import describeLayout
+from MedSynthTrainLib.run import findRuns
+
+
+def onStartup() -> None:
+    """Describe the layout with the curves, which a scene may have, and tell which trainings are running."""
+    describeLayout()
+    tellWhatRuns()
+
+
+def tellWhatRuns() -> None:
+    """Show in the status bar which trainings of an earlier session are still running."""
+    running = [folder.name for folder in findRuns(settings.runsFolder()) if RunWatch(folder).running()]
+    if running:
+        message = _("Still training: {names}. Open the module MedSynth Train to follow it.")
+        slicer.util.showStatusMessage(message.format(names=", ".join(running)), 10_000)

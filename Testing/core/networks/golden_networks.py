@@ -1,0 +1,121 @@
+"""What every network makes of fixed weights and a fixed image, for `test_golden_networks`.
+
+Record again, after a change that is meant to change a network:
+``PYTHONPATH=.:Testing/core python Testing/core/networks/golden_networks.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from fixed_weights import fill, numbers
+from torch import Tensor, nn
+
+from medsynth_core.networks.registry import create_network
+
+RECORD = Path(__file__).with_name("golden_networks.json")
+STAGE = {"channels": [3, 4, 5, 6, 4, 6], "in_channels": 2, "out_channels": 2}
+SHALLOW = {"channels": [3, 4, 5, 4], "in_channels": 2, "out_channels": 2}
+# By name: network, options, size of the image without batch and channels.
+CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
+    "unet256": ("unet256", STAGE, (64, 64)),
+    "unet256, tanh before": ("unet256", {**SHALLOW, "visual_activation": "pre"}, (16, 32)),
+    "unet256, resize": ("unet256", {**SHALLOW, "upsample": "resize", "visual_activation": "linear"}, (16, 32)),
+    "cascade-wide": ("cascade-wide", {**SHALLOW, "stages": 3}, (32, 16)),
+    "cascade-compact": ("cascade-compact", {**SHALLOW, "stages": 2, "stem": 3}, (16, 32)),
+    "cascade-compact, sees its input": (
+        "cascade-compact",
+        {**SHALLOW, "stages": 2, "see_input": True, "out_channels": 1, "dropout": 0.0},
+        (16, 16),
+    ),
+    "cas-unet": ("cas-unet", SHALLOW, (32, 16)),
+    "dsggan": ("dsggan", STAGE, (64, 64)),
+    "unet-ctmr": ("unet-ctmr", {"channels": [3, 4, 5], "in_channels": 2, "out_channels": 3}, (12, 16)),
+    "unet-ctmr, normalised": ("unet-ctmr", {"channels": [3, 4, 5], "batch_norm": True}, (12, 16)),
+    "resnet9": ("resnet9", {"channels": 3, "blocks": 2, "in_channels": 2, "out_channels": 1}, (16, 20)),
+    "resnet3d": ("resnet3d", {"channels": 2, "blocks": 2}, (5, 9, 14)),
+    "resnet3d, multiples of 4": ("resnet3d", {"channels": 2, "blocks": 1}, (8, 8, 12)),
+    "patchgan2d": ("patchgan2d", {"in_channels": 2, "channels": 3, "layers": 2}, (32, 36)),
+    "patchgan3d": ("patchgan3d", {"channels": 2}, (16, 24, 20)),
+    "mlnet3d": ("mlnet3d", {"channels": 2, "classes": 4}, (7, 18, 21)),
+    "mlnet3d, residual": ("mlnet3d", {"channels": 2, "classes": 3, "residual": True, "in_channels": 2}, (8, 16, 32)),
+    "contextual3d": ("contextual3d", {"channels": 3}, (5, 8, 9)),
+    "contextual3d, residual": ("contextual3d", {"channels": 3, "residual": True}, (5, 8, 9)),
+    "cg3dsrgan": ("cg3dsrgan", {"channels": 2, "context_channels": 3, "classes": 3}, (8, 17, 12)),
+    "cg3dsrgan, residual": (
+        "cg3dsrgan",
+        {"channels": 2, "context_channels": 3, "classes": 3, "residual": True, "in_channels": 2},
+        (8, 16, 16),
+    ),
+    "unet3d": ("unet3d", {"channels": 2}, (9, 16, 19)),
+    "unet3d, residual": ("unet3d", {"channels": 2, "residual": True, "in_channels": 2}, (16, 16, 32)),
+    "residual-unet": ("residual-unet", {"channels": [3, 4, 5], "in_channels": 2, "out_channels": 2}, (16, 12)),
+}
+STATED = ("in_channels", "out_channels", "multiple_of", "spatial_dims", "halo", "classes")
+# Values recorded of each image.
+SAMPLES = 6
+
+
+def image_for(case: str) -> tuple[nn.Module, Tensor]:
+    """Return the filled network of a case and its batch of two images, a part of each empty as beside a patient."""
+    name, options, size = CASES[case]
+    network = fill(create_network(name, **options), case)
+    image = numbers((2, int(network.in_channels), *size), f"{case}/image")  # type: ignore[call-overload]
+    image[..., : size[-1] // 3] = -0.5
+    return network, image
+
+
+def made(case: str) -> dict[str, Any]:
+    """Return what the network of a case states, makes, and passes back to its weights."""
+    network, image = image_for(case)
+    record: dict[str, Any] = {name: getattr(network, name) for name in STATED if hasattr(network, name)}
+    if hasattr(network, "memory_per_voxel"):
+        record["memory_per_voxel"] = network.memory_per_voxel()  # type: ignore[operator]
+    record["training"] = [_summary(each) for each in _outputs(network.train(), image)]
+    network = fill(network, case).eval()
+    outputs = _outputs(network, image.requires_grad_())
+    record["images"] = [_summary(each) for each in outputs]
+    torch.stack([_projected(each, case) for each in outputs]).sum().backward()
+    assert image.grad is not None
+    record["gradient"] = _summary(image.grad)
+    record["weights"] = {
+        name: _norm(value.grad) for name, value in network.named_parameters() if value.grad is not None
+    }
+    return record
+
+
+def _outputs(network: Any, image: Tensor) -> list[Tensor]:
+    """Return everything that a network computes: its image, those of its stages, and the logits of its head."""
+    found = [network(image)]
+    if hasattr(network, "images"):
+        found += network.images(image)
+    if hasattr(network, "with_class"):
+        found += network.with_class(image)
+    return found
+
+
+def _projected(output: Tensor, case: str) -> Tensor:
+    return (output * numbers(tuple(output.shape), f"{case}/{tuple(output.shape)}")).sum()
+
+
+def _summary(values: Tensor) -> list[Any]:
+    """Return shape, mean, spread and some values of a tensor."""
+    flat = values.detach().double().flatten()
+    some = flat[torch.linspace(0, len(flat) - 1, SAMPLES).long()]
+    return [list(values.shape), *_rounded([flat.mean(), flat.std(), *some])]
+
+
+def _norm(values: Tensor) -> float:
+    return _rounded([values.double().norm()])[0]
+
+
+def _rounded(values: list[Any]) -> list[float]:
+    return [float(f"{float(value):.5g}") for value in values]
+
+
+if __name__ == "__main__":
+    text = ",\n".join(f" {json.dumps(case)}: {json.dumps(made(case))}" for case in CASES)
+    RECORD.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")

@@ -1,0 +1,78 @@
+"""Every system computes from fixed weights the recorded losses, and which gradients reach which part of a network."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+import torch
+from golden_steps import CASES, RECORD, batch_for, made, system_for
+
+from medsynth_core.systems.registry import SYSTEMS
+
+RECORDED: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
+
+
+def test_every_system_is_recorded():
+    assert set(RECORDED) == set(CASES)
+    assert {changes.get("system", "cg3dsrgan" if "classes" in changes["network"]["options"] else "paired") for
+            changes, _ in CASES.values()} == set(SYSTEMS)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_losses_and_gradients_are_the_recorded_ones(case):
+    found, expected = made(case), RECORDED[case]
+    assert found["complete"] == expected["complete"]
+    first, second = expected["losses"]
+    assert found["losses"][0] == pytest.approx(first, rel=2e-3, abs=1e-5)
+    # After a step of Adam, in which a gradient of rounding errors counts as any other.
+    assert found["losses"][1] == pytest.approx(second, rel=1e-2, abs=1e-4)
+    assert found["second"] == pytest.approx(expected["second"], rel=0.03, abs=1e-5)
+    largest = max(expected["gradients"].values())
+    assert set(found["gradients"]) == set(expected["gradients"])
+    assert found["gradients"] == pytest.approx(expected["gradients"], rel=5e-3, abs=1e-4 * largest)
+
+
+def parts_reached(case: str) -> set[str]:
+    """Return the parts of a case's networks that get gradients in a step."""
+    system = system_for(case)
+    system.step(batch_for(system, 0), CASES[case][1])
+    return {
+        f"{name}.{_part(key)}" if name == "generator" else name
+        for name, network in system.networks.items()
+        for key, value in network.named_parameters()
+        if value.grad is not None and value.grad.abs().max() > 1e-6
+    }
+
+
+def _part(key: str) -> str:
+    return ".".join(key.split(".")[: 2 if key.startswith("stages") else 1])
+
+
+@pytest.mark.parametrize(
+    ("case", "parts"),
+    [
+        ("ML-Net alone at first", {"generator.coarse"}),
+        ("cg3dsrgan", {"generator.coarse", "generator.refine", "discriminator"}),
+        ("dsggan", {"generator.structure", "generator.texture", "discriminator"}),
+        ("cyclegan", {"generator.body", "back", "discriminator", "discriminator_back"}),
+        ("pixel losses", {"generator.stages.0", "generator.stages.1"}),
+    ],
+)
+def test_gradients_reach_the_networks_that_are_trained(case, parts):
+    assert parts_reached(case) == parts
+
+
+def test_a_checkpoint_continues_every_system():
+    for case in ("pix2pix", "adversarial in parts", "cyclegan", "cg3dsrgan"):
+        straight, resumed = system_for(case), system_for(case)
+        straight.step(batch_for(straight, 0), CASES[case][1])
+        # A copy, as from a file: torch shares the tensors of an optimiser that it restores.
+        resumed.load_state(copy.deepcopy(straight.state()))
+        one = straight.step(batch_for(straight, 1), CASES[case][1])
+        assert resumed.step(batch_for(resumed, 1), CASES[case][1]) == one
+        for name, network in straight.networks.items():
+            other = resumed.networks[name].state_dict()
+            assert all(torch.equal(value, other[key]) for key, value in network.state_dict().items()), name

@@ -1,0 +1,51 @@
+"""Mutations that no test can notice, because they change no output, no gradient and no message, with the reason."""
+
+from __future__ import annotations
+
+from mutants import Mutant
+
+# By file, place, changed part and what it becomes.
+KNOWN: dict[tuple[str, str, str, str], str] = {
+    (
+        "networks/resnet.py",
+        "ResNetGenerator.forward",
+        'pad(image, extra, mode="replicate") if any(extra) else image',
+        "pad(image, extra, mode='replicate')",
+    ): "padding by no voxels changes nothing; leaving it out only saves time",
+    (
+        "systems/pool.py",
+        "ImagePool._exchanged",
+        "self._random.random() < 0.5",
+        "self._random.random() <= 0.5",
+    ): "a random number is exactly 0.5 once in 2 to the power of 53",
+    ("networks/mlnet3d.py", "MLNet3D.with_class", "1e-6", "2e-06"): "any small number: it only prevents 0 / 0",
+    ("networks/mlnet3d.py", "MLNet3D.with_class", "1e-6", "5e-07"): "any small number: it only prevents 0 / 0",
+    (
+        "networks/mlnet3d.py",
+        "_resized",
+        'features if features.shape[2:] == size else interpolate(features, size, mode="trilinear")',
+        "interpolate(features, size, mode='trilinear')",
+    ): "interpolation to the same size is the identity; leaving it out only saves time",
+}
+
+
+def reason(mutant: Mutant) -> str:
+    """Return why a mutation is equivalent; empty if it is not known to be."""
+    return _of_kind(mutant) or KNOWN.get((mutant.file, mutant.place, mutant.before, mutant.after), "")
+
+
+def _of_kind(mutant: Mutant) -> str:
+    if mutant.before.endswith("zero_grad(set_to_none=True)") and mutant.after.endswith("zero_grad()"):
+        return "True is torch's default"
+    if mutant.lead.endswith("set_to_none="):
+        return "gradients of 0 and no gradients add up to the same; networks that wait have none in either case"
+    if mutant.lead.endswith('fused=self.engine.device.type in ("cpu", ') or mutant.lead.endswith("non_blocking="):
+        return "chooses how a GPU computes, not what"
+    if mutant.before.startswith("zip(") and "strict=False" in mutant.before and "strict" not in mutant.after:
+        return "False is Python's default"
+    if "kernel_sigma=SIGMA" in mutant.before and "kernel_sigma" not in mutant.after:
+        return "1.5 is MONAI's default"
+    removed = "strict=True" in mutant.before and "strict=True" not in mutant.after and mutant.before.startswith("zip(")
+    if removed or mutant.lead.endswith("strict="):
+        return "strict only guards against a mistake in this code: the lengths are equal"
+    return ""

@@ -1,0 +1,105 @@
+"""``medsynth models``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medsynth_core.cli.output import AsJson, complain, print_json, print_table, say
+
+app = typer.Typer(help="List, show, check, import and export models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the models of the library."""
+    from dataclasses import asdict
+
+    from medsynth_core.models.library import library_problem, list_models
+
+    found = list_models()
+    problem = library_problem()
+    if problem:
+        complain(problem)
+    if as_json:
+        print_json([{**asdict(summary), "path": str(summary.path)} for summary in found])
+        return
+    print_table(
+        ["name", "input", "output", "version", "description"],
+        [
+            [
+                summary.name,
+                f"{summary.input_modality} ({summary.input_unit})",
+                f"{summary.output_modality} ({summary.output_unit})",
+                summary.version,
+                summary.description,
+            ]
+            for summary in found
+        ],
+    )
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="Model name or package folder.")], as_json: AsJson = False) -> None:
+    """Print the card of a model."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from medsynth_core.models.library import load_model
+    from medsynth_core.models.markdown import card_text
+
+    metadata = load_model(name).metadata
+    if as_json:
+        print_json(metadata.model_dump(mode="json"))
+    else:
+        Console().print(Markdown(card_text(metadata), hyperlinks=False))
+
+
+@app.command()
+def verify(path: Annotated[Path, typer.Argument(help="Package: folder or zip.")], as_json: AsJson = False) -> None:
+    """Check a package: model card, paths, SHA-256 of the weights, and whether they fit the network."""
+    from medsynth_core.models.library import verify_model
+
+    _print_result("verified", verify_model(path).name, path, as_json)
+
+
+@app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="Package: folder or zip.")],
+    name: Annotated[str, typer.Option(help="Name of the model in your library; by default its own.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Verify a package and copy it into your model library."""
+    from medsynth_core.models.library import import_model
+
+    model = import_model(path, name)
+    _print_result("imported", model.name, model.path, as_json)
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(help="Model in your library.")], as_json: AsJson = False) -> None:
+    """Remove a model from your model library."""
+    from medsynth_core.models.library import remove_model
+
+    _print_result("removed", name, remove_model(name), as_json)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Model name or package folder.")],
+    path: Annotated[Path, typer.Argument(help="Zip file to write.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the package of a model as a zip file."""
+    from medsynth_core.models.library import export_model
+
+    _print_result("exported", name, export_model(name, path), as_json)
+
+
+def _print_result(what: str, name: str, path: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"name": name, "path": str(path), "result": what})
+    else:
+        say(f"The model '{name}' was {what}: {path}")

@@ -1,0 +1,1 @@
+"""Compute devices, available memory, and recovery when memory runs out."""

@@ -1,0 +1,1 @@
+"""Folder trees whose cases and patients are recognised from the paths of the files."""

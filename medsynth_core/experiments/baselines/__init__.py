@@ -1,0 +1,1 @@
+"""Baselines: filters and look-up tables."""

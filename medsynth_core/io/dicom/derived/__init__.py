@@ -1,0 +1,1 @@
+"""Export of synthetic volumes as derived DICOM series."""

@@ -1,0 +1,1 @@
+"""Image quality metrics on arrays, and the registry that names them."""

@@ -1,0 +1,17 @@
+"""Imaging modalities: DICOM terms, display names, and the CT numbers of air and padding."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Modality = Literal["CT", "PT", "MR"]
+MODALITIES: tuple[Modality, ...] = ("CT", "PT", "MR")
+MODALITY_NAMES: dict[str, str] = {"CT": "CT", "PT": "PET", "MR": "MR"}
+AIR_HU = -1000.0
+# The lowest CT number of a 12-bit scanner; lower values are padding.
+LOWEST_HU = -1024
+
+
+def modality_name(modality: str, otherwise: str = "") -> str:
+    """Return the display name of a DICOM modality (``PT`` is PET), or ``otherwise`` if ``modality`` is empty."""
+    return MODALITY_NAMES.get(modality, modality) or otherwise

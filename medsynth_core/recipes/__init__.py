@@ -1,0 +1,1 @@
+"""Training recipes: YAML files with all settings of a training."""
