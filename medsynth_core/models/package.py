@@ -97,13 +97,11 @@ class Model:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from medsynth_core.networks.registry import create_network
-
         try:
-            self._check_shapes()
-            network = create_network(self.card.network.name, **self.card.network.options)
+            network = self._network_without_memory()
             state = load_file(self.weights)
-            network.load_state_dict(state)
+            # Copied, because what is loaded may be the file itself, mapped into memory.
+            network.load_state_dict({name: value.clone() for name, value in state.items()}, assign=True)
         except (RuntimeError, SafetensorError) as error:
             raise MedSynthError(
                 f"The weights of the model '{self.name}' do not fit the network '{self.card.network.name}' of its card "
@@ -113,8 +111,10 @@ class Model:
         check_weights(state, f"the model '{self.name}'", "do not use it, and download the package again")
         return network.float().eval()
 
-    def _check_shapes(self) -> None:
-        """Compare the shapes of the weights with those of the network, before memory for either is taken.
+    def _network_without_memory(self) -> nn.Module:
+        """Return the network of the card without weights, if it has the shapes of those in the file.
+
+        No memory is taken for either, because a card may ask for any amount of it.
 
         Raises:
             RuntimeError: they differ.
@@ -132,6 +132,7 @@ class Model:
             found = {name: list(file.get_slice(name).get_shape()) for name in names}
         if wanted != found:
             raise RuntimeError("the shapes differ")
+        return network
 
 
 def sha256(path: Path) -> str:

@@ -69,7 +69,7 @@ def test_studies_that_nothing_joins_are_patients_of_their_own_and_doubted(tmp_pa
         study(tmp_path / "in", number, **tags)
     patients, told = build(tmp_path)
     assert patients == ["001", "002"]
-    assert "told apart by nothing but the study (2 studies). Studies without a Patient ID may be of one person" in told
+    assert "by nothing but the study (2 studies). Studies without a Patient ID may belong to one person" in told
     assert "correct the column patient of the manifest before it is split" in told
 
 
