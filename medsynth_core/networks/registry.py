@@ -144,13 +144,9 @@ def _check_buildable(entry: Entry, options: dict[str, Any]) -> None:
     Raises:
         ValueError: it cannot be built; or one of `UNBUILDABLE`.
     """
-    try:
-        with torch.device("meta"):
-            size = count_parameters(entry.build(**options))
-    except UNBUILDABLE:
-        check_options(_defaults(entry), options)  # says more than torch
-        raise
     check_options(_defaults(entry), options)
+    with torch.device("meta"):
+        size = count_parameters(entry.build(**options))
     # Of a network without memory only the shapes are wanted.
     if torch.get_default_device().type != "meta":
         _check_size(size)
