@@ -6,7 +6,9 @@ as Ctrl-C does, so that temporary files are removed, and they can be held back w
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,11 @@ from types import FrameType
 # SIGHUP does not exist on Windows.
 _TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _received: list[int] = []
+# A signal that arrives during an import is sent again after this many seconds.
+_LATER = 0.05
+_IMPORT = "<frozen importlib._bootstrap>"
+# Those within which a command runs as a whole, as in ``python -c "import my_job"``.
+_outer_imports = 0
 
 
 class Terminated(SystemExit):
@@ -30,12 +37,19 @@ class Terminated(SystemExit):
 def raise_on_termination() -> None:
     """Let SIGTERM and SIGHUP raise `Terminated`, unless they are ignored (as under ``nohup``).
 
-    What was received before is forgotten, so that a host can run another command after one that was stopped.
+    These and Ctrl-C wait for the end of an import, because libraries such as PyTorch run Python from native code while
+    they are imported, and an exception in there ends the process at once. What was received before is forgotten, so
+    that a host can run another command after one that was stopped.
     """
+    global _outer_imports
     _received.clear()
+    _outer_imports = _imports(sys._getframe())
     for number in _TERMINATING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
+    # Another handler than Python's own is that of a host.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
 
 
 def check_terminated() -> None:
@@ -47,9 +61,41 @@ def check_terminated() -> None:
         raise Terminated(_received[0])
 
 
-def _terminate(number: int, _: FrameType | None) -> None:
-    _received.append(number)
-    raise Terminated(number)
+def _terminate(number: int, frame: FrameType | None) -> None:
+    if not _waits(number, frame):
+        _received.append(number)
+        raise Terminated(number)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if not _waits(number, frame):
+        signal.default_int_handler(number, frame)
+
+
+def _waits(number: int, frame: FrameType | None) -> bool:
+    """Return whether a signal arrived during an import; it is sent again later then."""
+    if _imports(frame) <= _outer_imports:
+        return False
+    timer = threading.Timer(_LATER, _send, (number,))
+    timer.daemon = True
+    timer.start()
+    return True
+
+
+def _imports(frame: FrameType | None) -> int:
+    """Return how many frames of Python's import a frame was called from."""
+    count = 0
+    while frame is not None:
+        count += frame.f_code.co_filename == _IMPORT
+        frame = frame.f_back
+    return count
+
+
+def _send(number: int) -> None:
+    if hasattr(signal, "pthread_kill"):  # not on Windows
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        _thread.interrupt_main(signal.Signals(number))
 
 
 class StopRequest:

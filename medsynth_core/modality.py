@@ -11,6 +11,15 @@ AIR_HU = -1000.0
 # The lowest CT number of a 12-bit scanner; lower values are padding.
 LOWEST_HU = -1024
 
+# Modality of the images that have an absolute unit; the units of SUV begin alike.
+_SUV = "SUV"
+_UNITS = {"HU": "CT", "Bq/mL": "PT", "kBq/mL": "PT"}
+
+
+def modality_of_unit(unit: str) -> str:
+    """Return the only DICOM modality whose images can be in ``unit``; "" if the unit belongs to none."""
+    return "PT" if unit.startswith(_SUV) else _UNITS.get(unit, "")
+
 
 def modality_name(modality: str, otherwise: str = "") -> str:
     """Return the display name of a DICOM modality (``PT`` is PET), or ``otherwise`` if ``modality`` is empty."""

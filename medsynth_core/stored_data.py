@@ -14,7 +14,7 @@ import psutil
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
-from medsynth_core.models.card import METADATA
+from medsynth_core.models.contents import is_package
 from medsynth_core.models.library import user_folder
 
 # Names of temporary folders (`medsynth_core.io.temporary.temporary_name`) end with the ID of the process that uses the
@@ -22,6 +22,8 @@ from medsynth_core.models.library import user_folder
 _TEMPORARY = re.compile(r"medsynth-(\d+)-[0-9a-f]{8}")
 # An import that was killed leaves such a folder in the library.
 _IMPORT = re.compile(r"\.import-(\d+)-[0-9a-f]{8}")
+# Files of a training's run folder.
+_OF_RUNS = ("recipe.yaml", "events.jsonl")
 # Slicer's folder for temporary files, below that of the system.
 _SLICER = "Slicer*"
 # Seconds: the start of a process is known to the second, and so are the times of some file systems.
@@ -53,11 +55,26 @@ def stored_items(temporary_folders: Iterable[Path] = ()) -> list[StoredItem]:
     """
     left = [path for place in _places(temporary_folders) for path in _left_behind(place, _TEMPORARY)]
     left += _left_behind(user_folder(), _IMPORT)
-    models = [path for path in _folders(user_folder()) if (path / METADATA).is_file() and path not in left]
+    models = [path for path in _models(user_folder()) if path not in left]
     return [
         *(StoredItem(path, "model", _size(path)) for path in models),
         *(StoredItem(path, "temporary", _size(path)) for path in left),
     ]
+
+
+def _models(library: Path) -> list[Path]:
+    """Return the packages of MedSynth directly in a library.
+
+    Others keep their MONAI bundles in such folders too, and a run folder that is used as a library has a package of
+    its own, which is no copy.
+    """
+    if all((library / name).exists() for name in _OF_RUNS):
+        return []
+    return [path for path in _folders(library) if is_package(path) and not _has_of_runs(path)]
+
+
+def _has_of_runs(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _OF_RUNS)
 
 
 def check_readable(temporary_folders: Iterable[Path] = ()) -> None:

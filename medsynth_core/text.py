@@ -25,7 +25,7 @@ def quoted(text: str) -> str:
 
 def without_quoted(text: str) -> str:
     """Return a message without what `quoted` put into it."""
-    return re.sub("'[^']*'", "'…'", text)
+    return re.sub(r"(?<!\w)'[^']*'", "'…'", text)  # not from the apostrophe of "Patient's" on
 
 
 # Windows has no files of these names, with or without a suffix.

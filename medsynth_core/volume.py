@@ -27,6 +27,14 @@ def states_error_map(metadata: Mapping[str, Any]) -> bool:
     return metadata.get("error_map") is True or described
 
 
+def states_synthetic(metadata: Mapping[str, Any]) -> bool:
+    """Return whether metadata describe an image made by a model, or simulated from one (`Volume.is_synthetic`)."""
+    facts: Any = metadata
+    while isinstance(facts, Mapping) and "simulation" in facts:
+        facts = facts.get("source")
+    return isinstance(facts, Mapping) and bool(facts.get("synthetic"))
+
+
 @dataclass(frozen=True, eq=False)
 class StatedGrid:
     """The numbers in which an image file states its grid.
@@ -119,10 +127,7 @@ class Volume:
 
         A low-dose PET simulated from a real PET is not synthetic in this sense: it shows that patient's uptake.
         """
-        facts: Any = self.metadata
-        while isinstance(facts, dict) and "simulation" in facts:
-            facts = facts.get("source")
-        return isinstance(facts, dict) and bool(facts.get("synthetic"))
+        return states_synthetic(self.metadata)
 
     @property
     def is_error_map(self) -> bool:

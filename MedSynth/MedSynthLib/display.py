@@ -27,6 +27,14 @@ def applyCustomaryDisplay(volumeNode, unit: str) -> None:
     displayNode.SetAndObserveColorNodeID(COLORS[unit])
 
 
+def resetDisplay(volumeNode) -> None:
+    """Set window, colors and threshold of a new volume, in place of those that were for other values."""
+    displayNode = volumeNode.GetDisplayNode()
+    displayNode.SetApplyThreshold(False)
+    displayNode.SetAndObserveColorNodeID(COLORS["HU"])
+    displayNode.SetAutoWindowLevel(True)
+
+
 def applyDifferenceDisplay(volumeNode, extreme: float) -> None:
     """Set diverging colors, white at 0, with a window from ``-extreme`` to ``extreme``."""
     displayNode = volumeNode.GetDisplayNode()

@@ -1,4 +1,4 @@
-"""Which input volume is chosen, and changes of its voxels."""
+"""Which input volume and model are chosen, and changes of the volume's voxels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,32 +9,39 @@ from MedSynthLib.parameter_gui import weakly
 
 
 class InputFollower:
-    """Tells when another input volume is chosen, and when the chosen one is modified.
+    """Tells when another input volume or model is chosen, and when the chosen volume is modified.
 
     Args:
         onModified: called as ``onModified(caller, event)`` when the volume has been modified.
-        onAnother: called with the volume, or None, when another one than before is chosen.
+        onAnother: called when another volume or model than before is chosen.
     """
 
-    def __init__(self, onModified: Callable[[Any, Any], None], onAnother: Callable[[Any], None]) -> None:
+    def __init__(self, onModified: Callable[[Any, Any], None], onAnother: Callable[[], None]) -> None:
         self._onModified, self._onAnother = onModified, onAnother
         self._volume, self._tag = None, 0
-        self._id: str | None = ""
+        self._chosen: tuple = ()
 
-    def follow(self, volume) -> None:
-        """Follow a volume node, or None; the same one as before changes nothing."""
-        if volume is self._volume:
-            return
+    def follow(self, volume, *others: Any) -> None:
+        """Follow a volume node, or None; the same choice as before changes nothing.
+
+        Args:
+            volume: the input volume.
+            others: the other choices that belong to it, such as the model.
+        """
+        if volume is not self._volume:
+            self._observe(volume)
+        chosen = (volume.GetID() if volume is not None else None, *others)
+        if chosen != self._chosen:  # else the panel was only closed in between
+            self._chosen = chosen
+            self._onAnother()
+
+    def _observe(self, volume) -> None:
         self.release()
         if volume is not None:
             # Observed because a volume can be in the scene before it has voxels. VTKObservationMixin would keep a
             # reference to the node, and its voxels, after the observer is removed.
             self._tag = volume.AddObserver(vtk.vtkCommand.ModifiedEvent, weakly(self._modified))
         self._volume = volume
-        chosen = volume.GetID() if volume is not None else None
-        if chosen != self._id:  # else the panel was only closed in between
-            self._id = chosen
-            self._onAnother(volume)
 
     def _modified(self, caller: Any, event: Any) -> None:
         self._onModified(caller, event)
@@ -48,4 +55,4 @@ class InputFollower:
     def clear(self) -> None:
         """Reset the chosen volume, because in another scene another volume may have its ID."""
         self.release()
-        self._id = ""
+        self._chosen = ()

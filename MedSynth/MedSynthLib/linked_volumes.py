@@ -14,7 +14,7 @@ def companionOf(outputVolume, role: str):
     """Return the volume node that a result has in a role; None if there is none."""
     node = outputVolume.GetNodeReference(role)
     # A clone of a result refers to the companion of the original.
-    isVolume = node is not None and node.IsA("vtkMRMLScalarVolumeNode")  # not so in any scene of others
+    isVolume = node is not None and bridge.isPlain(node)  # not so in any scene of others
     return node if isVolume and node.GetNodeReference(RESULT) is outputVolume else None
 
 

@@ -11,6 +11,7 @@ from medsynth_core.io.json_reading import parse_json
 from MedSynthLib import dicom_bridge as dicom
 
 PREFIX = "MedSynth."
+INPUT_NAME = "MedSynth.InputName"
 SYNTHETIC, SOURCE_UIDS = "MedSynth.Synthetic", "MedSynth.SourceInstanceUIDs"
 Kind = TypeVar("Kind", float, list, dict)
 INPUT, FURTHER, SUV_REFUSED = "MedSynth.Input", "MedSynth.FurtherInput", "MedSynth.SuvRefused"
@@ -30,7 +31,7 @@ def setProvenance(node, inputVolume, facts: dict[str, Any], further: Mapping[str
         if name.startswith((PREFIX, "DICOM.")):
             node.RemoveAttribute(name)
     node.SetAttribute(SYNTHETIC, "true")
-    node.SetAttribute("MedSynth.InputName", inputVolume.GetName())
+    node.SetAttribute(INPUT_NAME, inputVolume.GetName())
     node.SetNodeReferenceID(INPUT, inputVolume.GetID())
     _setFurther(node, further or {})
     if sources:
@@ -51,6 +52,11 @@ def _setFurther(node, further: Mapping[str, Any]) -> None:
 def textOf(node, key: str) -> str:
     """Return a fact of a node that is a text; "" if it has none."""
     return node.GetAttribute(_attribute(key)) or ""
+
+
+def modelFacts(node) -> dict[str, str]:
+    """Return which model made a node, as far as it is known."""
+    return {key: value for key in ("model", "model_version", "weights_sha256") if (value := textOf(node, key))}
 
 
 def valueOf(node, key: str, kind: type[Kind]) -> Kind | None:
@@ -103,6 +109,19 @@ def isErrorMap(node) -> bool:
 def madeFrom(node):
     """Return the volume node from which a synthetic volume was made; None for other volumes."""
     return node.GetNodeReference(INPUT)
+
+
+def isFor(node, model: str, inputs: tuple) -> bool:
+    """Return whether a volume can get the next result of a model for some inputs: it holds no result of others.
+
+    Args:
+        node: volume node.
+        model: name of the model.
+        inputs: the volume nodes that the next result is made from.
+    """
+    further = [node.GetNthNodeReference(FURTHER, index) for index in range(node.GetNumberOfNodeReferences(FURTHER))]
+    ofTheSame = textOf(node, "model") in ("", model) and madeFrom(node) in (None, *inputs[:1])
+    return ofTheSame and all(other is None or other in inputs for other in further)
 
 
 def sourceUIDs(node) -> list[str]:

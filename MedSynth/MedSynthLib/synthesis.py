@@ -9,14 +9,14 @@ import slicer
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.modality import modality_name
 from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
 from MedSynthLib.difference_volume import DIFFERENCE, differenceOf, showDifference
-from MedSynthLib.display import applyCustomaryDisplay
+from MedSynthLib.display import applyCustomaryDisplay, resetDisplay
 from MedSynthLib.job import VolumeJob, handed
 from MedSynthLib.linked_volumes import becomeResult, removeCompanion
-from MedSynthLib.uncertainty_volume import UNCERTAINTY, showUncertainty
+from MedSynthLib.result_name import baseName, rename
+from MedSynthLib.uncertainty_volume import UNCERTAINTY, showUncertainty, uncertaintyOf
 
 
 class SynthesisJob(VolumeJob):
@@ -56,11 +56,12 @@ class SynthesisJob(VolumeJob):
         volume = bridge.coreVolume(inputVolume)
         self._further = dict(furtherInputs or {})
         others = {role: bridge.volumeBeside(node, inputVolume) for role, node in self._further.items()}
-        if outputVolume is not None and any(outputVolume is node for node in (inputVolume, *self._further.values())):
-            raise MedSynthError(_("Input and output must be different volumes."))
+        if outputVolume is not None:
+            _checkOutput(outputVolume, (inputVolume, *self._further.values()))
         self._input, self._output, self._difference = inputVolume, outputVolume, difference
         self._onLog = onLog
-        self._geometry, self._state = bridge.geometryOf(inputVolume), bridge.stateOf(inputVolume)
+        self._geometry = bridge.geometryOf(inputVolume)
+        self._states = [(node, bridge.stateOf(node)) for node in (inputVolume, *self._further.values())]
 
         def request(folder: Path) -> dict[str, Any]:
             self._given = folder / "input.npy"
@@ -82,14 +83,15 @@ class SynthesisJob(VolumeJob):
 
     def _release(self) -> None:
         super()._release()
-        del self._input, self._output, self._further
+        del self._input, self._output, self._further, self._states
 
     def _makeOutput(self, done: dict[str, Any]):
         if not slicer.mrmlScene.IsNodePresent(self._input):
             raise MedSynthError(_("The input volume was removed in the meantime, so the result was discarded."))
-        doubt = bridge.doubtAboutInput(self._input, self._state)
-        if doubt:
-            self._onLog(doubt)
+        for node, state in self._states:
+            doubt = bridge.doubtAboutInput(node, state)
+            if doubt:
+                self._onLog(doubt)
         voxels = self._loaded(done["output"])
         errors = self._loaded(done["uncertainty"]) if done["uncertainty"] else None
         node = self._output
@@ -110,6 +112,9 @@ class SynthesisJob(VolumeJob):
     def _complete(self, node, done: dict[str, Any], errors: "np.ndarray | None") -> None:
         """Set unit, provenance and display of a result, and create or remove the volumes that belong to it."""
         becomeResult(node)
+        rename(node, self._baseName(done), [differenceOf(node), uncertaintyOf(node)])
+        if provenance.textOf(node, "model") != done["metadata"]["model"]:
+            resetDisplay(node)
         bridge.setUnit(node, done["unit"])
         provenance.setProvenance(node, self._input, done["metadata"], self._further)
         applyCustomaryDisplay(node, done["unit"])
@@ -155,5 +160,21 @@ class SynthesisJob(VolumeJob):
             )
 
     def _baseName(self, done: dict[str, Any]) -> str:
-        modality = modality_name(done["modality"])
-        return _("{input} synthetic {modality}").format(input=self._input.GetName(), modality=modality)
+        return baseName(self._input.GetName(), done["modality"])
+
+
+def _checkOutput(outputVolume, inputs: tuple) -> None:
+    """Check that a result can be written to a volume node.
+
+    Raises:
+        MedSynthError: it is one of the inputs, or not a scalar volume.
+    """
+    if any(outputVolume is node for node in inputs):
+        raise MedSynthError(_("Input and output must be different volumes."))
+    if not bridge.isPlain(outputVolume):
+        raise MedSynthError(
+            _(
+                "The volume {name} cannot be overwritten by a result, because it is not a plain scalar volume "
+                "({kind}); choose another output volume, or none."
+            ).format(name=outputVolume.GetName(), kind=outputVolume.GetNodeTagName())
+        )

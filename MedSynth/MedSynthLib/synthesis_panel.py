@@ -15,7 +15,7 @@ from MedSynthLib.job_section import JobSection
 from MedSynthLib.messages import sentenceOf
 from MedSynthLib.model_section import ModelSection
 from MedSynthLib.panel import ModulePanel
-from MedSynthLib.provenance import madeFrom, textOf
+from MedSynthLib.provenance import isFor, textOf
 from MedSynthLib.result_section import ResultSection
 from MedSynthLib.setup_section import SetupSection
 from MedSynthLib.uncertainty_volume import uncertaintyOf
@@ -39,7 +39,7 @@ class SynthesisPanel(ModulePanel):
         self._result = ResultSection(
             self.ui, lambda: self._parameterNode.outputVolume, self._exportDicom, self._jobs.end
         )
-        self._input = InputFollower(self.update, self._onAnotherInput)
+        self._input = InputFollower(self.update, self._onAnotherChoice)
         self.connections.connect(self.ui.applyButton, "clicked(bool)", self.onApplyButton)
         self.connections.connect(self.ui.convertButton, "clicked(bool)", self.onConvertButton)
         self._setup.refresh()
@@ -89,8 +89,9 @@ class SynthesisPanel(ModulePanel):
         if self._parameterNode is None:
             return
         inputVolume, running = self._parameterNode.inputVolume, self.logic.isRunning
-        self._input.follow(inputVolume)
         self._further.show(self._model.model(self._parameterNode.model), enabled=not running)
+        others = [node.GetID() for node in self._further.chosen().values()]
+        self._input.follow(inputVolume, self._parameterNode.model, *others)
         self._model.update(self._parameterNode.model, inputVolume, self._further.chosen())
         self._jobs.update(self._model.fits, self.ui.fitLabel.text)
         for widget in (
@@ -106,10 +107,11 @@ class SynthesisPanel(ModulePanel):
             self._jobs.cancel()
             return
         parameters, inputVolume = self._parameterNode, self._parameterNode.inputVolume
+        further = self._further.chosen()
         self._jobs.log(_("Synthesizing with {model}…").format(model=parameters.model))
         self._jobs.start(
             self.logic.synthesize,
-            lambda outputVolume, error: self._onSynthesized(inputVolume, outputVolume, error),
+            lambda outputVolume, error: self._onSynthesized((inputVolume, *further.values()), outputVolume, error),
             inputVolume,
             model=parameters.model,
             outputVolume=parameters.outputVolume,
@@ -117,7 +119,7 @@ class SynthesisPanel(ModulePanel):
             batchSize=parameters.batchSize or None,
             difference=parameters.difference,
             uncertainty=parameters.uncertainty,
-            furtherInputs=self._further.chosen(),
+            furtherInputs=further,
         )
 
     def onConvertButton(self, *_clicked: Any) -> None:
@@ -134,13 +136,14 @@ class SynthesisPanel(ModulePanel):
         self._jobs.log(_("Exporting {name} to {folder}…").format(name=outputVolume.GetName(), folder=folder))
         self._jobs.start(self.logic.exportDicom, self._onExported, outputVolume, folder)
 
-    def _onSynthesized(self, inputVolume, outputVolume, error: Exception | None) -> None:
+    def _onSynthesized(self, inputs: tuple, outputVolume, error: Exception | None) -> None:
         if outputVolume is None:
             self._jobs.end(sentenceOf(error))
             return
         # Not through self._parameterNode: the user may have gone to another module meanwhile.
-        parameters = self.logic.getParameterNode()
-        if parameters.inputVolume is inputVolume:  # else the next result would overwrite that of another input
+        parameters, inputVolume = self.logic.getParameterNode(), inputs[0]
+        # Else the next result would overwrite that of another input or model.
+        if parameters.inputVolume is inputVolume and isFor(outputVolume, parameters.model, inputs):
             parameters.outputVolume = outputVolume
         # Of two blended PETs neither can be read, so that the result is shown alone; the views' slider fades it.
         alike = textOf(outputVolume, "input_modality") == modalityOf(outputVolume)
@@ -169,12 +172,13 @@ class SynthesisPanel(ModulePanel):
     def _onExported(self, folder: Path | None, error: Exception | None) -> None:
         self._jobs.end(_("The DICOM series is in {folder}.").format(folder=folder) if folder else sentenceOf(error))
 
-    def _onAnotherInput(self, inputVolume) -> None:
-        """Clear the status line, and do not let the result of another input be overwritten."""
+    def _onAnotherChoice(self) -> None:
+        """Clear the status line, and do not let the result of another model or input be overwritten."""
         self._jobs.say("")
-        output = self._parameterNode.outputVolume
-        if output is not None and madeFrom(output) not in (None, inputVolume):
-            self._parameterNode.outputVolume = None
+        parameters, output = self._parameterNode, self._parameterNode.outputVolume
+        inputs = (parameters.inputVolume, *self._further.chosen().values())
+        if output is not None and not isFor(output, parameters.model, inputs):
+            parameters.outputVolume = None
 
     def _listModels(self) -> None:
         self._model.refresh()

@@ -80,6 +80,11 @@ def voxelsOf(volumeNode) -> np.ndarray:
     return slicer.util.arrayFromVolume(volumeNode)
 
 
+def isPlain(volumeNode) -> bool:
+    """Return whether a node is a scalar volume itself: not a label map, nor a volume of colors or vectors."""
+    return volumeNode.GetClassName() == "vtkMRMLScalarVolumeNode"
+
+
 def unitOf(volumeNode) -> str:
     """Return the unit of the voxel values, by the node or else by its DICOM series; "" if neither states it.
 

@@ -114,7 +114,7 @@ class _Row:
 
     def __init__(self, onChosen: Callable[[str, Any], None], onModified: Callable[[Any, Any], None]) -> None:
         self._onChosen, self._role = onChosen, ""
-        self.follower = InputFollower(onModified, lambda volume: None)
+        self.follower = InputFollower(onModified, lambda: None)
         self.caption, self.selector = plainLabel(), slicer.qMRMLNodeComboBox()
         self.selector.nodeTypes = [CLASS]
         self.selector.showChildNodeTypes = False

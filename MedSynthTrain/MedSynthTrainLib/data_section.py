@@ -66,6 +66,7 @@ class DataSection:
         self._ui, self._nodes, self._onChanged, self._onLog = ui, nodes, onChanged, onLog
         self._needs: DataNeeds | None = None
         self._checks: dict[str, dict[str, Any]] = {}
+        self._checked: dict[str, tuple] = {}  # what was checked, by the names of the cases
         self._job: Any = None
         self._queue: list[_ToRegister] = []
         self._connections = Connections()
@@ -128,8 +129,21 @@ class DataSection:
         """Whether a long job is under way."""
         return self._job is not None and self._job.state is not State.FINISHED
 
+    def readAgain(self) -> None:
+        """Show the data set as it is on the disk, where another program may have changed it."""
+        if self.dataSet is None or self.running:
+            return
+        try:
+            changed = self.dataSet.readAgain()
+        except MedSynthError as problem:
+            self._say(problem.message)
+            return
+        if changed:
+            self._changed("")
+
     def refresh(self) -> None:
         """Show the data set as it is."""
+        self._dropChecks()
         ui, cases = self._ui, self.dataSet.cases if self.dataSet else []
         names = self._needs.names if self._needs else ()
         self._table.show(cases, names, self._checks)
@@ -155,13 +169,18 @@ class DataSection:
         ui, needs = self._ui, self._wanted()
         register = ui.registerCheckBox.checked and len(needs.roles) > 1
         nodes = self.images.volumes(needs, self._nodes())
+        notes: list[str] = []
 
         def finish(cases: list[Case] | None, error: Exception | None) -> None:
-            self._onVolumesAdded(cases, error, needs if register else None)
+            self._onVolumesAdded(cases, error, needs if register else None, notes)
+
+        def log(message: str) -> None:
+            notes.append(message)
+            self._onLog(message)
 
         self._start(
             lambda **calls: jobs.addVolumes(
-                self.dataSet, nodes, needs, ui.caseNameEdit.text, ui.patientEdit.text, finish, **calls
+                self.dataSet, nodes, needs, ui.caseNameEdit.text, ui.patientEdit.text, finish, **{**calls, "onLog": log}
             ),
             _("Writing the images…"),
         )
@@ -206,7 +225,7 @@ class DataSection:
         """Check all cases."""
         needs = self._wanted()
 
-        def finish(checks: list[dict[str, Any]] | None, error: Exception | None) -> None:
+        def finish(checks: dict[str, Any] | None, error: Exception | None) -> None:
             self._onChecked(checks, error, needs)
 
         self._start(lambda **calls: jobs.checkCases(self.dataSet, needs, finish, **calls), _("Checking the cases…"))
@@ -327,11 +346,14 @@ class DataSection:
         self._ui.dataProgressBar.value = round(STEPS * fraction)
         self._say(message)
 
-    def _onVolumesAdded(self, cases: list[Case] | None, error: Exception | None, needs: DataNeeds | None) -> None:
+    def _onVolumesAdded(
+        self, cases: list[Case] | None, error: Exception | None, needs: DataNeeds | None, notes: list[str]
+    ) -> None:
         """Show the new case, and register it by what the recipe needed when it was added; not with None."""
         if self._job is None:  # closed, and the widgets may be gone
             return
-        self._changed(_("Added {name}.").format(name=cases[0].name) if cases is not None else sentenceOf(error))
+        added = _("Added {name}.").format(name=cases[0].name) if cases is not None else sentenceOf(error)
+        self._changed(" ".join([added, *(notes if cases is not None else [])]))
         if cases is not None and needs is not None and not lacking_roles(cases[0].files, needs):
             self._queue = self._queued([cases[0].name], needs)
             self._next.start()
@@ -342,7 +364,7 @@ class DataSection:
         added = _("Added {cases}.").format(cases=countOfCases(len(cases))) if cases is not None else ""
         self._changed(added or sentenceOf(error))
 
-    def _onChecked(self, checks: list[dict[str, Any]] | None, error: Exception | None, needs: DataNeeds) -> None:
+    def _onChecked(self, checks: dict[str, Any] | None, error: Exception | None, needs: DataNeeds) -> None:
         if self._job is None:
             return
         if checks is None:
@@ -351,9 +373,10 @@ class DataSection:
         if needs != self._needs:
             self._changed(_("The recipe now needs other images than those that were checked; check the cases again."))
             return
-        self._checks = {check["case"]: check for check in checks}
-        counts = [f"{sum(check['state'] == state for check in checks)} {state}" for state in MARKS]
-        self._changed(_("Checked: {counts}.").format(counts=", ".join(counts)))
+        self._checks = {check["case"]: check for check in checks["cases"]}
+        self._checked = {case.name: _identity(case) for case in self.dataSet.cases}
+        counts = ", ".join(f"{checks['counts'][state]} {state}" for state in MARKS)
+        self._changed(" ".join([_("Checked: {counts}.").format(counts=counts), *checks["notes"]]))
 
     def _onRegistered(self, image: _ToRegister, quality: dict[str, Any] | None, error: Exception | None) -> None:
         if self._job is None:
@@ -374,11 +397,18 @@ class DataSection:
             self._next.start()
 
     def _changed(self, message: str) -> None:
-        known = {case.name for case in self.dataSet.cases}
-        self._checks = {name: check for name, check in self._checks.items() if name in known}
         self._say(message)
         self.refresh()
         self._onChanged()
+
+    def _dropChecks(self) -> None:
+        """Forget the checks of cases that are gone, or whose files or patient are not those that were checked."""
+        cases = {case.name: case for case in self.dataSet.cases} if self.dataSet else {}
+        self._checks = {
+            name: check
+            for name, check in self._checks.items()
+            if name in cases and _identity(cases[name]) == self._checked.get(name)
+        }
 
     def _onProblem(self, sentence: str) -> None:
         self._say(sentence)
@@ -399,6 +429,10 @@ class DataSection:
 
     def _say(self, text: str) -> None:
         self._ui.dataStatusLabel.text = text
+
+
+def _identity(case: Case) -> tuple:
+    return case.patient, case.files
 
 
 def countOfCases(count: int) -> str:

@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
 from MedSynthLib.folders import freePlace, safeName
 from slicer.i18n import tr as _
 
 from medsynth_core.datasets.completeness import lacking_roles, what_is_missing
 from medsynth_core.datasets.identities import FILE
-from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, roles_in, shared_patients, write_manifest
+from medsynth_core.datasets.kept_columns import content_of, rewrite_manifest
+from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, roles_in, shared_patients
 from medsynth_core.datasets.splitting import split_for_training
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
@@ -32,8 +34,9 @@ THUMBNAILS = "thumbnails"
 class DataSet:
     """The cases in a folder, in the order in which they were added.
 
-    They are listed in ``manifest.csv``, which is written after every change. Images from the scene are in
-    ``CASE/ROLE.nii.gz``; the files of other cases stay where they are.
+    They are listed in ``manifest.csv``, which is written after every change; columns that it has besides are kept. If
+    somebody else has changed it, it is read again, and nothing is written (`checkUnchanged`). Images from the scene
+    are in ``CASE/ROLE.nii.gz``; the files of other cases stay where they are.
 
     Args:
         folder: made when something is written into it.
@@ -47,18 +50,58 @@ class DataSet:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cases: list[Case] = []
+        self._content: bytes | None = None
+        self._load()
+
+    def _load(self) -> None:
+        """Read the cases from the manifest."""
         try:
             found = self.manifest.stat()
         except (FileNotFoundError, NotADirectoryError):
+            self.cases, self._content = [], None
             return
         except OSError as problem:  # a folder of another user, a disk that is not there
             raise MedSynthError(
                 _("The data set in {folder} cannot be read: {reason}; choose another folder.").format(
-                    folder=folder, reason=reason_of(problem)
+                    folder=self.folder, reason=reason_of(problem)
                 )
             ) from problem
         if stat.S_ISREG(found.st_mode):
-            self.cases = self._read(self.manifest)
+            content = content_of(self.manifest)
+            self.cases, self._content = self._read(self.manifest), content
+
+    def readAgain(self) -> bool:
+        """Read the manifest again if it was changed by somebody else, and return whether it was.
+
+        Raises:
+            MedSynthError: it cannot be used any more; the cases are those from before then.
+        """
+        content = content_of(self.manifest)
+        changed = content != self._content
+        if changed and content is None:
+            raise MedSynthError(
+                _(
+                    "The table {manifest} is missing; put it back (a shared folder may not be mounted), or choose "
+                    "another folder."
+                ).format(manifest=self.manifest)
+            )
+        if changed:
+            self._load()
+        return changed
+
+    def checkUnchanged(self) -> None:
+        """Check that nobody else has changed the manifest since it was read; else read it again.
+
+        Raises:
+            MedSynthError: somebody has.
+        """
+        if self.readAgain():
+            raise MedSynthError(
+                _(
+                    "The table {manifest} was changed by another program, so nothing was written to it and it was read "
+                    "again; check the cases, and repeat what you did."
+                ).format(manifest=self.manifest)
+            )
 
     @property
     def manifest(self) -> Path:
@@ -134,8 +177,8 @@ class DataSet:
         """Move cases, and all other cases of their patients, to ``train``, ``val`` or ``test``."""
         if split not in SPLITS:
             raise MedSynthError(_("There is no split {split}; use train, val or test.").format(split=split))
-        patients = {case.patient for case in self.cases if case.name in names}
-        self._replaceCases([replace(case, split=split) if case.patient in patients else case for case in self.cases])
+        persons = {case.person for case in self.cases if case.name in names}
+        self._replaceCases([replace(case, split=split) if case.person in persons else case for case in self.cases])
 
     def divide(
         self,
@@ -169,6 +212,8 @@ class DataSet:
         :param roles: what the recipe needs of a case.
         :param checkFiles: also look whether the files are there, which takes time on a slow disk.
         """
+        if checkFiles:  # before a training, which must not miss a correction of the table
+            self.readAgain()
         return what_is_missing(self.cases, roles, check_files=checkFiles)
 
     def folderOf(self, name: str) -> Path:
@@ -218,10 +263,11 @@ class DataSet:
 
     def _replaceCases(self, cases: list[Case]) -> None:
         """Write the manifest, then keep the cases: the panel never shows what is not on the disk."""
-        for patient, splits in shared_patients(cases).items():
+        self.checkUnchanged()
+        for patient in shared_patients(cases).values():
             raise MedSynthError(
                 _("The patient {patient} would be in the splits {splits}; move all cases of a patient to one.").format(
-                    patient=patient, splits=" and ".join(splits)
+                    patient=patient.names, splits=patient.splits
                 )
             )
         try:
@@ -236,8 +282,8 @@ class DataSet:
                 kind="output",
             ) from problem
         if cases:
-            write_manifest(cases, self.manifest)
-        self.cases = cases
+            rewrite_manifest(cases, self.manifest)
+        self.cases, self._content = cases, content_of(self.manifest)
         self.removeUnneededThumbnails()
 
 
@@ -278,7 +324,7 @@ def worldVolumes(nodes: Mapping[str, Any], needs: DataNeeds) -> dict[str, Any]:
 
 
 def worldVolume(node, role: Role):
-    """Return a node's volume in world coordinates, with the modality and unit of its role.
+    """Return a node's volume in world coordinates, with the modality and unit that the node states.
 
     Raises:
         MedSynthError: the node is not a scalar volume, has another modality or unit, or has a nonlinear transform.
@@ -293,4 +339,4 @@ def worldVolume(node, role: Role):
             )
     if node.GetParentTransformNode() is not None:
         volume = volume.replace(ijk_to_ras=bridge.toWorld(node) @ volume.ijk_to_ras)
-    return volume.replace(modality=volume.modality or role.modality, unit=volume.unit or role.unit)
+    return volume.replace(metadata={**volume.metadata, **provenance.modelFacts(node)})

@@ -1,6 +1,6 @@
 """Long work on a data set, in worker processes: adding cases from the scene and from files, checking, registration."""
 
-import json
+import logging
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,8 +11,11 @@ from MedSynthLib.job import VolumeJob, WorkerJob, handed, removedOnFailure
 from slicer.i18n import tr as _
 
 from medsynth_core.datasets.completeness import lacking_roles
+from medsynth_core.datasets.registration_origin import original_of, record_of
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.atomic import make_folder
+from medsynth_core.io.atomic import atomic_write, make_folder
+from medsynth_core.io.json_file import write_json
+from medsynth_core.io.sidecar import sidecar_path
 from medsynth_core.systems.data_needs import DataNeeds, Role
 from MedSynthTrainLib.dataset import DataSet, worldVolumes
 
@@ -20,13 +23,14 @@ Finished = Callable[[Any, Exception | None], None]
 
 
 def checkCases(dataSet: DataSet, needs: DataNeeds, onFinished: Finished, **callbacks: Any) -> WorkerJob:
-    """Check all cases; ``onFinished(checks, error)`` gets a dictionary for each case, or the error.
+    """Check all cases; ``onFinished(checks, error)`` gets a dictionary, or the error.
 
-    See ``medsynth_core.datasets.checks.CaseCheck`` for its keys.
+    See ``medsynth_core.datasets.checks.DataChecks.to_dict`` for its keys.
 
     Raises:
         MedSynthError: there are no cases, or no case has an image of one of the roles; nothing is started.
     """
+    dataSet.readAgain()
     if not dataSet.cases:
         raise MedSynthError(_("Add cases to the data set first."))
     lacking = lacking_roles({role for case in dataSet.cases for role in case.files}, needs)
@@ -41,7 +45,7 @@ def checkCases(dataSet: DataSet, needs: DataNeeds, onFinished: Finished, **callb
         "simulated": needs.simulated, "sides": [list(side) for side in needs.sides],
         "roles": {role.name: {"modality": role.modality, "unit": role.unit} for role in needs.roles},
     }  # fmt: skip
-    return WorkerJob(request, onFinished, resultOf=lambda done: done["cases"], **callbacks)
+    return WorkerJob(request, onFinished, **callbacks)
 
 
 def addVolumes(
@@ -64,16 +68,19 @@ def addVolumes(
         name: name of the case; ``case-001`` and so on if empty, which does not identify the patient.
         patient: identifies the patient of several cases; the name of the case if empty.
         onFinished: see above.
-        callbacks: ``onProgress`` and ``onLog``, as for `WorkerJob`.
+        callbacks: ``onProgress`` and ``onLog``, as for `WorkerJob`; the log also gets `notesOn` the volumes.
 
     Raises:
         MedSynthError: a node cannot be used or has another modality or unit than its role, the name is taken, or the
             folder cannot be written to. Nothing has been started then.
     """
+    dataSet.checkUnchanged()
     name = name.strip() or dataSet.newName()
     dataSet.checkNew([name])
     taken = worldVolumes(volumes, needs)
     folder = dataSet.newFolder(name)
+    for note in notesOn(taken, needs):
+        callbacks.get("onLog", logging.warning)(note)
 
     def request(exchanged: Path) -> dict[str, Any]:
         return {
@@ -86,6 +93,19 @@ def addVolumes(
         return VolumeJob(
             request, onFinished, resultOf=lambda done: dataSet.addManifest(done["manifest"]), made=folder, **callbacks
         )
+
+
+def notesOn(volumes: Mapping[str, Any], needs: DataNeeds) -> list[str]:
+    """Return what the user should know of volumes that become a case: that one is synthetic, or a unit is assumed."""
+    from medsynth_core.datasets.stated_facts import SYNTHETIC, unit_assumption
+
+    found = []
+    for role in needs.roles:
+        volume = volumes.get(role.name)
+        if volume is not None:
+            said = (SYNTHETIC if volume.is_synthetic else "", unit_assumption(role, volume.unit))
+            found += [f"{role.name}: {sentence}" for sentence in said if sentence]
+    return found
 
 
 def buildPairs(
@@ -108,6 +128,7 @@ def buildPairs(
         onFinished: see above.
         callbacks: ``onProgress`` and ``onLog``, as for `WorkerJob`.
     """
+    dataSet.checkUnchanged()
     known = sorted(dataSet.folder.glob("imported*"))  # patients from DICOM keep their numbers
     folder = freePlace(dataSet.folder, "imported")
     make_folder(folder)
@@ -128,8 +149,9 @@ def buildPairs(
 class RegisterJob(VolumeJob):
     """Registers an image of a case to its first image, and replaces it in the data set by the registered image.
 
-    The registered image is written as ``MOVING-on-FIRST.nii.gz``, its rigid transform and the quality as
-    ``MOVING-on-FIRST.registration.json`` in the case's folder; the file of the original image is kept.
+    The registered image is written as ``MOVING-on-FIRST.nii.gz`` (with a JSON of its unit and origin), its rigid
+    transform, the quality and the files that it was made from as ``MOVING-on-FIRST.registration.json`` in the case's
+    folder. The file of the original image is kept, and each registration starts from it.
 
     Args:
         dataSet: changed when the registration has succeeded.
@@ -152,12 +174,16 @@ class RegisterJob(VolumeJob):
         deformable: bool = False,
         **callbacks: Any,
     ) -> None:
+        dataSet.checkUnchanged()
         self._dataSet, self._name, self._roles = dataSet, name, roles
         fixed, moving = (self._image(role) for role in roles)
+        moving["file"] = str(original_of(Path(moving["file"]), roles[1].name))
+        first, second = (role.name for role in roles)
+        self._image_name = f"{second}-on-{first}.nii.gz"
 
         def request(folder: Path) -> dict[str, Any]:
             return {
-                "job": "register", "fixed": fixed, "moving": moving, "output": str(folder / "moved.nii.gz"),
+                "job": "register", "fixed": fixed, "moving": moving, "output": str(folder / self._image_name),
                 "deformable": deformable,
             }  # fmt: skip
 
@@ -170,14 +196,12 @@ class RegisterJob(VolumeJob):
         return {"file": str(file), "modality": role.modality, "unit": role.unit}
 
     def _keep(self, done: dict[str, Any]) -> dict[str, Any]:
-        from medsynth_core.io.atomic import atomic_write
-
-        first, second = (role.name for role in self._roles)
-        place = self._dataSet.folderOf(self._name) / f"{second}-on-{first}.nii.gz"
-        with atomic_write(place) as temporary:
-            shutil.copyfile(done["output"], temporary)
-        record = {"lps_matrix": done["lps_matrix"], "quality": done["quality"]}
-        with atomic_write(place.with_name(place.name.removesuffix(".nii.gz") + ".registration.json")) as temporary:
-            temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        self._dataSet.setFile(self._name, second, place)
+        self._dataSet.checkUnchanged()
+        made = Path(done["output"])
+        place = self._dataSet.folderOf(self._name) / self._image_name
+        for file, target in ((sidecar_path(made), sidecar_path(place)), (made, place)):
+            with atomic_write(target) as temporary:
+                shutil.copyfile(file, temporary)
+        write_json(record_of(place), {key: done[key] for key in ("lps_matrix", "quality", "inputs", "settings")})
+        self._dataSet.setFile(self._name, self._roles[1].name, place)
         return done["quality"]

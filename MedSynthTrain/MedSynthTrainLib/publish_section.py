@@ -38,6 +38,9 @@ class PublishSection:
         self._ui, self._device, self._onLog = ui, device, onLog
         self._run: TrainingRun | None = None
         self._job: WorkerJob | None = None
+        # What was typed and not published yet, by run folder; and what the form was filled with.
+        self._typed: dict[Path, dict[str, str]] = {}
+        self._filled: dict[str, str] = {}
         self._closed, self._connections = False, Connections()
         self._fields = {
             "title": ui.titleEdit,
@@ -66,6 +69,8 @@ class PublishSection:
     def show(self, run: TrainingRun | None) -> None:
         """Show the test scores and the card of another run, or of the same one after its state has changed."""
         another = run is not self._run
+        if another:
+            self._rememberCard()
         self._run = run
         if not self.running:
             self._say("")
@@ -110,7 +115,10 @@ class PublishSection:
 
     def card(self) -> dict[str, Any]:
         """Return the text of the card in the form."""
-        return card_form.fromTexts({name: _text(field) for name, field in self._fields.items()})
+        return card_form.fromTexts(self._texts())
+
+    def _texts(self) -> dict[str, str]:
+        return {name: _text(field) for name, field in self._fields.items()}
 
     def publish(self) -> None:
         """Evaluate the run on the test cases and write its package, or cancel that."""
@@ -146,12 +154,14 @@ class PublishSection:
         )
         path = found[0] if isinstance(found, tuple) else found  # PythonQt gives the name alone
         if path:
-            self.exportTo(Path(path if path.endswith(".zip") else f"{path}.zip"))
+            named = path.endswith(".zip")
+            # The dialog has asked whether to replace a file of the name that was typed.
+            self.exportTo(Path(path if named else f"{path}.zip"), replace=named)
 
-    def exportTo(self, path: Path) -> None:
-        """Write the package as a zip file."""
+    def exportTo(self, path: Path, replace: bool = False) -> None:
+        """Write the package as a zip file; an existing file only on request."""
         with slicer.util.WaitCursor():
-            publishing.exportPackage(self._package(), path)
+            publishing.exportPackage(self._package(), path, replace)
         self._say(_("The package is in {path}.").format(path=path))
 
     def _package(self) -> Path:
@@ -203,9 +213,16 @@ class PublishSection:
         self._onLog(message if isShown else f"{run.folder.name}: {message}")
         self.refresh()
 
+    def _rememberCard(self) -> None:
+        """Keep what was typed into the form of a run, before that of another one is shown."""
+        if self._run is not None and self._texts() != self._filled:
+            self._typed[self._run.folder] = self._texts()
+
     def _fillCard(self) -> None:
         texts = dict.fromkeys(self._fields, "")
-        if self._run is not None:
+        if self._run is not None and self._run.folder in self._typed:
+            texts = self._typed[self._run.folder]
+        elif self._run is not None:
             try:
                 texts = self._storedCard()
             except (MedSynthError, ImportError) as problem:
@@ -216,6 +233,7 @@ class PublishSection:
                 field.setCursorPosition(0)  # else a long text shows its end
             else:
                 field.plainText = texts[name]
+        self._filled = self._texts()
 
     def _storedCard(self) -> dict[str, str]:
         """Return the card of the run's package, or of its recipe if there is no package yet."""

@@ -61,15 +61,20 @@ def addToLibrary(package: Path, onFinished: Finished, **callbacks: Any) -> Worke
     return WorkerJob({"job": "import_model", "package": str(package)}, onFinished, **callbacks)
 
 
-def exportPackage(package: Path, path: Path) -> Path:
+def exportPackage(package: Path, path: Path, replace: bool = False) -> Path:
     """Write a package as a zip file that others can import, and return its path.
 
+    Args:
+        package: the package.
+        path: the zip file.
+        replace: whether an existing file is replaced.
+
     Raises:
-        MedSynthError: the package is not complete, or the file cannot be written.
+        MedSynthError: the package is not complete, the file exists, or it cannot be written.
     """
     from medsynth_core.models.library import export_model
 
-    return export_model(package, path)
+    return export_model(package, path, replace=replace)
 
 
 def readScores(table: Path) -> list[dict[str, Any]]:

@@ -18,13 +18,18 @@ from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.errors import MedSynthError
 from medsynth_core.training.background import read_request
 from medsynth_core.training.event_log import EVENTS, append_event
-from medsynth_core.training.run_watch import STOP, TEST_FIGURE, TEST_SCORES, RunWatch
+from medsynth_core.training.run_watch import (
+    CONSOLE,
+    REQUEST,
+    REQUESTED_CASES,
+    REQUESTED_RECIPE,
+    STOP,
+    TEST_FIGURE,
+    TEST_SCORES,
+    RunWatch,
+)
 
 COMMAND = ["-m", "medsynth_core.training.background"]
-REQUEST = "request.json"
-CONSOLE = "console.log"
-RECIPE = "request.yaml"
-CASES = "request.csv"
 # On a slow disk it takes minutes to import torch, after which the process locks the run.
 START_PATIENCE_S = 180.0
 LONGEST_LAST_WORDS = 300
@@ -112,11 +117,11 @@ class TrainingRun:
                 _("The folder {folder} is not empty; give the training another name.").format(folder=folder)
             )
         make_folder(folder)
-        with atomic_write(folder / RECIPE) as temporary:
+        with atomic_write(folder / REQUESTED_RECIPE) as temporary:
             temporary.write_text(recipeText, encoding="utf-8")
-        write_manifest(cases, folder / CASES)
+        write_manifest(cases, folder / REQUESTED_CASES)
         run = cls(folder, onLog)
-        run._launch(folder / RECIPE, folder / CASES, resume=False, device=device)
+        run._launch(folder / REQUESTED_RECIPE, folder / REQUESTED_CASES, resume=False, device=device)
         return run
 
     @property
@@ -139,7 +144,7 @@ class TrainingRun:
     @property
     def recipeFile(self) -> Path:
         """The recipe that the training follows."""
-        return self._watch.recipe_file if os.path.isfile(self._watch.recipe_file) else self.folder / RECIPE
+        return self._watch.recipe_file if os.path.isfile(self._watch.recipe_file) else self.folder / REQUESTED_RECIPE
 
     @property
     def previewFile(self) -> Path | None:

@@ -57,6 +57,7 @@ class TrainingPanel(ModulePanel):
         """Bring the panel up to date each time it is opened."""
         self._setup.refresh()
         self._setup.findDevices()
+        self._data.readAgain()
         self.initializeParameterNode()
 
     def onSceneEndClose(self, caller, event) -> None:
@@ -101,6 +102,7 @@ class TrainingPanel(ModulePanel):
         from medsynth_core.training.claims import claim_problem
 
         missing = self._whatIsMissing(checkFiles=True)
+        self._data.refresh()
         if missing:
             raise MedSynthError(missing)
         # Asked before hours of training, not after: the card must not claim what is true of another model's data.

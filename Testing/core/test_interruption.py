@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,22 @@ def test_an_ignored_signal_stays_ignored():
 
 
 @pytest.mark.parametrize("number", STOPS)
+def test_a_signal_during_an_import_acts_after_it(number, tmp_path, monkeypatch):
+    # As PyTorch does: native code that runs Python while it is imported, where an exception ends the process.
+    (tmp_path / "imported_slowly.py").write_text(
+        f"import signal\nsignal.raise_signal({int(number)})\nwhole = True\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(raised_by(number)):  # noqa: PT012 - the order is what is tested
+        import imported_slowly
+
+        assert imported_slowly.whole
+        time.sleep(5)
+        pytest.fail("the signal was lost")
+    assert sys.modules.pop("imported_slowly").whole
+
+
+@pytest.mark.parametrize("number", STOPS)
 def test_a_held_signal_acts_at_the_end_of_the_block(number):
     steps = []
     with pytest.raises(raised_by(number)):  # noqa: PT012 - the order is what is tested
@@ -76,12 +93,19 @@ def test_the_first_signal_is_a_request_and_the_second_an_order(number):
         request.carry_out()
 
 
+def test_the_folder_for_temporary_files_is_known_after_the_import():
+    """Python writes a file to find it, which a signal at that moment would leave."""
+    code = "import tempfile, medsynth_core.io.temporary; print(tempfile.tempdir is not None)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
+
+
 def test_another_thread_is_left_alone():
-    found = []
+    found, before = [], signal.getsignal(signal.SIGINT)
     thread = threading.Thread(target=lambda: found.append(as_request().__enter__().signal))
     thread.start()
     thread.join()
-    assert found == [0] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert found == [0] and signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize("number", STOPS)
@@ -136,3 +160,12 @@ def test_a_signal_while_a_temporary_folder_is_removed_leaves_nothing(number, sta
     found = subprocess.run([sys.executable, "-c", REMOVAL.format(number=number), str(tmp_path)], capture_output=True)
     assert found.returncode == status
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_that_is_run_by_an_import_is_stopped_as_well(tmp_path):
+    (tmp_path / "my_job.py").write_text(
+        "import signal, time\nfrom medsynth_core.interruption import raise_on_termination\nraise_on_termination()\n"
+        "signal.raise_signal(signal.SIGTERM)\ntime.sleep(20)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", "import my_job"], cwd=tmp_path, timeout=60)
+    assert done.returncode == 143

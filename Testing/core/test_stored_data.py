@@ -79,6 +79,49 @@ def test_what_is_in_use_or_not_of_medsynth_stays(places, ended):
     assert all((path / "input.npy").is_file() for path in kept)
 
 
+def bundle_of_others(folder):
+    """Write a MONAI bundle of somebody else, with data in it."""
+    (folder / "configs").mkdir(parents=True)
+    (folder / "configs" / "metadata.json").write_text('{"version": "0.1", "medsynthetic": {}}')
+    (folder / "patient.nii.gz").write_bytes(b"image")
+    return folder
+
+
+def test_bundles_of_others_in_the_library_stay(places):
+    library, _ = places
+    kept = [bundle_of_others(library / "spleen"), bundle_of_others(library / "odd"), library / "group" / "mine"]
+    (kept[1] / "configs" / "metadata.json").write_text('{"medsynth": "mentioned"}')
+    shutil.copytree(BUNDLED, kept[2])
+    shutil.copytree(BUNDLED, library / "mine")
+    found = stored_items()
+    assert [item.path for item in found] == [library / "mine"]
+    remove_stored(found)
+    assert all(path.is_dir() for path in kept) and (kept[0] / "patient.nii.gz").is_file()
+
+
+@pytest.mark.parametrize("file", ["recipe.yaml", "events.jsonl"])
+def test_the_package_of_a_training_stays(places, file):
+    library, _ = places
+    shutil.copytree(BUNDLED, library / "mine")
+    (library / "mine" / file).write_text("")
+    assert stored_items() == []
+    (library / "mine" / file).rename(library / file)
+    assert [item.path for item in stored_items()] == [library / "mine"], "a stray file hides no model"
+    for name in ("recipe.yaml", "events.jsonl"):
+        (library / name).write_text("")
+    assert stored_items() == []
+
+
+@pytest.mark.parametrize("metadata", [None, "{", "[]"])
+def test_a_model_with_lost_or_damaged_metadata_is_listed(places, metadata):
+    library, _ = places
+    shutil.copytree(BUNDLED, library / "mine")
+    (library / "mine" / "configs" / "metadata.json").unlink()
+    if metadata is not None:
+        (library / "mine" / "configs" / "metadata.json").write_text(metadata)
+    assert [item.path for item in stored_items()] == [library / "mine"] * (metadata != "[]")
+
+
 def test_the_number_of_another_process_keeps_nothing(places, ended):
     """After a restart, numbers are used again: a process that began later did not make the folder."""
     library, temporary = places

@@ -80,7 +80,8 @@ def test_TheWindowLivesWhileAPairIsWritten(panel):
     assert np.array_equal(
         read_volume(panel._data.dataSet.case("leg").files["ct"]).voxels, phantom_ct((120, 256, 256)).voxels
     )
-    assert filesIn(panel) == ["leg", "leg/.medsynth-case", "leg/ct.nii.gz", "leg/pet.nii.gz", "manifest.csv"]
+    images = ["leg/ct.json", "leg/ct.nii.gz", "leg/pet.json", "leg/pet.nii.gz"]
+    assert filesIn(panel) == ["leg", "leg/.medsynth-case", *images, "manifest.csv"]
 
 
 def test_CancelWhileAPairIsWrittenLeavesNothing(panel):

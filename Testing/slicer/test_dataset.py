@@ -131,7 +131,7 @@ def test_APatientOfTwoSplitsIsNotTakenFromAManifest(logic, dataSet, roles, tmp_p
     logic.addCase(dataSet, roles, *phantomPair(0), "mine", "P2")
     dataSet.setSplit(["mine"], "train")
     (tmp_path / "theirs").mkdir()
-    with pytest.raises(MedSynthError, match="patient P2 would be in the splits train and val"):
+    with pytest.raises(MedSynthError, match="patient 'P2' would be in the splits train and val"):
         dataSet.addManifest(write_manifest(tmp_path / "theirs"))
     assert len(dataSet.cases) == 1
 
@@ -302,3 +302,41 @@ def test_ATableInAnotherEncodingDoesNotKeepACase(dataSet):
     folder = dataSet.case("P0").files["ct"].parent
     dataSet.remove(["P0"])
     assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_ASecondRegistrationStartsFromTheOriginal(logic, dataSet, roles):
+    from MedSynthTrainLib.dataset_jobs import RegisterJob
+
+    ct, pet = _bigPair()
+    shift = np.eye(4)
+    shift[:3, 3] = (6, -4, 0)
+    moved(pet, shift)
+    original = logic.addCase(dataSet, roles, ct, pet, "P").files["pet"]
+    ended, records, images = [], [], []
+    for _ in range(2):
+        RegisterJob(dataSet, "P", roles.roles, lambda quality, error: ended.append((quality, error))).wait()
+        image = dataSet.case("P").files["pet"]
+        records.append(json.loads((image.parent / "pet-on-ct.registration.json").read_text()))
+        images.append(read_volume(image))
+    assert [error for _, error in ended] == [None, None] and original.is_file()
+    first, second = records
+    assert first["inputs"] == second["inputs"] and first["inputs"]["moving"]["file"] == str(original)
+    assert np.allclose(np.array(second["lps_matrix"])[:2, 3], (-6, 4), atol=1.5)
+    # The same up to rounding, as every registration of the same images.
+    assert np.allclose(first["lps_matrix"], second["lps_matrix"], atol=1e-6)
+    assert np.allclose(images[0].voxels, images[1].voxels, atol=1e-4)
+    assert (images[0].modality, images[0].unit) == ("PT", "SUVbw")
+
+
+@pytest.mark.slow
+def test_ARegisteredImageIsAsSyntheticAsItsOriginal(logic, dataSet, roles):
+    from MedSynthTrainLib.dataset_jobs import RegisterJob
+
+    ct, pet = _bigPair()
+    pet.SetAttribute("MedSynth.Synthetic", "true")
+    pet.SetVoxelValueUnits(None)
+    logic.addCase(dataSet, roles, ct, pet, "P")
+    RegisterJob(dataSet, "P", roles.roles, lambda quality, error: None).wait()
+    image = read_volume(dataSet.case("P").files["pet"])
+    assert image.is_synthetic and image.unit == "" and image.modality == "PT"

@@ -211,3 +211,23 @@ def test_AfterCleanupNothingListens(twoInputs):
     parameters = slicer.mrmlScene.GetSingletonNode("MedSynth", "vtkMRMLScriptedModuleNode")
     selector.setCurrentNode(None)
     assert parameters.GetNodeReference("furtherInput.ct") is ct and not ct.HasObserver("ModifiedEvent")
+
+
+def test_AChangeOfAFurtherInputMeanwhileIsTold():
+    from MedSynth import MedSynthLogic
+
+    (pet, ct), log, logic = petAndCt(9), [], MedSynthLogic()
+    logic.synthesize(pet, MODEL, device="cpu", furtherInputs={"ct": ct}, waitForCompletion=False, onLog=log.append)
+    slicer.util.arrayFromVolume(ct)[:] = 0
+    slicer.util.arrayFromVolumeModified(ct)
+    logic.waitForCompletion()
+    told = [line for line in log if "changed meanwhile" in line]
+    assert told == ["The volume CT 9 was changed meanwhile; the result shows it as it was at the start."]
+
+
+def test_AnotherFurtherInputMakesAnotherVolume(twoInputs):
+    panel, _pet, ct = twoInputs
+    panel._further.selector("ct").setCurrentNode(ct)
+    result = apply(panel)
+    panel._further.selector("ct").setCurrentNode(petAndCt(9)[1])
+    assert result is not None and panel.ui.outputVolumeSelector.currentNode() is None

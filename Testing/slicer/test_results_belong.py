@@ -119,12 +119,13 @@ def test_AChecksOfOneRecipeAreNotShownForAnother(panel, jobs):
     panel.ui.checkButton.click()
     panel._recipe.setText(doseRecipeText())
     checks = [{"case": f"P{number}", "state": "good", "problems": []} for number in range(4)]
-    jobs[0].end(checks)
+    done = {"cases": checks, "counts": {"good": 4, "doubtful": 0, "refused": 0}, "notes": []}
+    jobs[0].end(done)
     states = {panel.ui.caseTable.item(row, 2).text() for row in range(4)}
     assert states == {"not checked"} and "check the cases again" in panel.ui.dataStatusLabel.text
     panel._recipe.setText(recipeText())
     panel.ui.checkButton.click()
-    jobs[1].end(checks)
+    jobs[1].end(done)
     assert {panel.ui.caseTable.item(row, 2).text() for row in range(4)} == {"✓ good"}
 
 
@@ -200,3 +201,17 @@ def test_CurvesOverwriteNothingOfTheNextScene():
     drawn = curves._node(f"{LOSS_VIEW} table")
     assert drawn is not theirs and list(slicer.util.arrayFromTableColumn(drawn, "loss")) == [0.5, 0.25]
     curves.close()
+
+
+def test_WhatWasTypedIntoACardIsThereAgain(panel, tmp_path):
+    chooseRun(panel, "A")
+    stored = panel.ui.titleEdit.text
+    panel.ui.descriptionEdit.setPlainText("An hour of careful writing.")
+    chooseRun(panel, "B")
+    assert panel.ui.descriptionEdit.plainText != "An hour of careful writing."
+    panel.ui.limitsEdit.setPlainText("Fails in children.")
+    chooseRun(panel, "A")
+    assert panel.ui.descriptionEdit.plainText == "An hour of careful writing." and panel.ui.titleEdit.text == stored
+    panel.openFolder(tmp_path)  # the same trainings, found again
+    chooseRun(panel, "B")
+    assert panel.ui.limitsEdit.plainText == "Fails in children."

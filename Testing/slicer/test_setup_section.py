@@ -169,9 +169,10 @@ def stored(tmp_path, monkeypatch):
     ]
     for place in places:
         (place / METADATA).parent.mkdir(parents=True)
-        (place / METADATA).write_text("{}")
+        (place / METADATA).write_text('{"medsynth": {}}')
     yield places
-    shutil.rmtree(places[-1])
+    for place in places[1:]:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def deadProcess() -> int:

@@ -117,7 +117,8 @@ def test_APetWithItsCtIsACaseAndTheCtIsRegistered(panel, tmp_path):
     assert case.files["ct"].name == "ct-on-pet.nii.gz", ui.dataStatusLabel.text
     assert read_volume(case.files["ct"]).same_grid(pet)
     assert sorted(path.name for path in case.files["ct"].parent.iterdir()) == [
-        ".medsynth-case", "ct-on-pet.nii.gz", "ct-on-pet.registration.json", "ct.nii.gz", "pet.nii.gz",
+        ".medsynth-case", "ct-on-pet.json", "ct-on-pet.nii.gz", "ct-on-pet.registration.json", "ct.json", "ct.nii.gz",
+        "pet.json", "pet.nii.gz",
     ]  # fmt: skip
 
     folder = tmp_path / "study" / "P1"

@@ -44,4 +44,4 @@ def checked(dataSet, roles) -> list:
     assert waitUntil(lambda: bool(ended), SECONDS) and job.state is not State.RUNNING
     [(checks, error)] = ended
     assert error is None
-    return checks
+    return checks["cases"]

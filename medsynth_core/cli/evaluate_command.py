@@ -38,8 +38,11 @@ def evaluate(
     """Compare a synthetic image with the real one."""
     from medsynth_core.evaluation.report import evaluate as run
     from medsynth_core.evaluation.source import read_source
+    from medsynth_core.figures.side_by_side import check_figure
     from medsynth_core.io.reading import read_volume
 
+    if figure is not None:
+        check_figure(figure)
     volume = read_volume(synthetic, unit=unit)
     source_volume = read_source(source, volume) if source else None
     report = run(

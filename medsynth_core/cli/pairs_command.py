@@ -40,10 +40,11 @@ def build(
     """Write a manifest of the cases in a folder; splits are assigned later."""
     from medsynth_core.datasets.dicom_studies import cases_from_dicom
     from medsynth_core.datasets.folders import cases_from_folders
-    from medsynth_core.datasets.manifest import write_manifest
+    from medsynth_core.datasets.manifest import check_manifest_place, write_manifest
     from medsynth_core.io.atomic import check_new
 
     roles = named_values(role, "PATTERN", "ct=*ct*.nii* or ct=CT")
+    check_manifest_place(output)
     check_new(output)
     with progress_bar(as_json) as progress:
         if dicom:
@@ -108,6 +109,8 @@ def check(
     else:
         print_table(*checks.table())
         say(", ".join(f"{count} {state}" for state, count in checks.counts.items()))
+        for note in checks.notes:
+            say(note)
     if checks.refusal:
         complain(checks.refusal)
         raise typer.Exit(ExitStatus.USER_MISTAKE)

@@ -42,9 +42,11 @@ def train(
     On several GPUs or machines: accelerate launch -m medsynth_core train …
     """
     from medsynth_core.recipes.about import personal
+    from medsynth_core.systems.engine import is_first_process
     from medsynth_core.training.train import train as run
 
-    with progress_bar(as_json) as progress:
+    first = is_first_process()
+    with progress_bar(as_json or not first) as progress:
         package = run(
             personal(recipe, name, about) if name or about else recipe,
             data,
@@ -53,6 +55,8 @@ def train(
             device=device,
             progress=progress,
         )
+    if not first:
+        return
     if as_json:
         print_json({"package": str(package)})
     else:

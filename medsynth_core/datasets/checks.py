@@ -14,6 +14,7 @@ import numpy as np
 from medsynth_core.datasets.completeness import file_problems, needed_cases, needs_pair, set_problems
 from medsynth_core.datasets.image_checks import check_image, digest
 from medsynth_core.datasets.manifest import Case, shared_patients
+from medsynth_core.datasets.stated_facts import unit_notes
 from medsynth_core.progress import Progress, ProgressCallback
 from medsynth_core.registration.quality import Agreement, agreement
 from medsynth_core.systems.data_needs import DataNeeds
@@ -71,10 +72,13 @@ class DataChecks:
         cases: one check per case, in the order of the cases.
         problems: why the set as a whole cannot be used for training (a split without cases, for example), one
             sentence each.
+        notes: what is true of several cases and no reason to doubt them, one sentence for each role: a unit that is
+            assumed.
     """
 
     cases: tuple[CaseCheck, ...]
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -90,11 +94,12 @@ class DataChecks:
         return " ".join([*self.problems, *([sentence] if refused else [])])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data: ``cases``, ``counts``, ``problems`` and ``refusal``."""
+        """Return plain data: ``cases``, ``counts``, ``problems``, ``notes`` and ``refusal``."""
         return {
             "cases": [check.to_dict() for check in self.cases],
             "counts": self.counts,
             "problems": list(self.problems),
+            "notes": list(self.notes),
             "refusal": self.refusal,
         }
 
@@ -133,7 +138,8 @@ def check_data(
         Cancelled: the progress callback asked to stop.
     """
     cases = needed_cases(manifest, needs)
-    return DataChecks(tuple(check_cases(cases, needs, progress)), tuple(set_problems(cases, needs, manifest)))
+    checked = tuple(check_cases(cases, needs, progress))
+    return DataChecks(checked, tuple(set_problems(cases, needs, manifest)), tuple(unit_notes(cases, needs)))
 
 
 def check_cases(
@@ -227,9 +233,8 @@ def _compare(volumes: dict[str, Volume], roles: tuple[str, ...], findings: _Find
 def _find_shared_patients(found: list[_Findings]) -> None:
     shared = shared_patients([findings.case for findings in found])
     for findings in found:
-        patient = findings.case.patient
-        if patient in shared:
-            findings.refused.append(f"The patient '{patient}' is in the splits {' and '.join(shared[patient])}.")
+        if patient := shared.get(findings.case.person):
+            findings.refused.append(f"The patient {patient.names} is in the splits {patient.splits}.")
 
 
 def _find_copies(found: list[_Findings]) -> None:

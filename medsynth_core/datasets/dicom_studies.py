@@ -11,7 +11,7 @@ from pathlib import Path
 from medsynth_core.datasets.examinations import Examination, Wanted, Where, examinations, place_of, wanted_series
 from medsynth_core.datasets.identities import FILE, Identities, Identity
 from medsynth_core.datasets.manifest import Case, check_roles
-from medsynth_core.datasets.patients import alike_patients, told_apart
+from medsynth_core.datasets.patients import doubt_patients, told_apart
 from medsynth_core.datasets.series_choice import Choice, choices, reason
 from medsynth_core.datasets.series_doubts import doubt_choice, doubt_contrasts
 from medsynth_core.errors import MedSynthError
@@ -20,6 +20,7 @@ from medsynth_core.io.atomic import whole_folder
 from medsynth_core.io.dicom.series import Series, find_series
 from medsynth_core.io.dicom.series_choice import image_series
 from medsynth_core.io.dicom.series_reading import read_series
+from medsynth_core.io.facts import doubts_of
 from medsynth_core.io.suv.attenuation import attenuation
 from medsynth_core.io.writing import write_labelled
 from medsynth_core.progress import Progress, ProgressCallback
@@ -103,12 +104,10 @@ def _report_all(made: Sequence[_Made], wanted: Mapping[str, Wanted], output: Pat
     for role, one in wanted.items():
         if one.modality == "MR":
             doubt_contrasts(role, {each.case.name: each.series[role] for each in made}, progress)
-    numbers = {each.examination.patient: each.case.patient for each in made}
-    for alike in alike_patients(numbers):
-        progress.log(
-            f"Patients {alike} have IDs that differ only in letter case or signs; if they are one person, give them "
-            "one number in the column patient of the manifest."
-        )
+    for doubt in doubt_patients(
+        [(each.case.patient, each.examination.patient, one.headers[0]) for each in made for one in each.series.values()]
+    ):
+        progress.log(doubt)
     count, patients = len(made), len({each.case.patient for each in made})
     who = {each.examination.study: each.examination.patient for each in made}
     progress.log(
@@ -138,7 +137,7 @@ def _read(examination: Examination, wanted: Mapping[str, Wanted], where: Where) 
         ):
             _report(choice, ranked, by_role, failed, where)
             for series in choice.series.values():
-                for warning in _warnings(volumes[series.uid]):
+                for warning in doubts_of(volumes[series.uid].metadata):
                     where.log(f": warning: {warning}")
             return {role: (series, volumes[series.uid]) for role, series in choice.series.items()}
     return {}
@@ -191,17 +190,14 @@ def _report(
         where.log(f": {doubt}")
 
 
-def _warnings(volume: Volume) -> list[str]:
-    return list(volume.metadata.get("suv", {}).get("warnings", []))
-
-
 def _written(who: Identity, volumes: Mapping[str, Volume], output: Path, identities: Identities) -> Case:
     """Write the images of a case, all or none, and list it in the table of patients; an earlier build is replaced."""
     folder = output / who.case
     with nullcontext(folder) if os.path.isdir(folder) else whole_folder(folder) as place:
         for role, volume in volumes.items():
             facts = {"medsynth_version": __version__, "source": "DICOM"}
-            doubts = {"suv": {"warnings": _warnings(volume)}} if _warnings(volume) else {}
+            found = {"warnings": doubts_of(volume.metadata)} if doubts_of(volume.metadata) else {}
+            doubts = {"suv": found} if found and "suv" in volume.metadata else found
             write_labelled(volume.replace(metadata={**facts, **doubts}), place / f"{role}.nii.gz")
         identities.write(output)
     return Case(who.case, "", {role: folder / f"{role}.nii.gz" for role in volumes}, who.patient)

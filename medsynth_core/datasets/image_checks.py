@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medsynth_core.datasets.stated_facts import SYNTHETIC
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.reading import read_volume
 from medsynth_core.modality import modality_name
@@ -66,7 +67,7 @@ def check_image(file: Path, role: Role) -> ImageCheck:
     elif not doubts:
         doubts += scan_doubts(volume.voxels, role.modality, role.unit, "image")
     if volume.is_synthetic:
-        doubts.insert(0, "The image is synthetic, so the model would learn from the output of another model.")
+        doubts.insert(0, SYNTHETIC)
     return ImageCheck(volume, doubtful=tuple(f"{role.name}: {doubt}" for doubt in doubts))
 
 

@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from medsynth_core.datasets.identities import FILE as IDENTITIES
+from medsynth_core.datasets.manifest_rows import manifest_rows
+from medsynth_core.datasets.spelling import spelling
 from medsynth_core.errors import MedSynthError
-from medsynth_core.failures import reason_of
 from medsynth_core.io.reading import ITK_SUFFIXES, NIFTI_SUFFIXES
-from medsynth_core.io.table import read_rows, write_rows
+from medsynth_core.io.table import check_table_name, write_rows
 from medsynth_core.preparation.roles import ABOUT_THE_CASE, check_role
 
 SPLITS = ("train", "val", "test")
@@ -28,7 +30,8 @@ class Case:
         name: unique name of the case.
         split: ``train``, ``val``, ``test``, or ``""`` if not yet assigned.
         files: role (``ct``, ``pet``, ``mr_t1``, ``lesion``, …) → image file.
-        patient: the patient, needed if one has several cases; by default the name of the case.
+        patient: the patient, needed if one has several cases; by default the name of the case. Patients are compared
+            by ``person``.
     """
 
     name: str
@@ -38,6 +41,11 @@ class Case:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "patient", self.patient or self.name)
+
+    @property
+    def person(self) -> tuple[str, ...]:
+        """What is the same in all cases of the patient, however the patient is spelled."""
+        return spelling(self.patient)
 
 
 def read_manifest(
@@ -50,7 +58,9 @@ def read_manifest(
 ) -> list[Case]:
     """Return the cases of a CSV with the columns ``case``, ``split``, ``roles`` and, optionally, ``patient``.
 
-    Relative paths are relative to the folder of the CSV. Other columns are ignored.
+    Relative paths are relative to the folder of the CSV. Other columns are ignored, unless they tell patients
+    (``patient_id``) where the column ``patient`` does not. Names of columns are read as `manifest_rows` says, those of
+    roles in capital and small letters too.
 
     Args:
         path: the CSV, in UTF-8.
@@ -64,22 +74,23 @@ def read_manifest(
             or a patient is in two splits.
     """
     path = Path(path)
-    rows = _read_rows(path)
+    rows = manifest_rows(path)
     needed = ("case", *roles) if unsplit else ("case", "split", *roles)
-    missing = [column for column in needed if column not in rows[0]]
+    columns = {name: column for name in (*needed, *optional) if (column := _column_of(name, rows[0]))}
+    missing = [name for name in needed if name not in columns]
     if missing:
         raise MedSynthError(f"The manifest {path} has no column '{missing[0]}'; add it.")
-    columns = roles + tuple(column for column in optional if column in rows[0] and column not in roles)
-    cases = [_case(path, line, row, columns, unsplit) for line, row in enumerate(rows, start=2)]
+    of_roles = {role: columns[role] for role in (*roles, *optional) if role in columns}
+    cases = [_case(path, line, row, of_roles, unsplit) for line, row in enumerate(rows, start=2)]
     if check_files:
         _check_files(path, cases, roles)
     twice = [name for name, count in Counter(case.name for case in cases).items() if count > 1]
     if twice:
         raise MedSynthError(f"The manifest {path} lists the case '{twice[0]}' twice; give each case a unique name.")
-    for patient, splits in shared_patients(cases).items():
+    for patient in shared_patients(cases).values():
         raise MedSynthError(
-            f"The manifest {path} has the patient '{patient}' in the splits {' and '.join(splits)}; put all cases of a "
-            "patient into one split, otherwise the model is evaluated on patients it was trained with."
+            f"The manifest {path} has the patient {patient.names} in the splits {patient.splits}; put all cases of "
+            "a patient into one split, otherwise the model is evaluated on patients it was trained with."
         )
     return cases
 
@@ -91,7 +102,7 @@ def roles_in(path: str | Path) -> tuple[str, ...]:
         MedSynthError: the table is missing, not a CSV, or empty.
     """
     path = Path(path)
-    rows = _read_rows(path)
+    rows = manifest_rows(path)
     columns = [column for column in rows[0] if column and column not in ABOUT_THE_CASE]
     return tuple(column for column in columns if any(_is_image(path.parent, row[column]) for row in rows))
 
@@ -114,21 +125,22 @@ def write_manifest(cases: list[Case], path: str | Path) -> Path:
     """Write the manifest of ``cases`` and return its path.
 
     Files below the folder of the manifest are listed relative to it, so that the folder can be moved; others with
-    their absolute path. The column ``patient`` is written if any patient differs from the name of the case.
+    their absolute path.
 
     Raises:
-        MedSynthError: there are no cases, a role cannot be a column, or the file cannot be written.
+        MedSynthError: there are no cases, a role cannot be a column, the place is that of another file
+            (`check_manifest_place`), or the file cannot be written.
     """
     path = Path(path)
+    check_manifest_place(path, (file for case in cases for file in case.files.values()))
     if not cases:
         raise MedSynthError(f"There are no cases to write to the manifest {path}; add at least one.")
     check_roles(dict.fromkeys(role for case in cases for role in case.files))
-    patients = any(case.patient != case.name for case in cases)
     rows = [
         {
             "case": case.name,
             "split": case.split,
-            **({"patient": case.patient} if patients else {}),
+            "patient": case.patient,
             **{role: _written(file, path.parent) for role, file in case.files.items()},
         }
         for case in cases
@@ -137,20 +149,39 @@ def write_manifest(cases: list[Case], path: str | Path) -> Path:
     return path
 
 
+def check_manifest_place(path: Path, images: Iterable[Path] = ()) -> None:
+    """Check, before long work, that a manifest replaces no other kind of file.
+
+    Args:
+        path: where it is to be written.
+        images: files that it lists.
+
+    Raises:
+        MedSynthError: its name does not end with .csv, or is that of the table of patients; or the file is an image.
+    """
+    check_table_name(path)
+    if path.name.lower() == IDENTITIES:
+        raise MedSynthError(f"{path} is reserved for the table of patients; choose another name.", kind="output")
+    if os.path.exists(path) and any(os.path.exists(image) and os.path.samefile(path, image) for image in images):
+        raise MedSynthError(f"{path} is an image that the manifest lists; choose another name.", kind="output")
+
+
 def write_splits(cases: list[Case], source: Path, target: Path) -> None:
     """Write the manifest ``source`` with the splits of ``cases`` to ``target``, which may be the same file.
 
     All other cells are kept, but relative paths of image files are adapted to the folder of ``target``.
 
     Raises:
-        MedSynthError: a file cannot be read or written.
+        MedSynthError: ``target`` is the place of another file (`check_manifest_place`), or a file cannot be read or
+            written.
     """
     splits = {case.name: case.split for case in cases}
-    roles = roles_in(source)
+    roles, listed = roles_in(source), manifest_rows(source)
+    check_manifest_place(target, (source.parent / row[role] for row in listed for role in roles if row[role]))
     rows = []
-    for row in _read_rows(source):
+    for row in listed:
         files = {role: _written(source.parent / cell, target.parent) for role in roles if (cell := row[role])}
-        rows.append({**row, **files, "split": splits[row["case"] or ""]})
+        rows.append({**row, **files, "split": splits[row["case"]]})
     write_rows(rows, target)
 
 
@@ -166,29 +197,47 @@ def split_of(cases: list[Case], split: str) -> list[Case]:
     return chosen
 
 
-def shared_patients(cases: list[Case]) -> dict[str, list[str]]:
-    """Return the patients with cases in several splits: patient → splits; {} if there are none."""
-    found: dict[str, set[str]] = {}
+@dataclass(frozen=True)
+class SharedPatient:
+    """A patient with cases in several splits.
+
+    Attributes:
+        names: the patient in quotes, with all spellings: ``'P1', also spelled 'p1',``.
+        splits: the splits, joined by ``and``.
+    """
+
+    names: str
+    splits: str
+
+
+def shared_patients(cases: list[Case]) -> dict[tuple[str, ...], SharedPatient]:
+    """Return the patients with cases in several splits by `Case.person`."""
+    several: dict[tuple[str, ...], list[Case]] = {}
     for case in cases:
-        found.setdefault(case.patient, set()).update({case.split} - {""})
-    return {patient: sorted(splits, key=SPLITS.index) for patient, splits in found.items() if len(splits) > 1}
+        several.setdefault(case.person, []).append(case)
+    found = {
+        person: [split for split in SPLITS if split in {case.split for case in of}] for person, of in several.items()
+    }
+    return {
+        person: SharedPatient(_spelled(case.patient for case in several[person]), " and ".join(splits))
+        for person, splits in found.items()
+        if len(splits) > 1
+    }
 
 
-def _read_rows(path: Path) -> list[dict[str, str | None]]:
-    """Return the rows of a CSV, at least one; missing cells are None."""
-    try:
-        rows = read_rows(path)
-    except OSError as error:
-        raise MedSynthError(f"The manifest {path} cannot be read: {reason_of(error)}.") from error
-    except ValueError as error:
-        raise MedSynthError(f"The manifest {path} is not a CSV in UTF-8: {error}; save it in that format.") from error
-    if not rows:
-        raise MedSynthError(f"The manifest {path} lists no cases; add a line for each case.")
-    return rows
+def _spelled(names: Iterable[str]) -> str:
+    first, *others = (f"'{name}'" for name in dict.fromkeys(names))
+    return f"{first}, also spelled {' and '.join(others)}," if others else first
 
 
-def _case(path: Path, line: int, row: dict[str, str | None], roles: tuple[str, ...], unsplit: bool) -> Case:
-    name, split = row["case"] or "", row.get("split") or ""
+def _column_of(name: str, row: dict[str, str]) -> str:
+    """Return the column of a role, in capital or small letters; "" if there is none."""
+    alike = [column for column in row if column.casefold() == name.casefold()]
+    return name if name in row else next(iter(alike), "")
+
+
+def _case(path: Path, line: int, row: dict[str, str], roles: dict[str, str], unsplit: bool) -> Case:
+    name, split = row["case"], row.get("split", "")
     if not name:
         raise MedSynthError(f"Line {line} of the manifest {path} has no name in the column 'case'; add one.")
     if not split and not unsplit:
@@ -198,8 +247,8 @@ def _case(path: Path, line: int, row: dict[str, str | None], roles: tuple[str, .
         )
     if split and split not in SPLITS:
         raise MedSynthError(f"Line {line} of the manifest {path} has the split '{split}'; use train, val or test.")
-    files = {role: path.parent / cell for role in roles if (cell := row[role])}
-    return Case(name, split, files, row.get("patient") or "")
+    files = {role: path.parent / cell for role, column in roles.items() if (cell := row[column])}
+    return Case(name, split, files, row.get("patient", ""))
 
 
 def _check_files(path: Path, cases: list[Case], roles: tuple[str, ...]) -> None:
@@ -212,7 +261,7 @@ def _check_files(path: Path, cases: list[Case], roles: tuple[str, ...]) -> None:
                 raise MedSynthError(f"Line {line} of the manifest {path} lists a missing file for '{role}': {file}.")
 
 
-def _is_image(folder: Path, cell: str | None) -> bool:
+def _is_image(folder: Path, cell: str) -> bool:
     if not cell:
         return False
     return cell.lower().endswith(NIFTI_SUFFIXES + ITK_SUFFIXES) or os.path.isfile(folder / cell)
@@ -222,4 +271,5 @@ def _written(file: Path, folder: Path) -> str:
     """Return the path by which a manifest in ``folder`` lists a file."""
     # Symbolic links are not followed: the manifest lists the link, not its target.
     whole, base = Path(os.path.abspath(file)), Path(os.path.abspath(folder))
-    return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else str(whole)
+    listed = whole.relative_to(base).as_posix() if whole.is_relative_to(base) else str(whole)
+    return f"./{listed}" if listed[:1].isspace() else listed  # spaces around a cell do not count

@@ -8,21 +8,19 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydicom.dataset import FileDataset
 
+from medsynth_core.datasets.spelling import is_placeholder, spelling
 from medsynth_core.io.dicom.errors import path_of
 from medsynth_core.io.dicom.series import Series
 from medsynth_core.io.suv.tags import text
 
-# What programs write where they remove an ID or a name. Numbered ones ("Anonymous 7") tell patients apart.
-_PLACEHOLDER = re.compile(
-    r"\W*|0+|x+|anon(?:ym\w*)?(?:[ ^]?(?:patient|name))?|de-?identified|unknown|removed|redacted|none|null|n/?a"
-    r"|no ?(?:name|id)|(?:patient|subject)(?:[ ^]?(?:name|id))?",
-    re.IGNORECASE,
-)
 # De-identification leaves the year of birth, and 1 January; most 1900.
 _NO_BIRTHDAY = re.compile(r"1900.*|.*0101|0*")
+# Patients that a sentence names.
+MOST_NAMED = 5
 _SURE = ("Patient ID", "Other Patient IDs", "name")
 
 
@@ -69,13 +67,46 @@ def study_of(series: Series) -> str:
     return text(series.headers[0], "StudyInstanceUID") or series.uid
 
 
-def alike_patients(numbers: Mapping[Patient, str]) -> list[str]:
-    """Return the numbers of patients whose IDs differ only in letter case, spaces or signs, as ``001 and 002``."""
-    alike: dict[str, set[str]] = defaultdict(set)
-    for patient, number in numbers.items():
+def doubt_patients(numbers: Sequence[tuple[str, Patient, FileDataset]]) -> list[str]:
+    """Return which patients may be one person: a sentence each, with their numbers.
+
+    Args:
+        numbers: the number of the patient, the patient and a header of each study.
+    """
+    ids: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    persons: dict[tuple[tuple[str, ...], str], set[str]] = defaultdict(set)
+    for number, patient, header in numbers:
         if patient.is_sure:
-            alike[re.sub(r"[\W_]", "", patient.key).casefold()].add(number)
-    return [" and ".join(sorted(several)) for several in alike.values() if len(several) > 1]
+            ids[spelling(patient.key)].add(number)
+            ids[("", re.sub(r"[\W_]", "", patient.key.casefold()))].add(number)
+        if person := _person(header):
+            persons[person].add(number)
+    doubts = [
+        *(("IDs that differ only in letter case, signs or leading zeros", several) for several in _groups(ids)),
+        *(("the same name and birth date, but different IDs", several) for several in _groups(persons)),
+    ]
+    return [
+        f"Patients {_listed(several)} have {what}; if they are one person, give them one number in the column patient "
+        "of the manifest."
+        for what, several in doubts
+    ]
+
+
+def _groups(numbers: Mapping[Any, set[str]]) -> list[tuple[str, ...]]:
+    """Return the numbers of several patients that share a key, each group once."""
+    return list(dict.fromkeys(tuple(sorted(several)) for several in numbers.values() if len(several) > 1))
+
+
+def _listed(numbers: Sequence[str]) -> str:
+    named = [*numbers[:MOST_NAMED], f"{len(numbers) - MOST_NAMED} others"] if len(numbers) > MOST_NAMED else numbers
+    return f"{', '.join(named[:-1])} and {named[-1]}"
+
+
+def _person(header: FileDataset) -> tuple[tuple[str, ...], str] | None:
+    """Return name and birth date; None if either is missing or a placeholder."""
+    name, born = text(header, "PatientName"), text(header, "PatientBirthDate").strip()
+    known = not is_placeholder(name) and born and not _NO_BIRTHDAY.fullmatch(born)
+    return (spelling(name), born) if known else None
 
 
 def told_apart(patients: Mapping[str, Patient]) -> str:
@@ -104,7 +135,7 @@ def _without_id(series: Series, folder: str) -> Patient:
     others = _other_ids(header)
     if others:
         return Patient(others[0], "Other Patient IDs")
-    if not _is_placeholder(name):
+    if not is_placeholder(name):
         return Patient(name, "name")
     if born and sex and not _NO_BIRTHDAY.fullmatch(born):
         return Patient(f"born {born}, {sex}", "birth date and sex")
@@ -113,18 +144,14 @@ def _without_id(series: Series, folder: str) -> Patient:
 
 def _id(header: FileDataset) -> str:
     stated = text(header, "PatientID").strip()
-    return "" if _is_placeholder(stated) else stated
+    return "" if is_placeholder(stated) else stated
 
 
 def _other_ids(header: FileDataset) -> list[str]:
     listed = header.get("OtherPatientIDs") or []
     several = [listed] if isinstance(listed, str) else list(listed)
     several += [text(item, "PatientID") for item in header.get("OtherPatientIDsSequence") or []]
-    return sorted(str(one).strip() for one in several if not _is_placeholder(str(one)))
-
-
-def _is_placeholder(stated: str) -> bool:
-    return _PLACEHOLDER.fullmatch(stated.strip()) is not None
+    return sorted(str(one).strip() for one in several if not is_placeholder(str(one)))
 
 
 def _folders(images: Sequence[Series], root: Path) -> dict[str, str]:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from medsynth_core.datasets.case_names import check_folder_names
-from medsynth_core.datasets.manifest import Case, read_manifest, roles_in, write_manifest
+from medsynth_core.datasets.kept_columns import rewrite_manifest
+from medsynth_core.datasets.manifest import Case, read_manifest, roles_in
+from medsynth_core.datasets.manifest_rows import manifest_rows
+from medsynth_core.datasets.registration_origin import origin, recorded_quality
 from medsynth_core.errors import MedSynthError
+from medsynth_core.failures import reason_of
 from medsynth_core.io.atomic import make_folder
-from medsynth_core.io.json_reading import read_json
 from medsynth_core.io.reading import read_volume
 from medsynth_core.io.writing import write_labelled
 from medsynth_core.preparation.value_checks import not_hounsfield
@@ -65,8 +68,9 @@ def register_cases(
     """Register each case and write ``OUTPUT/CASE/MOVING.nii.gz``, the transform and its quality, and a new manifest.
 
     The transform and its quality are ``MOVING_to_FIXED.tfm`` and ``.json`` beside the image. The manifest is
-    ``OUTPUT/manifest.csv``; files of other roles are listed unchanged. A case that was finished with the same settings
-    after its images were last changed is skipped, so a cancelled job can be resumed.
+    ``OUTPUT/manifest.csv``; files of other roles are listed unchanged. A case that was finished from the same files
+    (path, size, time of last modification) with the same settings is skipped, so a cancelled job can be resumed. What
+    was entered in the new manifest of an earlier run (splits, patients, further columns) is kept.
 
     Args:
         cases: cases with files for both roles.
@@ -76,7 +80,7 @@ def register_cases(
 
     Raises:
         MedSynthError: an image cannot be read or registered (the message names the case), the name of a case cannot be
-            used as a folder name, or a file cannot be written.
+            used as a folder name, the output folder has a manifest of something else, or a file cannot be written.
         Cancelled: the progress callback asked to stop; finished cases are kept.
     """
     output = Path(output)
@@ -86,6 +90,8 @@ def register_cases(
     check_folder_names(case.name for case in cases)
     for case in cases:
         _check_apart(case, _image(case, settings, output))
+    target = new_manifest(output)
+    _earlier(target, settings)
     make_folder(output)
     done = []
     for index, case in enumerate(cases):
@@ -95,7 +101,9 @@ def register_cases(
             done.append(_registered(case, settings, _image(case, settings, output), step))
         except MedSynthError as error:
             raise MedSynthError(f"Case '{case.name}': {error.message}", kind=error.kind, hint=error.hint) from error
-    write_manifest([one.case for one in done], new_manifest(output))
+    # Read only now, because it may have been edited while the images were registered.
+    earlier = _earlier(target, settings)
+    rewrite_manifest([_with_entered(one.case, earlier) for one in done], target)
     progress(1.0, "All cases are registered")
     return done
 
@@ -138,6 +146,40 @@ def _image(case: Case, settings: PairSettings, output: Path) -> Path:
     return output / case.name / f"{settings.moving}.nii.gz"
 
 
+def _earlier(target: Path, settings: PairSettings) -> dict[str, Case]:
+    """Return the cases of an earlier run's manifest by name; {} if there is none.
+
+    Raises:
+        MedSynthError: the manifest lists something else, which would be lost; or it is wrong in itself.
+    """
+    if not os.path.lexists(target):
+        return {}
+    if not _is_of_registration(target, settings):
+        raise MedSynthError(
+            f"{target} already exists and lists other cases than this registration; choose another folder, or move the "
+            "manifest away.",
+            kind="output",
+        )
+    return {case.name: case for case in read_manifest(target, (settings.moving,), check_files=False, unsplit=True)}
+
+
+def _is_of_registration(target: Path, settings: PairSettings) -> bool:
+    """Return whether a manifest lists the images of such a registration, perhaps with cases that are left out now."""
+    try:
+        rows = manifest_rows(target)
+    except MedSynthError:
+        return False
+    moved = {row.get("case", ""): target.parent / row.get(settings.moving, "") for row in rows}
+    return all(file == target.parent / name / f"{settings.moving}.nii.gz" for name, file in moved.items())
+
+
+def _with_entered(case: Case, earlier: dict[str, Case]) -> Case:
+    """Return a case with the split and the patient that were entered in the earlier manifest, unless it has its own."""
+    former = earlier.get(case.name, case)
+    patient = case.patient if case.patient != case.name else former.patient
+    return replace(case, split=case.split or former.split, patient=patient)
+
+
 def _check_apart(case: Case, image: Path) -> None:
     if image.resolve() in [file.resolve() for file in case.files.values()]:
         raise MedSynthError(
@@ -149,7 +191,8 @@ def _check_apart(case: Case, image: Path) -> None:
 def _registered(case: Case, settings: PairSettings, image: Path, progress: Progress) -> RegisteredCase:
     folder, name = image.parent, f"{settings.moving}_to_{settings.fixed}"
     moved = replace(case, files={**case.files, settings.moving: image})
-    quality = _finished(case, settings, image, folder / name)
+    made_of = _origin(case, settings)
+    quality = _finished(made_of, image, folder / name)
     if quality is not None:
         return RegisteredCase(moved, quality, skipped=True)
     make_folder(folder)
@@ -160,22 +203,25 @@ def _registered(case: Case, settings: PairSettings, image: Path, progress: Progr
     result = moving.replace(voxels=made.voxels, ijk_to_ras=made.ijk_to_ras, stated=made.stated)
     write_labelled(result.replace(metadata={"medsynth_version": __version__, **result.metadata}), image)
     # The record is written last, so its presence means that the case is complete.
-    write_registration(found, folder, name)
+    write_registration(found, folder, name, made_of["inputs"])
     return RegisteredCase(moved, found.quality(), skipped=False)
 
 
-def _finished(case: Case, settings: PairSettings, image: Path, transform: Path) -> dict[str, Any] | None:
-    """Return the quality of a case that is already finished, else None."""
-    record = transform.with_name(f"{transform.name}.json")
-    written = [image, transform.with_name(f"{transform.name}.tfm"), record]
+def _origin(case: Case, settings: PairSettings) -> dict[str, Any]:
+    """Return what the result of a case depends on, as its files are before they are read."""
+    fixed = (case.files[settings.fixed], settings.fixed_modality)
+    moving = (case.files[settings.moving], settings.moving_modality)
     try:
-        changed = max(case.files[role].stat().st_mtime for role in (settings.fixed, settings.moving))
-        if min(file.stat().st_mtime for file in written) < changed:
-            return None
-        content = read_json(record)
-        return content["quality"] if content["settings"]["deformable"] == settings.deformable else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return origin(fixed, moving, settings.deformable)
+    except OSError as error:
+        raise MedSynthError(f"{error.filename} cannot be read: {reason_of(error)}.") from error
+
+
+def _finished(made_of: dict[str, Any], image: Path, transform: Path) -> dict[str, Any] | None:
+    """Return the quality of a case that is already finished from the same files with the same settings, else None."""
+    if not image.is_file() or not transform.with_name(f"{transform.name}.tfm").is_file():
         return None
+    return recorded_quality(transform.with_name(f"{transform.name}.json"), made_of)
 
 
 def _of_known_kind(volume: Volume) -> Volume:

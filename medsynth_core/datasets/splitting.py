@@ -11,6 +11,7 @@ import numpy as np
 
 from medsynth_core.datasets.completeness import lacking_roles
 from medsynth_core.datasets.manifest import SPLITS, Case, read_manifest, shared_patients, write_splits
+from medsynth_core.datasets.spelling import same_spelling
 from medsynth_core.errors import MedSynthError
 from medsynth_core.systems.data_needs import DataNeeds
 
@@ -38,13 +39,14 @@ def split_cases(
     """
     _check_shares(shares)
     if keep:
-        for patient, splits in shared_patients(cases).items():
+        for patient in shared_patients(cases).values():
             raise MedSynthError(
-                f"The patient '{patient}' has cases in the splits {' and '.join(splits)}, so they cannot be kept; put "
+                f"The patient {patient.names} has cases in the splits {patient.splits}, so they cannot be kept; put "
                 "all cases of the patient into one split."
             )
-    split = {case.patient: case.split for case in cases if keep and case.split}
-    free = sorted({case.patient for case in cases} - split.keys())
+    patients = same_spelling(case.patient for case in cases)
+    split = {patients[case.patient]: case.split for case in cases if keep and case.split}
+    free = sorted(set(patients.values()) - split.keys())
     wanted = _counts(len(free) + len(split), shares)
     order = [free[index] for index in np.random.default_rng(seed).permutation(len(free))]
     for patient in order:
@@ -58,7 +60,7 @@ def split_cases(
             f"No patient is left for the split '{empty[0]}' if existing splits are kept; add a patient, or split all "
             "patients again."
         )
-    return [replace(case, split=split[case.patient]) for case in cases]
+    return [replace(case, split=split[patients[case.patient]]) for case in cases]
 
 
 def split_for_training(
@@ -78,10 +80,10 @@ def split_for_training(
     Raises:
         MedSynthError: no case has all images, or as `split_cases`.
     """
-    alone = {case.patient for case in cases if not needs.paired and lacking_roles(case.files, needs)}
-    if alone and all(case.patient in alone for case in cases):
+    alone = {case.person for case in cases if not needs.paired and lacking_roles(case.files, needs)}
+    if alone and all(case.person in alone for case in cases):
         raise MedSynthError("No case has both images, but validation and test need pairs; add complete cases.")
-    begun = [replace(case, split="train" if case.patient in alone else case.split if keep else "") for case in cases]
+    begun = [replace(case, split="train" if case.person in alone else case.split if keep else "") for case in cases]
     return split_cases(begun, shares, seed, keep=True)
 
 

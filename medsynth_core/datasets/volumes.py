@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from medsynth_core.datasets.manifest import Case
-from medsynth_core.io.writing import write_volume
+from medsynth_core.io.writing import write_labelled
 from medsynth_core.progress import Progress, ProgressCallback
+from medsynth_core.version import __version__
 from medsynth_core.volume import Volume
 
 
@@ -19,6 +20,8 @@ def case_from_volumes(
     progress: Progress | ProgressCallback | None = None,
 ) -> Case:
     """Write volumes as ``FOLDER/ROLE.nii.gz`` and return them as a case without a split.
+
+    Modality, unit and other facts are written as JSON beside each, as far as the volume states them.
 
     Args:
         volumes: role → volume.
@@ -37,6 +40,7 @@ def case_from_volumes(
     files = {}
     for index, (role, volume) in enumerate(volumes.items()):
         progress(index / len(volumes), f"Writing {role} of {name}")
-        files[role] = write_volume(volume, Path(folder) / f"{role}.nii.gz")
+        stated = volume.replace(metadata={"medsynth_version": __version__, **volume.metadata})
+        files[role] = write_labelled(stated, Path(folder) / f"{role}.nii.gz")
     progress(1.0, f"{name} is written")
     return Case(name, "", files, patient)

@@ -9,7 +9,7 @@ import numpy as np
 from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.scales import scale_doubts
 from medsynth_core.grid import Grid, resample
-from medsynth_core.modality import LOWEST_HU
+from medsynth_core.modality import LOWEST_HU, modality_name
 from medsynth_core.preparation.unit_limits import ct_padding, scan_doubts, unit_doubts
 from medsynth_core.preparation.value_checks import not_hounsfield
 from medsynth_core.volume import Volume
@@ -49,12 +49,13 @@ def align(synthetic: Volume, reference: Volume, mask: Volume | None, lesion: Vol
 
     Raises:
         MedSynthError: a volume has no voxels, the synthetic one has values that are not finite or the reference
-            infinite ones, units differ, volumes do not overlap, or mask or lesion is empty.
+            infinite ones, modalities or units differ, volumes do not overlap, or mask or lesion is empty or not finite.
     """
     _refuse_bad_voxels("synthetic volume", synthetic, np.isfinite(synthetic.voxels))
     missing = np.isnan(reference.voxels)
     _refuse_bad_voxels("reference", reference, np.isfinite(reference.voxels) | missing)
     notes: list[str] = []
+    synthetic, reference = (_numbers(volume) for volume in (synthetic, reference))
     synthetic, reference = _with_one_unit(synthetic, reference, notes)
     gaps = _Gaps(missing, _padding(reference))
     reference = _without_gaps(reference, gaps.known)
@@ -143,8 +144,18 @@ def _without_gaps(reference: Volume, known: np.ndarray) -> Volume:
     return reference.replace(voxels=np.where(known, reference.voxels, reference.voxels[known].min()))
 
 
+def _numbers(volume: Volume) -> Volume:
+    """Return a volume of truth values as one of 0 and 1."""
+    return volume.replace(voxels=volume.voxels.astype(np.float32)) if volume.voxels.dtype == bool else volume
+
+
 def _with_one_unit(synthetic: Volume, reference: Volume, notes: list[str]) -> tuple[Volume, Volume]:
-    """Give a volume without a unit that of the other; refuse volumes with different units."""
+    """Give a volume without a unit that of the other; refuse volumes with different modalities or units."""
+    if synthetic.modality and reference.modality and synthetic.modality != reference.modality:
+        raise MedSynthError(
+            f"The synthetic volume is {modality_name(synthetic.modality)} but the reference is "
+            f"{modality_name(reference.modality)}; choose a reference of the same modality."
+        )
     if synthetic.unit and reference.unit and synthetic.unit != reference.unit:
         raise MedSynthError(
             f"The synthetic volume is in {synthetic.unit} but the reference is in {reference.unit}; "
@@ -207,10 +218,21 @@ def mask_on(synthetic: Volume, mask: Volume, name: str, notes: list[str]) -> np.
     """Return where the mask is not zero on the synthetic volume's grid (bool)."""
     if not np.count_nonzero(mask.voxels):
         raise MedSynthError(f"The {name} is empty: all its voxels are zero; choose another {name}.")
+    unknown = mask.voxels.size - int(np.count_nonzero(np.isfinite(mask.voxels)))
+    if unknown:
+        raise MedSynthError(
+            f"The {name} has values that are not finite (NaN or infinite) in {unknown} of its {mask.voxels.size} "
+            "voxels; set them to 0 or 1."
+        )
     marked = mask.replace(voxels=(mask.voxels != 0).astype(np.uint8))
     if not mask.same_grid(synthetic):
         marked = resample(marked, synthetic, order="nearest")
         notes.append(f"The {name} was resampled (nearest neighbour) onto the grid of the synthetic volume.")
+        if not marked.voxels.any():
+            raise MedSynthError(
+                f"The {name} has no voxel on the grid of the synthetic volume, because it lies outside or is smaller "
+                f"than the voxels there; check the {name}."
+            )
     return marked.voxels != 0
 
 

@@ -12,7 +12,7 @@ from medsynth_core.evaluation.presets import ValueRange, measured_by, value_rang
 from medsynth_core.evaluation.regions import narrowed
 from medsynth_core.figures.captions import lesion_line, metric_line, region_text, unit_name
 from medsynth_core.figures.display import oriented
-from medsynth_core.figures.side_by_side import Compared, write_figure
+from medsynth_core.figures.side_by_side import Compared, check_figure, write_figure
 from medsynth_core.grid import Grid
 from medsynth_core.metrics.metric import Comparison
 from medsynth_core.metrics.registry import METRICS, compute
@@ -89,12 +89,14 @@ class Report:
         """Write a PNG: source if given, reference, synthetic, difference; axial and coronal.
 
         Args:
-            path: file to write, atomically.
+            path: file to write, atomically; ends with ``.png``.
             source: the input of the synthesis (e.g. a CT), on any grid.
 
         Raises:
-            MedSynthError: the file cannot be written, or the source does not overlap the reference.
+            MedSynthError: the name has another suffix, the file cannot be written, or the source does not overlap the
+                reference.
         """
+        check_figure(Path(path))
         lines = [line for line in (metric_line(self.metrics, self.settings), lesion_line(self.metrics)) if line]
         parts = Compared(
             self.pair.reference, self.pair.synthetic, self.pair.lesion, lines, self.settings["notes"], self.limits

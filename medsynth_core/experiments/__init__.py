@@ -34,7 +34,8 @@ def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> T
         progress: reports.
 
     Raises:
-        MedSynthError: there is no such experiment, pandas is not installed, or data or output are not usable.
+        MedSynthError: there is no such experiment, pandas is not installed, or data or output are not usable. Only
+            a new or empty folder, or that of an experiment, is written to.
     """
     if name not in EXPERIMENTS:
         raise MedSynthError(f"There is no experiment '{name}'; choose one of {', '.join(EXPERIMENTS)}.")
@@ -44,5 +45,10 @@ def run_experiment(name: str, data: Path, output: Path, progress: Progress) -> T
             "'medsynth-core[experiments]'.",
             kind="output",
         )
+    from medsynth_core.experiments.output_folder import begin_experiment
+    from medsynth_core.experiments.variants import VARIANTS
+
+    trainings = {method for methods in VARIANTS.values() for method in methods} | {"residual-unet-baseline"}
+    begin_experiment(name, output, trainings)
     table: Table = import_module(f"{__name__}.{EXPERIMENTS[name]}").run(data, output, progress)
     return table

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.figures.captions import small_print
 from medsynth_core.figures.display import Plane, centre_of, difference_window, oriented, planes, window_for
 from medsynth_core.figures.drawing import (
@@ -21,6 +22,7 @@ from medsynth_core.figures.drawing import (
 )
 from medsynth_core.figures.layout import Layout
 from medsynth_core.grid import Grid, resample
+from medsynth_core.io.atomic import check_place
 from medsynth_core.modality import modality_name
 from medsynth_core.volume import Volume
 
@@ -49,6 +51,17 @@ class Compared:
     lines: Sequence[str] = ()
     notes: Sequence[str] = ()
     limits: Sequence[str] = ()
+
+
+def check_figure(path: Path) -> None:
+    """Check, before long work, that a figure can be written to ``path``, and that the file there is no image or table.
+
+    Raises:
+        MedSynthError: the name does not end with ``.png``, or the file cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise MedSynthError(f"{path} cannot be written: the name of a figure must end with .png.", kind="output")
+    check_place(path)
 
 
 def write_figure(parts: Compared, path: Path, source: Volume | None = None) -> Path:

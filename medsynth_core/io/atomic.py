@@ -95,6 +95,8 @@ def _obstacle(target: Path) -> str:
         taken = False
     except OSError as error:  # a name that is too long, a file where a folder should be
         return f"{reason_of(error)}; choose another name"
+    except ValueError:
+        return "its name contains a null character; choose another name"
     if not target.parent.is_dir():
         return f"the folder {target.parent} does not exist; create it first"
     if target.is_dir():

@@ -18,6 +18,9 @@ from medsynth_core.io.sidecar import is_medsynth_json, json_object, split_suffix
 _SUBJECT, _SESSION = re.compile(r"sub-[a-zA-Z0-9+]+"), re.compile(r"ses-[a-zA-Z0-9+]+")
 # Names of columns and keys that state a weight, without signs, and the unit at their end.
 _WEIGHT = re.compile(r"(?:body|patient|subject|participant)?(?:weight|mass)(?:in)?(kg|grams?|g|lbs?)?")
+# As a value of its own, or as a word of one: desc-SUVbw, rec-osemSUV.
+_SUV = re.compile(r"(?i:^suv(?:bw|lbm|ibw|bsa|r)?$)|(?:^|(?<=[a-z0-9]))SUV[a-z]{0,3}(?=$|[A-Z0-9])")
+_OF_PERSON = ("sub-", "ses-")
 _EMPTY = ("", "n/a")
 
 
@@ -32,6 +35,17 @@ def inherited_json(image: Path) -> dict[str, Any]:
         found = json_object(path)
         content |= {} if is_medsynth_json(found) else found
     return content
+
+
+def says_suv(image: Path) -> bool:
+    """Return whether an image's name says that its values are SUV, as ``sub-01_desc-SUVbw_pet.nii.gz`` does."""
+    values = [part.rpartition("-")[2] for part in split_suffix(image)[0].split("_") if not part.startswith(_OF_PERSON)]
+    return any(_SUV.search(value) for value in values)
+
+
+def own_json(image: Path) -> dict[str, Any]:
+    """Return what the JSON beside an image states; {} if there is none."""
+    return json_object(_own(image))
 
 
 def entities(image: Path) -> dict[str, str]:
@@ -82,16 +96,19 @@ def unit_of_column(table: Path, column: str) -> str:
 
 
 def _applicable(image: Path) -> list[Path]:
-    own = image.with_name(f"{split_suffix(image)[0]}.json")
     subject = _folder(image, _SUBJECT)
     if subject is None or not image.name.startswith("sub-"):
-        return [own]
+        return [_own(image)]
     levels = [folder for folder in image.absolute().parents if folder.is_relative_to(subject.parent)]
     found: list[Path] = []
     for folder in reversed(levels):
         several = [path for path in sorted(folder.glob("*.json")) if _applies(path, image)]
         found += sorted(several, key=lambda path: len(entities(path)))
     return found
+
+
+def _own(image: Path) -> Path:
+    return image.with_name(f"{split_suffix(image)[0]}.json")
 
 
 def _applies(path: Path, image: Path) -> bool:

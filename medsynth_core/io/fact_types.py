@@ -34,6 +34,7 @@ class ImageFacts(_Facts):
     synthetic: bool = False
     error_map: bool = False
     limits: list[str] = []
+    warnings: list[str] = []
     averaged_spacing: list[float] | None = Field(default=None, min_length=3, max_length=3)
     simulation: _Simulation = _Simulation()
     suv: _Suv = _Suv()

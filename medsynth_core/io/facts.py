@@ -6,6 +6,7 @@ pass for a measured one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from medsynth_core.errors import MedSynthError
@@ -31,6 +32,11 @@ def check_facts(facts: dict[str, Any], where: str) -> None:
         if part is None or isinstance(part, str):
             return
     raise MedSynthError(f"{where} lists more than {_DEEPEST_SOURCE} images of which each was made from the next.")
+
+
+def doubts_of(facts: Mapping[str, Any]) -> list[str]:
+    """Return the doubts that arose when an image was read: about its slices, and about its SUV."""
+    return [*facts.get("warnings", []), *facts.get("suv", {}).get("warnings", [])]
 
 
 def _check(facts: Any, where: str, before: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,8 @@ import numpy as np
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.metaimage import FORMAT as METAIMAGE
 from medsynth_core.io.quiet import quiet_itk
-from medsynth_core.io.text_header import check_nrrd_files, check_nrrd_lines, nrrd_matrix, unreadable
+from medsynth_core.io.temporary import temporary_folder
+from medsynth_core.io.text_header import check_nrrd_fields, check_nrrd_files, check_nrrd_lines, nrrd_matrix, unreadable
 from medsynth_core.volume import Volume
 
 if TYPE_CHECKING:
@@ -21,10 +24,11 @@ def read_nrrd(path: Path) -> Volume:
     """Return the volume of a NRRD file, with the geometry exactly as stated in it.
 
     Raises:
-        MedSynthError: the file is damaged, states no orientation, or is not a scalar 3-D image.
+        MedSynthError: the file is damaged, states no orientation, is not a scalar 3-D image, or is not in mm.
         OSError: the file cannot be opened.
     """
     check_nrrd_lines(path)
+    check_nrrd_fields(path)
     check_nrrd_files(path)
     volume = Volume.from_sitk(_itk_image(path))
     matrix = nrrd_matrix(path)
@@ -50,7 +54,10 @@ def _itk_image(path: Path) -> sitk.Image:
 
 
 def write_itk(volume: Volume, path: Path) -> None:
-    """Write a volume as compressed NRRD or MetaImage.
+    """Write a volume as compressed NRRD or MetaImage, by the suffix in any letter case.
+
+    ITK knows suffixes in small letters only: it writes ``.MHA`` as a header with the voxels in another file. So it
+    writes into a folder of its own, of which one file is kept.
 
     Raises:
         MedSynthError: the axes of the volume are not perpendicular.
@@ -58,14 +65,19 @@ def write_itk(volume: Volume, path: Path) -> None:
     """
     import SimpleITK as sitk
 
-    image = volume.to_sitk()
-    stated = volume.stated_in(METAIMAGE) if path.suffix.lower() == ".mha" else None
+    image, suffix = volume.to_sitk(), path.suffix.lower()
+    stated = volume.stated_in(METAIMAGE) if suffix == ".mha" else None
     for name, numbers in (stated or {}).items():
         getattr(image, f"Set{name}")(numbers)
     if description := str(volume.metadata.get("description", "")):
         image.SetMetaData("description", " ".join(description.split()))
-    try:
-        with quiet_itk():
-            sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
-    except RuntimeError as error:
-        raise OSError("the disk is full or not writable") from error
+    with temporary_folder(path.parent, ".") as folder:
+        made = folder / f"image{suffix}"
+        try:
+            with quiet_itk():
+                sitk.WriteImage(image, str(made), useCompression=True, compressionLevel=1)
+        except RuntimeError as error:
+            raise OSError("the disk is full or not writable") from error
+        if path.exists():
+            shutil.copymode(path, made)
+        os.replace(made, path)

@@ -16,7 +16,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
 from medsynth_core.io.regular_file import open_regular
 from medsynth_core.io.stored_voxels import PACKED_DAMAGE, ZlibReader, check_fits, fill, truncated
-from medsynth_core.io.text_header import metaimage_fields, unreadable, unstated
+from medsynth_core.io.text_header import check_millimetres, metaimage_fields, rescaled_by, unreadable, unstated
 from medsynth_core.volume import LPS_TO_RAS, StatedGrid, Volume
 
 FORMAT = "MetaImage"
@@ -31,20 +31,23 @@ _DIRECTIONS = ("TransformMatrix", "Orientation", "Rotation")
 _ORIGINS = ("Offset", "Origin", "Position")
 _SPACINGS = ("ElementSpacing", "ElementSize")
 _LAST = "ElementDataFile"
+_UNIT = "DistanceUnits"
+_SCALES = {"ElementToIntensityFunctionSlope": 1.0, "ElementToIntensityFunctionOffset": 0.0}
 
 
 def read_metaimage(path: Path) -> Volume:
     """Return the volume of a MetaImage file, with the geometry exactly as stated in it.
 
     Raises:
-        MedSynthError: the file is damaged, states no orientation, is not a scalar 3-D image, or its voxels are text or
-            spread over several files.
+        MedSynthError: the file is damaged, states no orientation, is not a scalar 3-D image, is not in mm, or its
+            voxels are text, spread over several files or to be rescaled.
         OSError: a file cannot be opened.
     """
     fields, end = metaimage_fields(path, _LAST)
     if _LAST not in fields or "DimSize" not in fields:
         raise unreadable(path, FORMAT)
     _check_dimensions(fields, path)
+    _check_scales(fields, path)
     spacing, direction, origin = _frame(fields, path)
     voxels = _voxels(fields, path, end)
     # As ITK computes it; the columns of its direction are the rows of the file's matrix.
@@ -66,6 +69,18 @@ def _check_dimensions(fields: Mapping[str, str], path: Path) -> None:
         raise MedSynthError(
             f"{path.name} has {count} dimensions, but a volume has three; extract one three-dimensional frame."
         )
+
+
+def _check_scales(fields: Mapping[str, str], path: Path) -> None:
+    """Refuse a unit of length other than mm, and a scale of the values, of which other programs take no notice."""
+    check_millimetres(fields.get(_UNIT, ""), _UNIT, path)
+    for name, identity in _SCALES.items():
+        try:
+            other = name in fields and float(fields[name]) != identity
+        except ValueError as error:
+            raise unreadable(path, FORMAT) from error
+        if other:
+            raise rescaled_by(name, path)
 
 
 def _frame(fields: Mapping[str, str], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

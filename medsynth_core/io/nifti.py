@@ -11,7 +11,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.io.nifti_geometry import build_header, read_geometry
 from medsynth_core.io.nifti_header import HEADER_SIZES, LONGEST_HEADER, first_byte, parse_header, scale, voxel_layout
 from medsynth_core.io.regular_file import open_regular
+from medsynth_core.io.sidecar import other_images, split_suffix
 from medsynth_core.io.stored_voxels import PACKED_DAMAGE, check_fits, fill, truncated
 from medsynth_core.volume import Volume
 
@@ -71,7 +72,7 @@ def write_nifti(volume: Volume, path: Path) -> None:
     header = build_header(volume, voxels.dtype)
     header["descrip"] = str(volume.metadata.get("description", "")).encode("ascii", "replace")[:79]
     # Run-length matching compresses noisy voxels as well as level 6, but four times as fast.
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31, 9, zlib.Z_RLE) if path.name.endswith(".gz") else None
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31, 9, zlib.Z_RLE) if path.name.lower().endswith(".gz") else None
     payload = voxels.reshape(-1).view(np.uint8)
     with path.open("wb") as file:
         for chunk in (header.tobytes() + bytes(4), payload.data):
@@ -83,27 +84,22 @@ def write_nifti(volume: Volume, path: Path) -> None:
 def _pair(path: Path) -> tuple[Path, Path]:
     """Return header and voxels of a pair, from the path of either.
 
-    One of them may be packed and the other not, as FSL and others write them, or be in capitals.
+    One of them may be packed and the other not, as FSL and others write them, or have its suffix in other letters.
     """
-    ending = next(suffix for suffix in PAIR_SUFFIXES if path.name.lower().endswith(suffix))
-    stem, stated = path.name[: -len(ending)], path.name[-len(ending) :]
+    bare, stated = split_suffix(path)
     header, voxels = (
-        path if ending.startswith(kind) else _other_half(path, stem, kind, stated) for kind in (".hdr", ".img")
+        path if stated.lower().startswith(kind) else _other_half(path, bare, kind, stated) for kind in (".hdr", ".img")
     )
     return header, voxels
 
 
-def _other_half(path: Path, stem: str, kind: str, stated: str) -> Path:
-    """Return the file that is there, or else the one whose suffix is written as that of ``path``."""
-    packed = stated[4:]
-    wanted = (kind.upper() if stated[:4].isupper() else kind) + packed
-    suffixes = [
-        wanted,
-        *(case(kind) + end for end in (packed, "" if packed else ".gz") for case in (str.lower, str.upper)),
-    ]
-    return next(
-        (half for suffix in suffixes if (half := path.with_name(stem + suffix)).exists()), path.with_name(stem + wanted)
-    )
+def _other_half(path: Path, bare: str, kind: str, stated: str) -> Path:
+    """Return the file that is there, preferably with its suffix written as that of ``path``."""
+    wanted = path.with_name(bare + (kind.upper() if stated[:4].isupper() else kind) + stated[4:])
+    if wanted.exists():
+        return wanted
+    halves = [name for name in other_images(path) if split_suffix(PurePath(name))[1].lower() in (kind, f"{kind}.gz")]
+    return path.with_name(halves[0]) if halves else wanted
 
 
 def _read(header_file: Path, voxel_file: Path) -> Volume:

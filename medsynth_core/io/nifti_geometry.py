@@ -23,11 +23,11 @@ _HIGHEST_CODE = 5  # of the coordinates that a matrix leads to
 LARGEST_SIDE = 32767  # voxels: sizes are 16-bit numbers
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # by the code of the unit of length; 0 is unstated
 _FIELDS = ("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern", "qoffset", "srow")
-# Corners of an image further apart than this (mm, and as a part of the image's size) are at different places.
-_APART, _APART_OF_SIZE = 1e-3, 1e-6
 _FARTHEST = 1e18  # mm; the square still fits into single precision
-# By how much, in voxels, rounding to single precision may move a voxel that is written.
+# By how much, in voxels, two statements of one matrix or rounding to single precision may move a corner of an image.
 _MOVED = 0.01
+# By how much rounding to single precision may change the three numbers that are stored of a quaternion.
+_ROUNDED = 4 * float(np.finfo(np.float32).eps)
 
 
 def read_geometry(header: np.void, shape: tuple[int, int, int], name: str) -> tuple[np.ndarray, StatedGrid | None]:
@@ -163,6 +163,11 @@ def _rotation(quaternion: np.ndarray, name: str) -> np.ndarray:
         a = 0.0
     else:
         (b, c, d), a = quaternion, np.sqrt(rest)
+    return _turn(a, b, c, d)
+
+
+def _turn(a: float, b: float, c: float, d: float) -> np.ndarray:
+    """Return the 3×3 rotation of a unit quaternion."""
     return np.array(
         [
             [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
@@ -200,8 +205,33 @@ def _itk_affine(header: np.void) -> np.ndarray | None:
 
 
 def _same_place(one: np.ndarray, other: np.ndarray, shape: tuple[int, int, int]) -> bool:
-    size = float(np.linalg.norm(one[:3, :3] @ shape[::-1]))
-    return bool(_farthest(one, other, shape) <= _APART + _APART_OF_SIZE * size)
+    """Return whether two matrices put the corners of an image at the same place, but for what rounding explains."""
+    limit = _MOVED * np.linalg.norm(one[:3, :3], axis=0).min()
+    return any(_farthest(one, matrix, shape) <= limit for matrix in (other, _unrounded(other, one)))
+
+
+def _unrounded(matrix: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Return a matrix with the rotation of another one if both have the same quaternion in single precision.
+
+    A header stores three of its four numbers. Near half a turn, as between LPS and RAS, the fourth is nearly 0 and is
+    lost in their rounding, so an oblique image turns by up to 0.04°.
+    """
+    if not np.linalg.det(matrix[:3, :3]) * np.linalg.det(exact[:3, :3]) > 0:
+        return matrix
+    turned, found = _frame(exact), _frame(matrix)
+    near = [turned, -turned] if turned[0] ** 2 <= _ROUNDED else [turned]
+    if min(np.abs((one - found)[1:]).max() for one in near) > _ROUNDED:
+        return matrix
+    unrounded = matrix.copy()
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    unrounded[:3, :3] = _turn(*turned) * [1, 1, np.sign(np.linalg.det(exact[:3, :3]))] * spacing
+    return unrounded
+
+
+def _frame(matrix: np.ndarray) -> np.ndarray:
+    """Return the unit quaternion of the directions of a matrix, of which the third is turned if it is left-handed."""
+    rotation = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    return _quaternion(rotation * [1, 1, np.sign(np.linalg.det(rotation))])
 
 
 def _farthest(one: np.ndarray, other: np.ndarray, shape: tuple[int, int, int]) -> float:

@@ -15,8 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.bids_files import entities, inherited_json, stated_weight, subject_of, table_rows, unit_of_column
-from medsynth_core.io.sidecar import SUFFIXES, split_suffix
+from medsynth_core.io.bids_files import (
+    entities,
+    inherited_json,
+    own_json,
+    says_suv,
+    stated_weight,
+    subject_of,
+    table_rows,
+    unit_of_column,
+)
+from medsynth_core.io.sidecar import other_images, split_suffix
+from medsynth_core.io.suv.plausible import suv_doubts
 from medsynth_core.text import quoted
 from medsynth_core.volume import Volume
 
@@ -38,20 +48,26 @@ _NIFTI = (".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz", ".img.gz")
 def pet_json(image: Path) -> dict[str, Any]:
     """Return what the PET-BIDS JSON beside an image and those that it inherits state; {} if there is none.
 
-    The JSON belongs to the NIfTI of its stem: another image of that stem, such as a mask or the same PET in SUV, has
-    none unless it is the only one.
+    It is none either if `why_undescribed` gives a reason.
     """
     content = _stated(image)
-    return {} if content and other_of_json(image) else content
+    return {} if content and why_undescribed(image) else content
 
 
-def other_of_json(image: Path) -> str:
-    """Return the name of the image that the PET-BIDS JSON of this image's stem belongs to; "" if that is this one."""
-    bare, suffix = split_suffix(image)
-    if suffix.lower() in _NIFTI or not _stated(image):
+def why_undescribed(image: Path) -> str:
+    """Return why the PET-BIDS JSON of an image's stem or data set is not about its values; "" if it is, or is none.
+
+    A JSON belongs to the NIfTI of its stem: another image of that stem, such as a mask, has none unless it is the only
+    one. An image whose name says SUV does not inherit the unit of the PET that it was made from.
+    """
+    content = _stated(image)
+    if not content:
         return ""
-    others = [f"{bare}{other}" for other in SUFFIXES if other != suffix.lower()]
-    return next((name for name in others if image.with_name(name).exists()), "")
+    units = content["Units"].strip()
+    if says_suv(image) and units.lower() not in _SUV and "Units" not in own_json(image):
+        return f"its name says SUV, but the JSON that it inherits states {quoted(units)}"
+    others = [] if split_suffix(image)[1].lower() in _NIFTI else other_images(image)
+    return f"the JSON beside it describes {quoted(others[0])}, which has the same name" if others else ""
 
 
 def _stated(image: Path) -> dict[str, Any]:
@@ -85,7 +101,7 @@ def read_pet(volume: Volume, facts: Mapping[str, Any], path: Path, modality: str
             f"{path} was requested as {modality}, but the JSON beside it states that it is a PET; choose another file."
         )
     if stored.lower() in _SUV and unit in ("", "SUVbw"):
-        return volume.replace(modality="PT", unit="SUVbw")
+        return _in_suv(volume, {"units": stored, "factor": 1.0})
     scale = _bq_per_ml(stored)
     if not scale or unit not in ("", "SUVbw", "Bq/mL"):
         if not unit:
@@ -103,8 +119,13 @@ def read_pet(volume: Volume, facts: Mapping[str, Any], path: Path, modality: str
         if unit:
             raise MedSynthError(f"{asked} cannot be converted to SUVbw: {reason.message}.") from reason
         return activity.replace(metadata={**volume.metadata, "suv_refused": reason.message})
-    metadata = {**volume.metadata, "suv": {"units": stored, **used, "factor": factor}}
-    return _scaled(activity, factor).replace(unit="SUVbw", metadata=metadata)
+    return _in_suv(_scaled(activity, factor), {"units": stored, **used, "factor": factor})
+
+
+def _in_suv(volume: Volume, suv: dict[str, Any]) -> Volume:
+    warnings = [*suv.get("warnings", []), *suv_doubts(volume.voxels, "SUVbw")]
+    metadata = {**volume.metadata, "suv": {**suv, "warnings": warnings}}
+    return volume.replace(modality="PT", unit="SUVbw", metadata=metadata)
 
 
 def _scaled(volume: Volume, factor: float) -> Volume:
@@ -178,8 +199,7 @@ def _correction_doubt(facts: Mapping[str, Any], path: Path) -> str:
 def _doubt_copies(path: Path) -> str:
     """Return a doubt about another NIfTI that has the same JSON; "" if there is none."""
     bare, suffix = split_suffix(path)
-    others = [path.with_name(f"{bare}{other}") for other in (".nii.gz", ".nii") if other != suffix.lower()]
-    other = next((other.name for other in others if other.exists()), "")
+    other = next((other for other in other_images(path) if other.lower().endswith((".nii.gz", ".nii"))), "")
     if not other or suffix.lower() not in _NIFTI:
         return ""
     json, *images = map(quoted, (f"{bare}.json", path.name, other))
@@ -219,7 +239,7 @@ def _stated_weight(facts: Mapping[str, Any], path: Path) -> tuple[str, float, st
     found = stated_weight(dict(facts))
     if found:
         key, _, unit = found
-        return key, _number(facts, key), unit
+        return quoted(key), _number(facts, key, quoted(key)), unit
     for table, row in table_rows(path):
         if found := stated_weight(row):
             column, _, unit = found
@@ -237,8 +257,8 @@ def _stated_weight(facts: Mapping[str, Any], path: Path) -> tuple[str, float, st
     raise MedSynthError("its JSON states no PatientWeight; add the weight in kg")
 
 
-def _number(facts: Mapping[str, Any], name: str) -> float:
-    """Return a number of a JSON or table, also as text or the only one of a list."""
+def _number(facts: Mapping[str, Any], name: str, shown: str = "") -> float:
+    """Return a number of a JSON or table, also as text or the only one of a list; a message calls it ``shown``."""
     value = facts.get(name)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
@@ -247,5 +267,5 @@ def _number(facts: Mapping[str, Any], name: str) -> float:
     except (ValueError, OverflowError):
         found = math.nan
     if not math.isfinite(found):
-        raise MedSynthError(f"its JSON has no valid {name}; add it")
+        raise MedSynthError(f"its JSON has no valid {shown or name}; add it")
     return found

@@ -11,7 +11,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.io.itk_files import read_nrrd
 from medsynth_core.io.metaimage import read_metaimage
 from medsynth_core.io.nifti import PAIR_SUFFIXES, is_nifti_pair, read_nifti, read_nifti_pair
-from medsynth_core.io.pet_json import other_of_json, pet_json, read_pet
+from medsynth_core.io.pet_json import pet_json, read_pet, why_undescribed
 from medsynth_core.io.regular_file import check_regular
 from medsynth_core.io.sidecar import read_sidecar, sidecar_path
 from medsynth_core.volume import Volume
@@ -88,9 +88,8 @@ def _stated(volume: Volume, path: Path, modality: str, unit: str) -> Volume:
     beside = read_sidecar(path)
     if not beside and (facts := pet_json(path)):
         return read_pet(volume, facts, path, modality, unit)
-    if not beside and (other := other_of_json(path)):
-        reason = f"the JSON beside it describes {other}, which has the same name; state modality and unit"
-        volume = volume.replace(metadata={**volume.metadata, "suv_refused": reason})
+    if not beside and (reason := why_undescribed(path)):
+        volume = volume.replace(metadata={**volume.metadata, "suv_refused": f"{reason}; state modality and unit"})
     for what, asked in (("modality", modality), ("unit", unit)):
         found = beside.get(what)
         if asked and found and asked != found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -27,6 +29,26 @@ def split_suffix(image: PurePath) -> tuple[str, str]:
     return bare, image.name[len(bare) :]
 
 
+def other_images(image: Path) -> list[str]:
+    """Return the names of the other image files beside an image that differ from it by the suffix or its letter case.
+
+    They are in the order of `SUFFIXES`.
+    """
+    bare = split_suffix(image)[0]
+    try:
+        suffixes = {name: name[len(bare) :].lower() for name in os.listdir(image.parent) if name.startswith(bare)}
+    except OSError:
+        return []
+    others = [name for name in sorted(suffixes) if suffixes[name] in SUFFIXES and not _is_file(image, name)]
+    return sorted(others, key=lambda name: SUFFIXES.index(suffixes[name]))
+
+
+def _is_file(image: Path, name: str) -> bool:
+    """Return whether an image is the file of that name in its folder, also where letter case does not matter."""
+    other = image.with_name(name)
+    return image == other or (image.exists() and other.exists() and image.samefile(other))
+
+
 def sidecar_path(image: Path) -> Path:
     """Return the path of MedSynth's JSON beside an image file, whether it exists or not.
 
@@ -44,7 +66,7 @@ def _found(image: Path) -> tuple[Path, dict[str, Any]]:
         return own, content
     common = image.with_name(f"{split_suffix(image)[0]}.json")
     shared = json_object(common)
-    return (common, shared) if not common.exists() or _describes(shared, common, image) else (own, content)
+    return (common, shared) if not common.exists() or _describes(shared, image) else (own, content)
 
 
 def check_sidecar(image: Path) -> None:
@@ -68,14 +90,20 @@ def sidecar_beside(volume: Volume, image: Path) -> Iterator[None]:
     """Write modality, unit and metadata of ``volume`` beside its image file if the block, which writes it, succeeds.
 
     Raises:
-        MedSynthError: as `check_sidecar`, or the JSON cannot be written.
+        MedSynthError: as `check_sidecar`; or the JSON cannot be written, or could not be read again.
     """
     check_sidecar(image)
     kept = without_identifiers(volume.metadata)
-    content = {"modality": volume.modality, "unit": volume.unit, **kept, _IMAGE: image.name}
+    content = json.loads(json_text({"modality": volume.modality, "unit": volume.unit, **kept, _IMAGE: image.name}))
+    check_facts({key: value for key, value in content.items() if key != _IMAGE}, "The metadata of the volume")
     with atomic_write(sidecar_path(image)) as temporary:
         temporary.write_text(json_text(content), encoding="utf-8")
         yield
+
+
+def has_sidecar(image: Path) -> bool:
+    """Return whether MedSynth's JSON lies beside an image file and describes it."""
+    return is_medsynth_json(_found(image)[1])
 
 
 def read_sidecar(image: Path) -> dict[str, Any]:
@@ -110,12 +138,11 @@ def is_medsynth_json(content: dict[str, Any]) -> bool:
     return "medsynth_version" in content
 
 
-def _describes(content: dict[str, Any], path: Path, image: Path) -> bool:
+def _describes(content: dict[str, Any], image: Path) -> bool:
     """Return whether a JSON is MedSynth's and for this image, not for one whose name differs by the suffix."""
     if not is_medsynth_json(content):
         return False
     stated = content.get(_IMAGE)
     # Files may have been renamed together, and JSONs of earlier versions do not state the image.
-    candidates = [path.stem + suffix for suffix in SUFFIXES]
-    others = [name for name in candidates if name != image.name and path.with_name(name).exists()]
+    others = other_images(image)
     return stated not in others if stated else image.exists() or not others

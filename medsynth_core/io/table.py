@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Literal
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.regular_file import open_regular
 
 # Spreadsheet programs run a cell that begins like this as a formula, which can start programs and send data.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_STATED = re.compile(r"sep=.", re.IGNORECASE)
 # The mark by which they keep it as text.
 _TEXT = "'"
 
@@ -24,8 +27,9 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     apostrophe in front, which `read_rows` removes. The file is written atomically.
 
     Raises:
-        MedSynthError: the file cannot be written.
+        MedSynthError: its name does not end with .csv, or the file cannot be written.
     """
+    check_table_name(path)
     columns = list(dict.fromkeys(column for row in rows for column in row))
     # Until Python 3.12 the writer does not quote a carriage return, which the reader takes for the end of the row.
     split = any("\r" in str(value) for row in rows for value in row.values())
@@ -36,10 +40,28 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         writer.writerows({column: _harmless(value) for column, value in row.items()} for row in rows)
 
 
-def read_rows(path: Path) -> list[dict[str, str | None]]:
+def check_table_name(path: Path) -> None:
+    """Check, before long work, that a table does not get the name of another kind of file, which it may replace.
+
+    Raises:
+        MedSynthError: the name does not end with .csv.
+    """
+    if path.suffix.lower() != ".csv":
+        raise MedSynthError(
+            f"{path} cannot be written: tables are written as .csv; choose a name that ends with .csv.", kind="output"
+        )
+
+
+def read_rows(path: Path, delimiters: str = ",", column: str = "") -> list[dict[str, str | None]]:
     """Return the rows of a CSV in UTF-8 by column, as they were given to `write_rows`; missing cells are None.
 
     Cells beyond the last column are left out.
+
+    Args:
+        path: the CSV.
+        delimiters: what may separate the columns; it is the one that gives the header the most columns, of those that
+            give it ``column``, if any does.
+        column: name of a column, in any letter case.
 
     Raises:
         OSError: the file cannot be read.
@@ -47,13 +69,30 @@ def read_rows(path: Path) -> list[dict[str, str | None]]:
     """
     # Spreadsheet programs write a byte order mark before the first column.
     with TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
         try:
+            begin, header = 0, file.readline()
+            # Excel may be told the delimiter in a line of its own.
+            while header and (not header.strip() or _STATED.fullmatch(header.strip())):
+                begin, header = file.tell(), file.readline()
+            reader = csv.DictReader(_from(file, begin), delimiter=_delimiter(header, delimiters, column))
             columns = list(reader.fieldnames or [])
             _check_columns(columns)
             return [{column: _given(row[column]) for column in columns} for row in reader]
         except csv.Error as error:
             raise ValueError(str(error)) from error
+
+
+def _from(file: TextIOWrapper, begin: int) -> TextIOWrapper:
+    file.seek(begin)
+    return file
+
+
+def _delimiter(header: str, delimiters: str, column: str) -> str:
+    def columns(delimiter: str) -> tuple[bool, int]:
+        names = next(csv.reader([header], delimiter=delimiter), [])
+        return column in [name.strip().lower() for name in names], len(names)
+
+    return max(delimiters, key=columns)
 
 
 def _check_columns(columns: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -76,3 +76,6 @@ def _remove(path: Path) -> None:
 
 
 atexit.register(remove_temporary)
+# Python looks for the system's folder by writing a file, which a signal may leave there; during an import none acts.
+with suppress(OSError):
+    tempfile.gettempdir()

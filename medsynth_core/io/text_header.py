@@ -25,7 +25,11 @@ _NRRD_SPACES = {
 # Spaces that name no direction in the patient. ITK takes their numbers for LPS, other programs for RAS.
 _NRRD_SPACES_WITHOUT_PATIENT = {"scanner-xyz", "3d-right-handed", "3d-left-handed"}
 _LONGEST_HEADER = 1 << 20
-_DATA_FILE = re.compile(r"data ?file:\s*(.*)", re.IGNORECASE)
+_DATA_FILE = re.compile(r"data ?file:(?!=)\s*(.*)", re.IGNORECASE)
+# Encodings that ITK's NRRD library reads; it can be built with bzip2, but is not.
+_NRRD_ENCODINGS = {"raw", "txt", "text", "ascii", "hex", "gz", "gzip"}
+# Units of length that are millimetres, or none: "?" is what MetaImage writes for unknown.
+_MILLIMETRES = re.compile(r"(mm\.?|milli-?met(er|re)s?|\?*|none|unknown|other)?", re.IGNORECASE)
 # Characters of a line. ITK's NRRD library quotes a field that it cannot parse in a buffer that is not much longer.
 _LONGEST_FIELD = 900
 
@@ -92,6 +96,47 @@ def check_nrrd_files(path: Path) -> None:
         raise unreadable(path, "NRRD") from error
 
 
+def check_nrrd_fields(path: Path) -> None:
+    """Check, before ITK reads a NRRD file, that it states nothing of which ITK takes no notice, and can be unpacked.
+
+    Raises:
+        MedSynthError: its unit of length is not mm, its values were quantized, or it has another encoding.
+        OSError: the file cannot be opened.
+    """
+    fields = _fields(path)
+    encoding = fields.get("encoding", "raw")
+    if encoding.lower() not in _NRRD_ENCODINGS:
+        raise MedSynthError(
+            f"{path.name} has the encoding '{encoding[:60]}', which MedSynth does not read; save it with the encoding "
+            "gzip or raw."
+        )
+    for quoted, bare in re.findall(r'"([^"]*)"|([^\s"]+)', fields.get("space units", "")):
+        check_millimetres(quoted or bare, "space units", path)
+    if quantized := [name for name in ("old min", "oldmin", "old max", "oldmax") if name in fields]:
+        raise rescaled_by(quantized[0], path)
+
+
+def check_millimetres(unit: str, field: str, path: Path) -> None:
+    """Check the unit of length that a field of a header states; "" if none.
+
+    Raises:
+        MedSynthError: it is not mm.
+    """
+    if not _MILLIMETRES.fullmatch(unit.strip()):
+        raise MedSynthError(
+            f"{path.name} states its position and voxel size in '{unit[:60]}' ('{field}' of its header), but they are "
+            "read in mm; convert it to mm."
+        )
+
+
+def rescaled_by(field: str, path: Path) -> MedSynthError:
+    """Return the error for a header with a scale of the values that other programs, and ITK, take no notice of."""
+    return MedSynthError(
+        f"The values of {path.name} have to be rescaled by '{field}' of its header, which MedSynth does not do; save "
+        "the file with the rescaled values."
+    )
+
+
 def _data_files(path: Path) -> Iterator[Path]:
     """Yield the files of a detached header: one, those of a numbered pattern, or those of the list at its end."""
     lines = (line.decode("latin-1") for line in _lines(path))
@@ -141,9 +186,9 @@ def _numbers(text: str, path: Path) -> list[float]:
 
 
 def _fields(path: Path) -> dict[str, str]:
-    """Return the fields of a NRRD header, with names in lower case."""
+    """Return the fields of a NRRD header, with names in lower case; ``key:=value`` is none, whatever the key."""
     parts = (line.decode("latin-1").partition(":") for line in _lines(path))
-    return {name.strip().lower(): value.strip() for name, _, value in parts}
+    return {name.strip().lower(): value.strip() for name, _, value in parts if not value.startswith("=")}
 
 
 def _lines(path: Path) -> Iterator[bytes]:

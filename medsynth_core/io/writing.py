@@ -15,7 +15,8 @@ from medsynth_core.io.atomic import atomic_write, check_place
 from medsynth_core.io.itk_files import write_itk
 from medsynth_core.io.nifti import write_nifti
 from medsynth_core.io.nifti_geometry import check_storable
-from medsynth_core.io.sidecar import check_sidecar, sidecar_beside
+from medsynth_core.io.sidecar import check_sidecar, has_sidecar, sidecar_beside
+from medsynth_core.version import __version__
 from medsynth_core.volume import Volume
 
 _WRITERS = {".nii": write_nifti, ".nii.gz": write_nifti, ".nrrd": write_itk, ".mha": write_itk}
@@ -27,7 +28,9 @@ def write_volume(volume: Volume, path: str | os.PathLike[str]) -> Path:
     Voxels keep their type (bool becomes uint8, float16 becomes float32). NRRD and MetaImage keep the matrix bit by
     bit; NIfTI stores single precision, so a matrix read from a NIfTI file is kept bit by bit too. A grid that was read
     from a file of the same format is stated in the same numbers, so that ITK and 3D Slicer read exactly the same.
-    ``volume.metadata["description"]`` is written into the file; modality, unit and uncertainty are not.
+    ``volume.metadata["description"]`` is written into the file; uncertainty is not. Modality, unit and metadata are
+    written as JSON beside it, as by `write_labelled`, if MedSynth made the volume (``metadata`` states
+    ``medsynth_version``), or if such a JSON describes the file that is replaced.
 
     Args:
         volume: the volume to write; its axes must be perpendicular.
@@ -38,11 +41,14 @@ def write_volume(volume: Volume, path: str | os.PathLike[str]) -> Path:
 
     Raises:
         MedSynthError: the suffix is not supported, the format cannot store the voxels or axes, `read_volume` would
-            refuse the voxels (not finite, or fewer than two), or the file cannot be written. No partial file is left
-            then, and an existing file is unchanged.
+            refuse the voxels (not finite, or fewer than two), or the file or its JSON cannot be written. No partial
+            file is left then, and an existing file is unchanged.
     """
-    with _written(volume, Path(path)) as target:
-        return target
+    check_place(Path(path))
+    if "medsynth_version" not in volume.metadata and not has_sidecar(Path(path)):
+        with _written(volume, Path(path)) as target:
+            return target
+    return write_labelled(volume.replace(metadata={"medsynth_version": __version__, **volume.metadata}), path)
 
 
 @contextmanager

@@ -28,6 +28,8 @@ from medsynth_core.preparation.part import Part
 from medsynth_core.text import is_device
 
 METADATA = Path("configs/metadata.json")
+# Key of the metadata with what only MedSynth states; by it its packages are told from other MONAI bundles.
+OWN_KEY = "medsynth"
 WEIGHTS: Literal["models/model.safetensors"] = "models/model.safetensors"
 
 # Names of other files in the folder of a training.
@@ -36,8 +38,18 @@ RESERVED = {"arrays", "previews", "stop", "tensorboard"}
 
 def _check_free(name: str) -> str:
     if name in RESERVED or is_device(name):
-        raise ValueError(f"'{name}' is reserved; choose another name")
+        raise ValueError(f"'{name}' is reserved{'' if name in RESERVED else ' on Windows'}; choose another name")
     return name
+
+
+def no_model_name(name: str) -> str:
+    """Return in a sentence why a text that is not a `Name` cannot be the name of a model."""
+    reason = "use up to 64 small letters, digits and hyphens"
+    if name in RESERVED:
+        reason = "a training has a file or folder of that name; choose another name"
+    if is_device(name):
+        reason = "it is reserved on Windows; choose another name"
+    return f"'{name}' cannot be the name of a model; {reason}."
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64), AfterValidator(_check_free)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,7 @@ from typing import Any
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.json_reading import read_json
-from medsynth_core.models.card import METADATA, WEIGHTS
+from medsynth_core.models.card import METADATA, OWN_KEY, WEIGHTS
 
 INFERENCE_FILE = PurePosixPath("configs/inference.json")
 # Expressions in this file ($…) are Python code that MONAI runs, so a package may hold no others.
@@ -61,6 +62,36 @@ def package_files(folder: Path) -> list[str]:
         found.append(name)
     _check_inference(folder)
     return sorted(found)
+
+
+def check_replaceable(package: Path) -> None:
+    """Check, before a package is written to ``package``, that only an earlier package or an empty folder is replaced.
+
+    Raises:
+        MedSynthError: something else has that name.
+    """
+    if os.path.lexists(package) and not is_package(package) and not _is_empty(package):
+        raise MedSynthError(
+            f"{package} has the name of the model package and would be replaced, but MedSynth did not make it; rename "
+            "or move it, or choose another output folder.",
+            kind="output",
+        )
+
+
+def is_package(folder: Path) -> bool:
+    """Return whether a folder is a package of MedSynth, or what is left of one whose metadata are lost or damaged."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        content = read_json(folder / METADATA)
+    except (OSError, ValueError):
+        names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()]
+        return bool(names) and all(name in FILES for name in names)
+    return isinstance(content, dict) and isinstance(content.get(OWN_KEY), dict)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
 
 
 def check_entry(package: Path, name: str, size: int) -> None:

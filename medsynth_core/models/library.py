@@ -17,13 +17,14 @@ from pydantic import ValidationError
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
-from medsynth_core.io.atomic import atomic_write, make_folder
+from medsynth_core.io.atomic import atomic_write, check_new, make_folder
 from medsynth_core.io.json_file import write_json
 from medsynth_core.io.json_reading import read_json
 from medsynth_core.io.temporary import removed_at_end, temporary_folder, temporary_name
-from medsynth_core.models.card import METADATA, Metadata
+from medsynth_core.models.card import METADATA, Metadata, no_model_name
 from medsynth_core.models.contents import check_entry, check_inside, is_litter, package_files, unsafe
 from medsynth_core.models.package import Model
+from medsynth_core.preparation.contract import SynthesisContract
 from medsynth_core.resources import resource_folder
 
 # Environment variable with another folder for the user's models (on a cluster, in a test).
@@ -32,6 +33,8 @@ FOLDER_VARIABLE = "MEDSYNTH_MODELS"
 # A file of a zip may be this many times its compressed size, and this many bytes more. Weights hardly shrink; tables of
 # numbers do tenfold.
 MOST_COMPRESSED, SMALL = 50, 1_000_000
+# Rows and columns of an image for the check of a network whose contract states none.
+USUAL_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -228,23 +231,28 @@ def renamed(model: Model, name: str) -> Model:
     try:
         return Model(model.path, Metadata.model_validate(content))
     except ValidationError as error:
-        raise MedSynthError(
-            f"'{name}' cannot be the name of a model; use up to 64 small letters, digits and hyphens.", kind="model"
-        ) from error
+        raise MedSynthError(no_model_name(name), kind="model") from error
 
 
-def export_model(name: str | Path, path: str | Path) -> Path:
+def export_model(name: str | Path, path: str | Path, *, replace: bool = False) -> Path:
     """Write the package of a model as a zip file for `import_model`, and return its path.
 
+    Args:
+        name: name of the model in the library, or its package folder.
+        path: the zip file.
+        replace: whether an existing file is replaced.
+
     Raises:
-        MedSynthError: there is no such model, or the file cannot be written.
+        MedSynthError: there is no such model, the file exists, or it cannot be written.
     """
     model = load_model(name)
     target = Path(path)
-    if target.suffix != ".zip":
+    if target.suffix.lower() != ".zip":
         raise MedSynthError(
             f"A package is exported as a zip file, but {target} does not end in .zip; change the name.", kind="output"
         )
+    if not replace:
+        check_new(target)
     files = package_files(model.path)
     with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
@@ -299,8 +307,27 @@ def _checked(path: Path) -> Iterator[tuple[Model, list[str]]]:
     with _unpacked(path) as folder:
         files = package_files(folder)
         model = Model.open(folder)
-        model.network()
+        check_model(model)
         yield model, files
+
+
+def check_model(model: Model) -> None:
+    """Check the weights of a model, and that its network takes images as the contract of its card states them.
+
+    Raises:
+        MedSynthError: the weights are damaged or not finite, or network and contract do not fit each other.
+    """
+    from medsynth_core.models.dry_run import check_dimensions, check_forward
+
+    # Only the shapes are needed, once the weights have been checked.
+    network, contract = model.network().to("meta"), model.contract
+    name, multiple = model.card.network.name, getattr(network, "multiple_of", 1)
+    if isinstance(contract, SynthesisContract):
+        check_dimensions(network, name, 3 if contract.slab else 2)
+        side = (contract.slab.plane if contract.slab else contract.frame) or USUAL_SIDE
+        shape = (side, side) if contract.slab is None else (contract.slab.slices, side, side)
+        larger = [-(-length // multiple) * multiple for length in shape]
+        check_forward(network, name, larger, "do not use the package, or ask its authors for a corrected one")
 
 
 @contextmanager

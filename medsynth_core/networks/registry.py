@@ -15,12 +15,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from medsynth_core.errors import MedSynthError
 from medsynth_core.networks.cascade import COMPACT, WIDE, Cascade
 from medsynth_core.networks.contextual3d import CG3DSRGAN, ContextualNet
+from medsynth_core.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from medsynth_core.networks.dsggan import DSGGAN
 from medsynth_core.networks.mlnet3d import MLNet3D, UNet3D
+from medsynth_core.networks.modality_unet import ModalityUNet
 from medsynth_core.networks.options import check_options
 from medsynth_core.networks.patchgan import PatchGAN
+from medsynth_core.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from medsynth_core.networks.residual import ResidualUNet
 from medsynth_core.networks.resnet import ResNetGenerator
+from medsynth_core.networks.strided_discriminator import LatentDiscriminator, StridedDiscriminator
+from medsynth_core.networks.structure_vae import StructureDecoder, StructureEncoder
 from medsynth_core.networks.unet import UNet
 
 # What constructors raise for options that they do not check: empty lists, texts for numbers.
@@ -41,6 +46,7 @@ class Entry:
 
 
 _STAGE = ("in_channels", "out_channels", "dropout", "upsample", "visual_activation")
+_UNET = ("in_channels", "out_channels", "channels", "dropout")
 _CASCADE = ("stages", *_STAGE, "channels", "stem", "see_input")
 
 NETWORKS: dict[str, Entry] = {
@@ -89,6 +95,72 @@ NETWORKS: dict[str, Entry] = {
         partial(PatchGAN, in_channels=2, spatial_dims=3, padding=2),
         "3-D PatchGAN discriminator (Xue et al., CG-3DSRGAN)",
         ("in_channels", "channels", "layers"),
+    ),
+    "structure-encoder": Entry(
+        StructureEncoder,
+        "Encoder of structure maps (Qu, multi-modal synthesis)",
+        ("size", "latent", "width", "dropout"),
+    ),
+    "structure-decoder": Entry(
+        StructureDecoder, "Decoder of structure maps (Qu, multi-modal synthesis)", ("size", "latent", "width")
+    ),
+    "structure-mask": Entry(
+        partial(ModalityUNet, 2, 2, channels=32, dropout=0.1),
+        "Background mask of a structure map (Qu, multi-modal synthesis)",
+        ("channels", "dropout"),
+    ),
+    "structure-discriminator": Entry(
+        partial(StridedDiscriminator, 2), "Discriminator of structure maps (Qu, multi-modal synthesis)", ("channels",)
+    ),
+    "latent-discriminator": Entry(
+        LatentDiscriminator, "Discriminator of codes (Qu, multi-modal synthesis)", ("latent", "channels")
+    ),
+    "multimodal-generator": Entry(
+        partial(ModalityUNet, modalities=4),
+        "Generator of several modalities (Qu, multi-modal synthesis)",
+        (*_UNET, "modalities"),
+    ),
+    "multimodal-discriminator": Entry(
+        partial(StridedDiscriminator, modalities=4),
+        "Discriminator of images and their modality (Qu, multi-modal synthesis)",
+        ("in_channels", "channels", "modalities"),
+    ),
+    "modality-translator": Entry(
+        partial(ModalityUNet, modalities=4),
+        "Translator between modalities (Qu, multi-modal synthesis)",
+        (*_UNET, "modalities"),
+    ),
+    "lesion-segmenter": Entry(
+        partial(ModalityUNet, out_channels=5), "Segmenter of lesions (Qu, multi-modal synthesis)", _UNET
+    ),
+    "unet-gan": Entry(ModalityUNet, "Generator of GAN#, from noise (baseline of Qu)", _UNET),
+    "skrgan": Entry(ModalityUNet, "Generator of SkrGAN as Qu implements it (baseline)", _UNET),
+    "dcgan": Entry(
+        DCGANGenerator, "Generator of DCGAN (Radford et al.)", ("size", "latent", "channels", "out_channels")
+    ),
+    "acgan": Entry(
+        partial(DCGANGenerator, classes=3),
+        "Generator of ACGAN (Odena et al.)",
+        ("size", "latent", "channels", "out_channels", "classes"),
+    ),
+    "wgan": Entry(
+        DCGANGenerator, "Generator of WGAN (Arjovsky et al.)", ("size", "latent", "channels", "out_channels")
+    ),
+    "dcgan-discriminator": Entry(
+        DCGANDiscriminator,
+        "Discriminator of DCGAN and WGAN",
+        ("size", "in_channels", "channels", "normalisation"),
+    ),
+    "acgan-discriminator": Entry(
+        partial(DCGANDiscriminator, classes=3),
+        "Discriminator of ACGAN (Odena et al.)",
+        ("size", "in_channels", "channels", "classes", "normalisation"),
+    ),
+    "pggan": Entry(
+        ProgressiveGenerator, "Generator of PGGAN (Karras et al.)", ("size", "latent", "base", "most", "out_channels")
+    ),
+    "pggan-discriminator": Entry(
+        ProgressiveDiscriminator, "Discriminator of PGGAN (Karras et al.)", ("size", "base", "most", "in_channels")
     ),
     "residual-unet": Entry(
         ResidualUNet,
@@ -180,7 +252,8 @@ class Description:
 def describe(name: str, **options: Any) -> Description:
     """Describe a network: its options with their values, number of parameters, and GFLOP for one image.
 
-    The image has 256² pixels or, for a 3-D network, 16 · 256² voxels; the batch size is one. A multiply-add counts as
+    The image has 256² pixels or, for a 3-D network, 16 · 256² voxels, unless the network has a size of its own; the
+    batch size is one. A multiply-add counts as
     two floating-point operations. They are counted without computing anything.
 
     Raises:
@@ -189,10 +262,8 @@ def describe(name: str, **options: Any) -> Description:
     with torch.device("meta"):
         network = create_network(name, **options).eval()
         values = {**_defaults(NETWORKS[name]), **options}
-        depth = (REFERENCE_DEPTH,) if getattr(network, "spatial_dims", 2) == 3 else ()
-        image = torch.empty(1, values.get("in_channels", 1), *depth, REFERENCE_SIZE, REFERENCE_SIZE)
         with FlopCounterMode(display=False) as counter:
-            network(image)
+            network(*_reference_inputs(network, values))
     return Description(
         name,
         NETWORKS[name].title,
@@ -200,6 +271,15 @@ def describe(name: str, **options: Any) -> Description:
         count_parameters(network),
         round(counter.get_total_flops() / 1e9, 4),
     )
+
+
+def _reference_inputs(network: nn.Module, values: dict[str, Any]) -> tuple[torch.Tensor, ...]:
+    """Return the inputs with which operations are counted; networks of fixed size or several inputs bring their own."""
+    own = getattr(network, "reference_inputs", None)
+    if own is not None:
+        return own()
+    depth = (REFERENCE_DEPTH,) if getattr(network, "spatial_dims", 2) == 3 else ()
+    return (torch.empty(1, values.get("in_channels", 1), *depth, REFERENCE_SIZE, REFERENCE_SIZE),)
 
 
 def _defaults(entry: Entry) -> dict[str, Any]:

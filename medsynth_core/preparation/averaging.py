@@ -2,12 +2,14 @@
 
 A model that keeps the grid of its input knows the noise of voxels of its training only. Finer voxels are averaged in
 whole blocks: each block's value is the mean of the volume that it covers, so no activity is lost or counted twice and
-every block has the same noise, which sampling or fractional blocks would not give.
+every block has the same noise, which sampling or fractional blocks would not give. Blocks begin at the same side of the
+patient, however the axes of the image are stored; a block that is not whole is at the other side.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,22 +32,27 @@ class Averaging:
     factors: tuple[int, int, int]
     source: Grid
 
+    @cached_property
+    def firsts(self) -> np.ndarray:
+        """First voxel of the first block along (i, j, k); negative where that block begins before the input."""
+        return np.array([_first(self.source, axis, factor) for axis, factor in enumerate(self.factors)])
+
     @property
     def grid(self) -> Grid:
-        """The grid of the blocks; the last block along an axis may extend beyond the input."""
+        """The grid of the blocks; the first or last one along an axis may extend beyond the input."""
         factors = np.array(self.factors)
         matrix = self.source.ijk_to_ras.copy()
-        matrix[:3, 3] += matrix[:3, :3] @ ((factors - 1) / 2)
+        matrix[:3, 3] += matrix[:3, :3] @ (self.firsts + (factors - 1) / 2)
         matrix[:3, :3] *= factors
-        k, j, i = (int(-(-n // factor)) for n, factor in zip(self.source.shape, self.factors[::-1], strict=True))
+        i, j, k = (int(n) for n in -(-(self.source.size - self.firsts) // factors))
         return Grid((k, j, i), matrix)
 
     def apply(self, volume: Volume) -> Volume:
-        """Return the volume with the mean of each block (float32); blocks at the end average what they cover."""
+        """Return the volume with the mean of each block (float32); a block at the end averages what it covers."""
         voxels = volume.voxels
         for axis, factor in enumerate(self.factors[::-1]):
             if factor > 1:
-                starts = np.arange(0, voxels.shape[axis], factor)
+                starts = np.maximum(np.arange(self.firsts[2 - axis], voxels.shape[axis], factor), 0)
                 counts = np.diff(starts, append=voxels.shape[axis]).astype(np.float32)
                 voxels = np.add.reduceat(voxels, starts, axis=axis, dtype=np.float32)
                 voxels /= counts.reshape([-1 if other == axis else 1 for other in range(3)])
@@ -69,6 +76,13 @@ class Averaging:
     def size(self) -> str:
         """Return the size of a block in mm as ASCII text, for descriptions in files."""
         return " x ".join(f"{step:.2f}" for step in self.grid.spacing)
+
+
+def _first(source: Grid, axis: int, factor: int) -> int:
+    """Return the voxel, from ``1 - factor`` to 0, at which the first block along an axis begins."""
+    along = source.ijk_to_ras[:3, axis]
+    rest = int(source.size[axis]) % factor
+    return 0 if along[np.abs(along).argmax()] > 0 or not rest else rest - factor
 
 
 def averaging_of(volume: Volume, contract: SynthesisContract) -> Averaging | None:

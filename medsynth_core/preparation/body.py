@@ -83,7 +83,7 @@ def tissue_mask(voxels: np.ndarray, modality: str = "MR") -> np.ndarray:
     if brightest == 0 or values.min() == values.max():
         return np.zeros(values.shape, dtype=bool)
     relative = np.minimum(values / brightest, 1)
-    dense = _above_air(relative) if modality == "PT" else _within_steepest_edge(relative)
+    dense = _above_air(relative) if modality == "PT" else relative > steepest_edge(relative)
     return _without_small_parts(dense)
 
 
@@ -97,7 +97,12 @@ def _above_air(relative: np.ndarray) -> np.ndarray:
         return compressed > threshold_otsu(compressed)
 
 
-def _within_steepest_edge(relative: np.ndarray) -> np.ndarray:
+def steepest_edge(relative: np.ndarray) -> float:
+    """Return the brightness at which the edges in slices are steepest, which separates a body from air.
+
+    Args:
+        relative: (k, j, i) from 0 to 1, not constant.
+    """
     # Without smoothing, noise would have the steepest edges.
     smooth = np.log1p(MR_COMPRESSION * ndimage.gaussian_filter(relative, 1))
     steepness = np.hypot(*np.gradient(smooth, axis=(1, 2))) if min(smooth.shape[1:]) > 1 else np.zeros(smooth.shape)
@@ -107,7 +112,7 @@ def _within_steepest_edge(relative: np.ndarray) -> np.ndarray:
     # Ignore levels with only a few voxels.
     mean[count < 1e-4 * level.size] = 0
     step = (ndimage.gaussian_filter1d(mean, 2).argmax() + 0.5) / LEVELS * smooth.max()
-    return relative > np.expm1(step) / MR_COMPRESSION
+    return float(np.expm1(step) / MR_COMPRESSION)
 
 
 def _without_small_parts(dense: np.ndarray) -> np.ndarray:

@@ -9,21 +9,24 @@ import numpy as np
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.modality import AIR_HU, Modality, modality_name
+from medsynth_core.io.facts import doubts_of
+from medsynth_core.modality import AIR_HU, Modality, modality_name, modality_of_unit
 from medsynth_core.preparation.filled_ct import blanked_region
-from medsynth_core.preparation.intensity import Intensity
+from medsynth_core.preparation.intensity import Intensity, Percentiles
 from medsynth_core.preparation.part import Part
 from medsynth_core.preparation.roles import check_role, check_unit
-from medsynth_core.preparation.value_checks import no_activity, not_synthesizable, unusable_ct
+from medsynth_core.preparation.value_checks import assumed_unit, no_activity, not_synthesizable, unusable_ct
 from medsynth_core.volume import Volume
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-# No slice of a scanner has more pixels along a side, and no scan more slices.
-MOST_PIXELS = 4096
+# Rows or columns that a network is shown: no CT or MR has more, and it still takes seconds a slice.
+MOST_PIXELS = 2048
+# No scan has more.
+MOST_SLICES = 4096
 Pixels = Annotated[int, Field(ge=8, le=MOST_PIXELS)]
-Slices = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
+Slices = Annotated[int, Field(ge=1, le=MOST_SLICES)]
 # No scanner has finer voxels, and no image of a person fills many larger ones.
 Millimetres = Annotated[float, Field(ge=0.05, le=100)]
 Unit = Annotated[str, Field(max_length=64), AfterValidator(check_unit)]
@@ -55,6 +58,16 @@ class Side(Part):
     intensity: Intensity
     optional: bool = False
 
+    @model_validator(mode="after")
+    def _one_kind(self) -> Side:
+        owner = modality_of_unit(self.unit)
+        if owner not in ("", self.modality):
+            raise ValueError(
+                f"{self.unit} is a unit of {modality_name(owner)}, not of {modality_name(self.modality)}; correct "
+                "modality or unit"
+            )
+        return self
+
     @property
     def nothing(self) -> float:
         """The voxel value of air, in the unit."""
@@ -76,7 +89,7 @@ class Slab(Part):
             stated, a recipe uses the side length of its patches.
     """
 
-    slices: int = Field(ge=2, le=MOST_PIXELS)
+    slices: int = Field(ge=2, le=MOST_SLICES)
     overlap: int = Field(ge=0)
     plane: int = Field(default=0, ge=0, le=MOST_PIXELS)
 
@@ -121,6 +134,24 @@ class _Contract(Part):
         if optional:
             raise ValueError(f"the output '{optional[0]}' cannot be optional; only inputs can")
         return outputs
+
+    @field_validator("outputs")
+    @classmethod
+    def _outputs_have_their_unit(cls, outputs: dict[str, Side]) -> dict[str, Side]:
+        for role, side in outputs.items():
+            if isinstance(side.intensity, Percentiles) and modality_of_unit(side.unit):
+                raise ValueError(
+                    f"the output '{role}' would not be in {side.unit}, because the intensity 'percentiles' depends on "
+                    f'each volume; choose curve, scale or linear, or the unit "{DIMENSIONLESS}"'
+                )
+        return outputs
+
+    @field_validator("dose_factors")
+    @classmethod
+    def _doses_differ(cls, factors: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(factors)) < len(factors):
+            raise ValueError("lists a dose reduction factor twice; list each once")
+        return factors
 
     @property
     def output(self) -> Side:
@@ -312,19 +343,15 @@ class SynthesisContract(_Contract):
         wanted = self.inputs[role or self.input_role]
         if volume.unit or wanted.unit == DIMENSIONLESS:
             return ""
-        return (
-            f"The volume states no unit, so its values are assumed to be {wanted.unit} of a "
-            f"{modality_name(wanted.modality)}, the unit that this model takes; they are plausible, but check "
-            "them: with values in another unit the result is not valid."
-        )
+        return assumed_unit(wanted.unit, wanted.modality)
 
     def notes(self, volume: Volume, role: str = "") -> list[str]:
         """Return what the user should know about a ``volume`` that matches: one sentence each; [] if nothing.
 
-        They state the unit that is assumed, doubts about the values, and whether voxels are averaged.
+        They state the unit that is assumed, doubts about file and values, and whether voxels are averaged.
         """
         first = role in ("", self.input_role)
-        found = [self.assumption(volume, role)]
+        found = [self.assumption(volume, role), *doubts_of(volume.metadata)]
         if self.inputs[role or self.input_role].unit == "HU":
             found += blanked_region(volume.voxels)
         return [note for note in (*found, self._averaged(volume) if first else "") if note]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from medsynth_core.io.suv.plausible import HIGHEST as HIGHEST_SUV
 from medsynth_core.modality import LOWEST_HU, modality_name
 
 # Lowest value of a CT, and highest one that 16 bits can store; metal on an extended scale comes near it.
 HU_LIMITS = (float(LOWEST_HU), 32767.0)
-# No voxel of a patient reaches this SUV, not even at the injection site.
-SUV_LIMITS = (0.0, 2000.0)
+SUV_LIMITS = (0.0, HIGHEST_SUV)
 NOT_NEGATIVE = (0.0, np.inf)
 # The noise of a scan falls below the value of air, where the scale of its CT numbers is extended, and interpolation
 # makes negative values beside bright ones, here as a share of the usual highest values.

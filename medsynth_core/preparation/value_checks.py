@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from medsynth_core.io.suv.plausible import implausible_suv
+from medsynth_core.modality import modality_name
 from medsynth_core.preparation.filled_ct import filled_surroundings
 
 # A negligible share of the voxels.
@@ -12,16 +14,22 @@ FEW = 0.001
 # above this limit.
 CLIPPED_SHARE = 0.05
 CLIPPED_ABOVE = -700.0
+# From this share on, voxels that are much less dense than tissue are not noise or edges alone.
+LIGHT_SHARE = 0.02
 # Models clip negative activity to 0. If it exceeds this share of the positive activity, clipping adds bias.
 NEGATIVE_SHARE = 0.02
-# SUVbw is 1 for evenly distributed tracer. Values above the first limit count as tissue; its median is below the second
-# in any patient, and no voxel reaches the third.
-SUV_TISSUE, SUV_MEDIAN, SUV_HIGHEST = 0.05, 20.0, 2000.0
-
-
 # Values beyond the first limit overflow in single precision once they are squared, and no scanner has them; those of a
 # CT are stored in 16 bits.
 LARGEST, LOWEST_STORED_HU, HIGHEST_STORED_HU = 1e15, -32768.0, 32767.0
+
+
+def assumed_unit(unit: str, modality: str) -> str:
+    """Return the sentence on the unit that is assumed of a volume that states none."""
+    return (
+        f"The volume states no unit, so its values are assumed to be {unit} of a {modality_name(modality)}, the unit "
+        "that this model takes; they are plausible, but check them: with values in another unit the result is not "
+        "valid."
+    )
 
 
 def unusable_ct(voxels: np.ndarray) -> list[str]:
@@ -48,21 +56,10 @@ def no_activity(voxels: np.ndarray, unit: str) -> list[str]:
 
 def _not_suv(voxels: np.ndarray) -> list[str]:
     """Return the reason why values labelled SUVbw cannot be SUVbw (Bq/mL, for example); [] if they can."""
-    tissue = voxels[voxels > SUV_TISSUE]
-    highest = float(voxels.max())
-    if tissue.size < FEW * voxels.size:
-        return [
-            f"The values of the volume (up to {highest:g}) are too low for SUVbw, which is about 1 in tissue; check "
-            "its unit and its rescale slope."
-        ]
-    median = float(np.median(tissue))
-    if median > SUV_MEDIAN or highest > SUV_HIGHEST:
-        return [
-            f"The values of the volume (median {median:.4g} of those above {SUV_TISSUE:g}, maximum {highest:.4g}) are "
-            "too high for SUVbw, which is about 1 in tissue; if they are in Bq/mL, convert them first from the DICOM "
-            "series."
-        ]
-    return []
+    found = implausible_suv(voxels, "SUVbw")
+    if not found:
+        return []
+    return [f"{found}; check its unit and its rescale slope, and if they are in Bq/mL, convert them from DICOM first."]
 
 
 def not_synthesizable(voxels: np.ndarray) -> list[str]:
@@ -112,6 +109,18 @@ def not_hounsfield(voxels: np.ndarray) -> list[str]:
         return [
             f"Many voxels of the volume have its lowest value, {low:g}, so the CT was clipped to a window and air "
             "cannot be distinguished from tissue; choose the CT with its full range."
+        ]
+    # Bone becomes rarer the denser it is, unless it was clipped at 1000; with the sign reversed, air makes 1000 common,
+    # nothing is as low as air, and muscle is below 0. What is much less dense than tissue is air or lung, which both
+    # have values below -700, unless all values are too small or were moved.
+    reversed_tissue = share(-80, -10) > share(10, 80) and share(-np.inf, -700) < share(900, 1100)
+    inverted = reversed_tissue and share(900, 1100) > max(share(400, 900), FEW)
+    without_air = share(-np.inf, -300) > LIGHT_SHARE and share(-np.inf, -700) < FEW
+    if inverted or without_air:
+        return [
+            f"The values of the volume ({low:g} to {high:g}) are not Hounsfield units: "
+            + ("1000 is common, so their sign seems to be reversed" if inverted else "air should have about -1000")
+            + "; choose the CT as it was scanned, or apply its rescale slope and intercept."
         ]
     # A small animal in a large field of view, or a piece of lung or bone, has little soft tissue; other data have none.
     # Nothing attenuates less than air: values below it are noise, or a single padding value.

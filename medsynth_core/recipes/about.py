@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
+from medsynth_core.models.card import no_model_name
 from medsynth_core.recipes.presets import is_preset
 from medsynth_core.recipes.recipe import About, Recipe, read_recipe
 from medsynth_core.recipes.yaml_file import read_yaml
@@ -59,9 +60,7 @@ def personal(source: str | Path, name: str = "", about: Path | None = None) -> R
     try:
         return Recipe.model_validate({**recipe.model_dump(), "name": name})
     except ValidationError as error:
-        raise MedSynthError(
-            f"'{name}' cannot be the name of a model; use up to 64 small letters, digits and hyphens."
-        ) from error
+        raise MedSynthError(no_model_name(name)) from error
 
 
 def _read_about(before: About, path: Path) -> About:

@@ -130,6 +130,38 @@ class Recipe(SystemSettings):
             raise ValueError(f"contract.matrix must have {crop} rows and columns, the side of augmentation.crop")
         return self
 
+    def check_effect(self) -> None:
+        """Check, before a new training, that the recipe has no key that it makes no use of.
+
+        Trainings of earlier versions may have such keys, so recipes are read with them.
+
+        Raises:
+            MedSynthError: it has one.
+        """
+        for key, given, reason in self._without_effect():
+            if given:
+                raise MedSynthError(
+                    f"The key {key} of the recipe has no effect with the system '{self.system}' {reason}; leave it out."
+                )
+
+    def _without_effect(self) -> list[tuple[str, Any, str]]:
+        """Return key, value if it is given, and reason of the keys that this recipe makes no use of."""
+        contract, volumes = self.contract, "and a 3-D network (contract.slab)"
+        found: list[tuple[str, Any, str]] = []
+        if contract.slab:
+            found += [
+                ("augmentation.intensity", self.augmentation.intensity, volumes),
+                ("contract.slices", contract.slices != "neighbours", volumes),
+                ("contract.frame", contract.frame, volumes),
+            ]
+        if self.dose is not None:
+            found.append(("common_field", self.common_field, "and dose, whose input and target have one field of view"))
+        elif contract.kind != "synthesis":
+            found.append(("common_field", self.common_field, "because a generative model has no pairs"))
+        if self.dose is None:
+            found.append(("contract.dose_factors", contract.dose_factors, "without the key dose"))
+        return found
+
     @model_validator(mode="after")
     def _volumes(self) -> Recipe:
         changes = self.augmentation

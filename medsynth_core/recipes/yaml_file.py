@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,16 @@ from medsynth_core.io.json_reading import read_text_bytes
 # Values after every alias (``*name``) is replaced by what it stands for. A few lines of aliases of aliases can stand
 # for more values than any memory holds.
 MOST_VALUES = 100_000
+# Numbers of YAML 1.1 that people read as others: with a leading zero, or with a colon.
+_UNUSUAL = re.compile(r"[-+]?(0[0-7_]+|[0-9_]+(:[0-9_.]+)+)")
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which refuses keys that are given twice instead of taking the last."""
+    """PyYAML's safe loader, which refuses what it would read in another way than people do.
+
+    These are keys that are given twice, of which it would take the last, and the numbers of YAML 1.1 in base 8 (``010``
+    is 8) and 60 (``1:30`` is 90).
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         given: set[tuple[str, str]] = set()
@@ -28,6 +35,24 @@ class _Loader(yaml.SafeLoader):
                 )
             given |= {name} if name else set()
         return super().construct_mapping(node, deep)
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
+    if _UNUSUAL.fullmatch(node.value):
+        raise yaml.constructor.ConstructorError(
+            None,
+            None,
+            f"{node.value} is not the number that it seems to be; write it without leading zeros and colons, or as a "
+            f"text in quotes ('{node.value}')",
+            node.start_mark,
+        )
+    if node.tag.endswith(":int"):
+        return int(loader.construct_yaml_int(node))
+    return float(loader.construct_yaml_float(node))
+
+
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _number)
 
 
 def read_yaml(path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -123,11 +124,19 @@ def register(
     return replace(found, before=unregistered.after if unregistered else None, deformable=deformable)
 
 
-def write_registration(registration: Registration, folder: Path, name: str) -> tuple[Path, Path]:
+def write_registration(
+    registration: Registration, folder: Path, name: str, inputs: Mapping[str, Any] | None = None
+) -> tuple[Path, Path]:
     """Write ``NAME.tfm`` and ``NAME.json`` into a folder and return their paths.
 
     The first is the transform (LPS, fixed → moving points), readable by SimpleITK and Slicer; the second holds its
     rigid part as a matrix, the quality before and after registration, the settings and the versions.
+
+    Args:
+        registration: the result.
+        folder: existing folder.
+        name: name of the files without suffix.
+        inputs: description of the registered files for the second file.
 
     Raises:
         MedSynthError: a file cannot be written.
@@ -144,6 +153,7 @@ def write_registration(registration: Registration, folder: Path, name: str) -> t
         "quality": registration.quality(),
         "lps_matrix": registration.lps_matrix.tolist(),
         "settings": {**SETTINGS, "deformable": registration.deformable},
+        **({"inputs": dict(inputs)} if inputs else {}),
         "versions": {"medsynth-core": __version__, "SimpleITK": version("SimpleITK")},
     }
     write_json(record, content)

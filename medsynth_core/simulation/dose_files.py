@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from medsynth_core.io.facts import doubts_of
 from medsynth_core.io.reading import read_volume
 from medsynth_core.io.writing import check_distinct, check_output, write_labelled
 from medsynth_core.progress import Progress, ProgressCallback
@@ -79,8 +80,9 @@ def simulate_dose_files(
 def _read_pet(files: DoseFiles, progress: Progress) -> tuple[Volume, bool]:
     """Return the PET with its unit, and whether the unit was stated by the file or the user."""
     pet = read_volume(files.pet, modality="PT", unit=files.unit)
-    if "suv_refused" in pet.metadata:
-        progress.log(pet.metadata["suv_refused"])
+    for doubt in (*doubts_of(pet.metadata), pet.metadata.get("suv_refused")):
+        if doubt:
+            progress.log(doubt)
     if pet.unit:
         return pet, True
     progress.log(f"{files.pet} states no unit, so {USUAL_UNIT} is assumed; if that is wrong, set the unit with --unit.")

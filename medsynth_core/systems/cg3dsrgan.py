@@ -10,7 +10,15 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.models.card import NetworkSpec
 from medsynth_core.systems.base import System, Tally
 from medsynth_core.systems.batch import Batch
-from medsynth_core.systems.settings import AdversarialLoss, PixelLoss, SystemSettings, check_adversary, loss_unit
+from medsynth_core.systems.settings import (
+    AdversarialLoss,
+    DifferenceLoss,
+    PerceptualLoss,
+    SystemSettings,
+    check_adversary,
+    check_any,
+    loss_unit,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,13 +29,13 @@ if TYPE_CHECKING:
     Images = tuple[Tensor, Tensor, Tensor]
 
 
-class GuidedLoss(AdversarialLoss, PixelLoss):
+class GuidedLoss(AdversarialLoss, PerceptualLoss, DifferenceLoss):
     """Weights of the losses.
 
-    ``l1`` and ``mse`` apply to the coarse image; ``refined_l1``, ``refined_log_mse``, ``perceptual`` and
-    ``adversarial`` to the refined one. ``refined_log_mse`` is the logarithm of each volume's mean squared error, which
-    is what PSNR measures, so that all doses have equal influence. ``dose_class`` weights the cross entropy of the dose
-    reduction factor.
+    ``l1`` and ``mse``, at least one of them, apply to the coarse image; ``refined_l1``, ``refined_log_mse``,
+    ``perceptual`` and ``adversarial`` to the refined one. ``refined_log_mse`` is the logarithm of
+    each volume's mean squared error, which is what PSNR measures, so that all doses have equal influence.
+    ``dose_class`` weights the cross entropy of the dose reduction factor.
 
     The published weights, 300 for ``l1`` and 10 for ``dose_class``, belong to images in their own unit: the authors'
     earlier code (3D-AEGAN) feeds them to the network without scaling. So they need ``unit: image``, in which
@@ -37,6 +45,11 @@ class GuidedLoss(AdversarialLoss, PixelLoss):
     refined_l1: float = Field(default=0.0, ge=0)
     refined_log_mse: float = Field(default=0.0, ge=0)
     dose_class: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _coarse_image(self) -> GuidedLoss:
+        check_any(self, "l1", "mse")
+        return self
 
 
 class CG3DSRGANSettings(SystemSettings):
@@ -56,7 +69,7 @@ class CG3DSRGANSettings(SystemSettings):
 
     @model_validator(mode="after")
     def _guided(self) -> CG3DSRGANSettings:
-        check_adversary(self.discriminator, self.loss)
+        check_adversary(self.discriminator, self.loss, self.image_pool)
         loss_unit(self.loss, self.contract)
         if self.loss.dose_class and self.dose is None:
             raise ValueError("loss.dose_class needs inputs of known dose; add the key dose to simulate them")

@@ -4,17 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import model_validator
+
 from medsynth_core.errors import MedSynthError
-from medsynth_core.systems.paired import AdversarialSettings, AdversarialSystem
+from medsynth_core.systems.paired import AdversarialDifferenceLoss, AdversarialSettings, AdversarialSystem
+from medsynth_core.systems.settings import StructureLoss, check_any
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from medsynth_core.systems.engine import Engine
 
+# Losses of the two stages.
+STRUCTURE = ("l1", "mse", "ssim")
+TEXTURE = ("l1", "mse", "gradient")
+
+
+class DSGGANLoss(AdversarialDifferenceLoss, StructureLoss):
+    """Weights of the losses; each of the two stages needs one of its own above 0."""
+
+    @model_validator(mode="after")
+    def _both_stages(self) -> DSGGANLoss:
+        check_any(self, *STRUCTURE)
+        check_any(self, *TEXTURE)
+        return self
+
 
 class DSGGANSettings(AdversarialSettings):
-    """Settings of the system ``dsggan``."""
+    """Settings of the system ``dsggan``.
+
+    Attributes:
+        loss: weights of the losses.
+    """
+
+    loss: DSGGANLoss
 
 
 class DSGGANSystem(AdversarialSystem[DSGGANSettings]):
@@ -38,8 +61,8 @@ class DSGGANSystem(AdversarialSystem[DSGGANSettings]):
                 f"The system dsggan needs a network with two stages, which '{settings.network.name}' does not have; "
                 "choose dsggan."
             )
-        self.structure = Objective(settings.loss, self.span, ("l1", "mse", "ssim"), self.unit).to(engine.device)
-        self.objective = Objective(settings.loss, self.span, ("l1", "mse", "gradient"), self.unit).to(engine.device)
+        self.structure = Objective(settings.loss, self.span, STRUCTURE, self.unit).to(engine.device)
+        self.objective = Objective(settings.loss, self.span, TEXTURE, self.unit).to(engine.device)
 
     def _images(self, image: Tensor) -> list[Tensor]:
         with self.engine.autocast():

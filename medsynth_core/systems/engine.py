@@ -158,12 +158,22 @@ class AccelerateEngine(Engine):
         self._accelerator.wait_for_everyone()
 
 
+def is_first_process() -> bool:
+    """Return whether this is the only process of a training, or the first of several, which alone reports."""
+    return not _are_several() or int(os.environ.get("RANK") or 0) == 0
+
+
+def _are_several() -> bool:
+    """Return whether a launcher started several processes."""
+    return int(os.environ.get("WORLD_SIZE") or 1) > 1
+
+
 def choose_engine(settings: SystemSettings, device: str) -> Engine:
     """Return the engine of this process: with several processes if a launcher started them, otherwise with one.
 
     Raises:
         MedSynthError: there is no such device, or the recipe cannot run on it or be divided between the processes.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if _are_several():
         return AccelerateEngine(settings, device)
     return Engine(choose_device(device), settings)

@@ -13,7 +13,14 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.models.card import NetworkSpec
 from medsynth_core.systems.base import System, Tally
 from medsynth_core.systems.batch import Batch
-from medsynth_core.systems.settings import AdversarialLoss, PixelLoss, SystemSettings, check_adversary, loss_unit
+from medsynth_core.systems.settings import (
+    AdversarialLoss,
+    DifferenceLoss,
+    PixelLoss,
+    SystemSettings,
+    check_adversary,
+    loss_unit,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,8 +28,8 @@ if TYPE_CHECKING:
     from medsynth_core.systems.engine import Engine
 
 
-class AdversarialPixelLoss(AdversarialLoss, PixelLoss):
-    """Weights of the pixel losses and of the adversarial loss."""
+class AdversarialDifferenceLoss(AdversarialLoss, DifferenceLoss):
+    """Weights of the losses of all systems with a generator and a discriminator."""
 
 
 class AdversarialSettings(SystemSettings):
@@ -35,12 +42,12 @@ class AdversarialSettings(SystemSettings):
     """
 
     discriminator: NetworkSpec | None = None
-    loss: AdversarialPixelLoss
+    loss: AdversarialDifferenceLoss
     image_pool: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _adversary(self) -> AdversarialSettings:
-        check_adversary(self.discriminator, self.loss)
+        check_adversary(self.discriminator, self.loss, self.image_pool)
         loss_unit(self.loss, self.contract)
         return self
 
@@ -158,7 +165,7 @@ class AdversarialSystem(System[A]):
         self.pool.load_state(cast("dict[str, object]", state["pool"]))
 
 
-class PairedLoss(AdversarialPixelLoss):
+class PairedLoss(AdversarialDifferenceLoss, PixelLoss):
     """Weights of the losses; ``deep_supervision`` weights the mean pixel losses of the earlier stages."""
 
     deep_supervision: float = Field(default=0.0, ge=0)

@@ -17,12 +17,8 @@ from medsynth_core.systems.data_needs import DataNeeds, Role
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-class PixelLoss(Part):
-    """Weights of the losses that compare a synthetic image with the real one; losses of weight 0 are not computed.
-
-    ``l1``, ``mse``, ``ssim`` (1 − SSIM), ``gradient`` (gradient difference, Mathieu et al. 2016) and ``perceptual``
-    (features of a VGG-16 with weights from the local file ``perceptual_weights``, or an untrained one for
-    ``random``).
+class DifferenceLoss(Part):
+    """Weights of the losses by the difference of a synthetic image from the real one; 0 for none.
 
     ``unit`` is what ``l1``, ``mse`` and ``gradient`` are measured in: ``network`` values, or the unit of the
     ``image`` (SUV), so that their ratio to losses without a unit (adversarial, cross entropy) does not depend on the
@@ -31,18 +27,38 @@ class PixelLoss(Part):
 
     l1: float = Field(default=0.0, ge=0)
     mse: float = Field(default=0.0, ge=0)
+    unit: Literal["network", "image"] = "network"
+
+
+class StructureLoss(Part):
+    """Weights of ``ssim`` (1 − SSIM) and ``gradient`` (gradient difference, Mathieu et al. 2016); 0 for none."""
+
     ssim: float = Field(default=0.0, ge=0)
     gradient: float = Field(default=0.0, ge=0)
+
+
+class PerceptualLoss(Part):
+    """Weight of the loss by features of a VGG-16; 0 for none.
+
+    ``perceptual_weights`` is a local file with its weights, or ``random`` for an untrained one.
+    """
+
     perceptual: float = Field(default=0.0, ge=0)
     perceptual_weights: Path | Literal["random"] | None = None
-    unit: Literal["network", "image"] = "network"
+
+    @model_validator(mode="after")
+    def _features(self) -> PerceptualLoss:
+        if bool(self.perceptual) != (self.perceptual_weights is not None):
+            raise ValueError("perceptual above 0 and perceptual_weights must be given together")
+        return self
+
+
+class PixelLoss(PerceptualLoss, StructureLoss, DifferenceLoss):
+    """Weights of all losses that compare a synthetic image with the real one."""
 
     @model_validator(mode="after")
     def _something(self) -> PixelLoss:
-        if not any((self.l1, self.mse, self.ssim, self.perceptual)):
-            raise ValueError("at least one of l1, mse, ssim and perceptual needs a weight above 0")
-        if bool(self.perceptual) != (self.perceptual_weights is not None):
-            raise ValueError("perceptual above 0 and perceptual_weights must be given together")
+        check_any(self, "l1", "mse", "ssim", "perceptual")
         return self
 
 
@@ -78,6 +94,17 @@ class Optimiser(Part):
     patience: int = Field(default=5, gt=0)
     stop_below: float = Field(default=0.0, ge=0)
     accumulate: int = Field(default=1, gt=0)
+
+    @model_validator(mode="after")
+    def _trains(self) -> Optimiser:
+        if self.stop_below and self.schedule != "plateau":
+            raise ValueError("stop_below has an effect only with schedule: plateau; leave it out")
+        if self.stop_below > self.learning_rate:
+            raise ValueError(
+                f"stop_below ({self.stop_below:g}) is above learning_rate ({self.learning_rate:g}), so that no epoch "
+                "would be trained; lower it"
+            )
+        return self
 
 
 class Dose(Part):
@@ -191,17 +218,30 @@ class SystemSettings(Part):
         return self
 
 
-def check_adversary(discriminator: NetworkSpec | None, loss: AdversarialLoss) -> None:
+def check_any(loss: Part, *names: str) -> None:
+    """Check that one of the losses that an image needs has a weight.
+
+    Raises:
+        ValueError: none has.
+    """
+    if not any(getattr(loss, name) for name in names):
+        *others, last = names
+        raise ValueError(f"at least one of {', '.join(others)} and {last} needs a weight above 0")
+
+
+def check_adversary(discriminator: NetworkSpec | None, loss: AdversarialLoss, image_pool: int = 0) -> None:
     """Check that a discriminator and a weight of the adversarial loss are given together.
 
     Raises:
-        ValueError: only one of the two is given.
+        ValueError: only one of the two is given, or an image pool without them.
     """
+    if image_pool and discriminator is None:
+        raise ValueError("image_pool keeps images for a discriminator, and there is none; set it to 0")
     if (discriminator is not None) != (loss.adversarial > 0):
         raise ValueError("a discriminator and loss.adversarial above 0 must be given together")
 
 
-def loss_unit(loss: PixelLoss, contract: Contract) -> float:
+def loss_unit(loss: DifferenceLoss, contract: Contract) -> float:
     """Return what a network value of 1 counts in the pixel losses: 1, or for the unit ``image`` the divisor.
 
     Raises:

@@ -20,7 +20,7 @@ from medsynth_core.failures import as_user_error, reason_of
 from medsynth_core.interruption import Terminated, raise_on_termination
 from medsynth_core.io.json_reading import read_json
 from medsynth_core.training.event_log import append_event
-from medsynth_core.training.run_watch import RunWatch
+from medsynth_core.training.run_watch import TRACEBACK_HINT, RunWatch
 
 
 def main(request: Path) -> int:
@@ -78,7 +78,7 @@ def _report(watch: RunWatch, failure: Exception) -> int:
         return ExitStatus.USER_MISTAKE
     traceback.print_exception(failure)  # to console.log
     message = f"The training failed: {type(failure).__name__}: {failure}."
-    append_event(watch.folder, "error", kind="failure", message=message, hint="See console.log in the run folder.")
+    _end(watch, "error", kind="failure", message=message, hint=TRACEBACK_HINT)
     return ExitStatus.FAILURE
 
 

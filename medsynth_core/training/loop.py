@@ -15,25 +15,24 @@ from torch import nn
 from medsynth_core.compute.ladder import Ladder
 from medsynth_core.compute.memory import device_memory
 from medsynth_core.errors import Cancelled, MedSynthError
-from medsynth_core.inference.predictor import check_channels
 from medsynth_core.interruption import StopRequest, as_request
 from medsynth_core.metrics.earlier_names import todays_scores
 from medsynth_core.metrics.registry import signed
-from medsynth_core.preparation.contract import SynthesisContract
+from medsynth_core.models.weights import check_weights
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.progress import Progress
 from medsynth_core.recipes.recipe import Recipe
-from medsynth_core.systems.base import System
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.engine import Engine
 from medsynth_core.systems.registry import create_system
 from medsynth_core.training.batches import Batches
 from medsynth_core.training.ema import Average
-from medsynth_core.training.event_log import Journal
+from medsynth_core.training.event_log import VALIDATED, Journal
+from medsynth_core.training.fit import check_generator
 from medsynth_core.training.previews import write_preview
 from medsynth_core.training.run_folder import RunFolder
 from medsynth_core.training.schedule import learning_rate, plateau_drops, stands_still
-from medsynth_core.training.validation import Trained, mean_scores
+from medsynth_core.training.validation import Trained, check_choice, mean_scores, undefined_scores
 
 # Worker processes that prepare batches for a GPU. A training on the CPU needs the cores itself, and on systems other
 # than Linux each worker would have to import everything again.
@@ -64,10 +63,7 @@ class Trainer:
         self.recipe, self.val, self.folder, self.journal, self.engine = recipe, val, folder, journal, engine
         self.system = create_system(recipe.system, recipe, engine)
         generator = self.system.generator
-        _check_crop(recipe, generator)
-        _check_head(recipe, self.system)
-        if isinstance(recipe.contract, SynthesisContract):
-            check_channels(generator, recipe.contract)
+        check_generator(recipe, self.system)
         self.average = Average(generator, recipe.average)
         self.batches = Batches(
             train,
@@ -108,6 +104,9 @@ class Trainer:
     def _run(self, progress: Progress) -> None:
         self._begun, self._done_before = time.monotonic(), self.epoch * len(self.batches) + self.position
         self._saved = time.monotonic()
+        if not self.step:
+            # Whatever is logged later has a checkpoint to resume from, however early the process is killed.
+            self._save()
         while self.epoch < self.recipe.epochs and not self._finished():
             started = time.monotonic() - self.spent
             try:
@@ -135,14 +134,40 @@ class Trainer:
         return row
 
     def resume(self) -> None:
-        """Resume from the folder's checkpoint, exactly as if the training had not been interrupted."""
+        """Resume from the folder's checkpoint, exactly as if the training had not been interrupted.
+
+        Raises:
+            MedSynthError: the checkpoint, or the best weights so far, are damaged.
+        """
         state = self.folder.read_checkpoint(self.engine.device)
+        try:
+            self._take(state)
+        except torch.OutOfMemoryError:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            if "CUDA" in str(error) or "MPS" in str(error):
+                raise  # of the device, not of the file
+            raise self.folder.damaged_checkpoint() from error
+        for network in (*self.system.networks.values(), self.average.network):
+            check_weights(
+                network.state_dict(), f"the checkpoint in {self.folder.path}", "start again in another folder"
+            )
+        if self._scores() and self.journal is not None:
+            self.folder.check_best()
+
+    def _take(self, state: dict[str, Any]) -> None:
+        """Restore a `_state`.
+
+        Raises:
+            ValueError: the state is not that of a training with this recipe; or another error of a wrong type.
+        """
         self.system.load_state(state["system"])
         self.engine.load_state(state["engine"])
         self.average.network.load_state_dict(state["average"])
         self.epoch, self.step, self.position = state["epoch"], state["step"], state["position"]
         self.parts, self.sums, self.spent = state["parts"], state["sums"], state["spent"]
         self.log = [todays_scores(todays_scores(row, "val_"), "coarse_") for row in state["log"]]
+        self._check_counts()
         if self.engine.rank:
             # The checkpoint is that of the first process; random numbers must differ between processes.
             torch.manual_seed(self.recipe.seed + self.engine.rank + self.step * self.engine.world)
@@ -150,6 +175,23 @@ class Trainer:
         torch.set_rng_state(state["random"].cpu())
         if self.engine.device.type == "cuda" and "random_cuda" in state:
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.engine.device)
+
+    def _check_counts(self) -> None:
+        """Check how far a checkpoint says that the training is.
+
+        Raises:
+            ValueError: as far as this training cannot be.
+        """
+        ranges = (
+            (self.epoch, len(self.log), min(len(self.log), self.recipe.epochs)),
+            (self.position, 0, len(self.batches)),
+            (self.parts, 1, self.recipe.batch_size),
+            (self.step, 0, math.inf),
+        )
+        if not all(type(count) is int and low <= count <= high for count, low, high in ranges):
+            raise ValueError("this training cannot be that far")
+        if not all(isinstance(value, float | int) for value in (*self.sums.values(), self.spent)):
+            raise ValueError("sums that are no numbers")
 
     def _finished(self) -> bool:
         settings = self.recipe.optimiser
@@ -181,12 +223,6 @@ class Trainer:
     def _step(self, batch: Batch, progress: Progress) -> dict[str, float]:
         """Take a step; if the device runs out of memory, split the batch into more and smaller parts."""
         size = len(batch)
-
-        def report(message: str) -> None:
-            progress.log(message)
-            if self.journal is not None:
-                self.journal.event("log", message=message)
-
         ladder = Ladder(
             [lambda: self._more_parts(size)],
             lambda: (
@@ -194,7 +230,15 @@ class Trainer:
                 "increase optimiser.accumulate, reduce batch_size, or choose a smaller crop or network."
             ),
         )
-        return ladder.run(lambda: self.system.step(batch.to(self.engine.device), self.parts), report)
+        return ladder.run(
+            lambda: self.system.step(batch.to(self.engine.device), self.parts),
+            lambda message: self._tell(message, progress),
+        )
+
+    def _tell(self, message: str, progress: Progress) -> None:
+        progress.log(message)
+        if self.journal is not None:
+            self.journal.event("log", message=message)
 
     def _more_parts(self, size: int) -> str:
         # With several processes the others have already continued, so the step cannot be repeated.
@@ -253,16 +297,25 @@ class Trainer:
         self.engine.average_buffers(self.average.network)
         # A copy, because validation switches the network to evaluation mode.
         candidate = Trained(copy.deepcopy(self.system.validated_part(self._candidate())), contract, self.engine.device)
-        found = []
+        found: list[tuple[str, dict[str, float]]] = []
         for number in range(self.engine.rank, len(self.val), self.engine.world):
             if self.engine.world == 1:  # several processes have different cases and would wait for each other
                 self._report(progress)
             case = self.val[number]
-            found.append(self.system.validate(self.recipe, case, candidate))
+            found.append((case.name, self.system.validate(self.recipe, case, candidate)))
             if number == 0 and self.journal is not None and case.inputs:
                 file = write_preview(self.folder.path, self.epoch + 1, case, candidate.images(case), contract)
                 self.journal.event("preview", file=file, epoch=self.epoch + 1, case=case.name)
-        return mean_scores(self.engine.gather(found))
+        return self._means(dict(self.engine.gather(found)), progress)
+
+    def _means(self, found: dict[str, dict[str, float]], progress: Progress) -> dict[str, float]:
+        """Return the mean scores of the validation cases; at the first validation, report what is not defined."""
+        means = mean_scores(found.values())
+        if not any(key.startswith(tuple(f"{split}_" for split in VALIDATED)) for row in self.log for key in row):
+            check_choice(means, self.recipe.choose_by)
+            for message in undefined_scores(found, "means are over the others"):
+                self._tell(message, progress)
+        return means
 
     def _candidate(self) -> nn.Module:
         return self.average.network if self.recipe.average else self.system.generator
@@ -281,7 +334,9 @@ class Trainer:
     def _scores(self) -> list[float]:
         """Return the validation scores by the recipe's metric, with the sign chosen so that lower is better."""
         name = self.recipe.choose_by
-        return [signed(name, row[f"val_{name}"]) for row in self.log if f"val_{name}" in row]
+        values = [row[f"val_{name}"] for row in self.log if f"val_{name}" in row]
+        # Earlier versions logged what is not defined as NaN.
+        return [signed(name, value) for value in values if math.isfinite(value)]
 
     def _save(self) -> None:
         self._saved = time.monotonic()
@@ -305,34 +360,3 @@ class Trainer:
             "log": self.log,
             "random": torch.get_rng_state(),
         }
-
-
-def _check_crop(recipe: Recipe, generator: nn.Module) -> None:
-    """Check that the network accepts slices of the recipe's crop size.
-
-    Raises:
-        MedSynthError: it does not, or it is not a generator.
-    """
-    multiple = getattr(generator, "multiple_of", None)
-    if multiple is None:
-        raise MedSynthError(
-            f"The network '{recipe.network.name}' of the recipe does not produce images; choose a generator."
-        )
-    if recipe.augmentation.crop % multiple:
-        raise MedSynthError(
-            f"The recipe crops slices to {recipe.augmentation.crop} pixels, but the network '{recipe.network.name}' "
-            f"needs a multiple of {multiple}; change augmentation.crop."
-        )
-
-
-def _check_head(recipe: Recipe, system: System[Any]) -> None:
-    """Check that the dose head of a network, if it has one, is trained.
-
-    Raises:
-        MedSynthError: no loss trains it.
-    """
-    if hasattr(system.generator, "classes") and not system.teaches_classes:
-        raise MedSynthError(
-            f"The network '{recipe.network.name}' has a dose head that no loss trains; give loss.dose_class a weight "
-            "or choose a network without a dose head (unet3d, contextual3d)."
-        )

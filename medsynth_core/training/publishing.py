@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ import torch
 from medsynth_core.compute.device import choose_device
 from medsynth_core.datasets.completeness import needed_cases
 from medsynth_core.datasets.manifest import Case, split_of
-from medsynth_core.errors import MedSynthError
-from medsynth_core.failures import reason_of
+from medsynth_core.errors import Cancelled, MedSynthError
+from medsynth_core.failures import as_user_error, reason_of
 from medsynth_core.interruption import held_back
 from medsynth_core.io.json_file import write_json
 from medsynth_core.io.table import write_rows
 from medsynth_core.io.temporary import temporary_folder
 from medsynth_core.models.card import FEWEST_VALIDATED, METADATA, WEIGHTS, read_metadata
-from medsynth_core.models.contents import INFERENCE, INFERENCE_FILE, RECORDS
+from medsynth_core.models.contents import INFERENCE, INFERENCE_FILE, RECORDS, check_replaceable
 from medsynth_core.models.markdown import card_text
 from medsynth_core.models.weights import check_weights
 from medsynth_core.networks.registry import create_network
@@ -32,12 +33,14 @@ from medsynth_core.recipes.recipe import About, Recipe, read_recipe
 from medsynth_core.systems.registry import SYSTEMS
 from medsynth_core.training.case_figure import draw_test_case
 from medsynth_core.training.claims import check_claims, of_own_training
+from medsynth_core.training.event_log import append_event
 from medsynth_core.training.lock import RunLock
 from medsynth_core.training.package_metadata import package_metadata
 from medsynth_core.training.prepared_cases import load_cases
 from medsynth_core.training.run_folder import RunFolder
-from medsynth_core.training.run_watch import CASES, RECIPE, TEST_SCORES
-from medsynth_core.training.validation import Trained, error_curve, mean_scores
+from medsynth_core.training.run_watch import CASES, RECIPE, TEST_FIGURE, TEST_SCORES
+from medsynth_core.training.stored_state import read_weights
+from medsynth_core.training.validation import Trained, error_curve, mean_scores, undefined_scores
 
 # Metrics by case or by split.
 CaseScores = dict[str, dict[str, float]]
@@ -78,25 +81,49 @@ def publish(
         raise MedSynthError(
             f"The training in {folder.path} has no validated epoch yet; train for at least one before publishing."
         )
+    folder.best_epoch(recipe.choose_by)  # refuses weights that the log knows nothing of
+    package = folder.package(recipe)
+    check_replaceable(package)
     validated = split_of(cases, "val")
     if isinstance(recipe.contract, SynthesisContract) and not is_error_known(validated):
         progress.log(FEW_VALIDATED)
     val = load_cases(validated, recipe, progress.part(0, 0.3), _cache(folder))
     tested = [case for case in cases if case.split == "test"]
     test = load_cases(tested, recipe, progress.part(0.3, 0.9), _cache(folder))
-    package = folder.package(recipe)
     try:
         with temporary_folder(folder.path, ".package-") as temporary:
             made = temporary / recipe.name
             scores = _Writer(made, recipe, folder, device).write(cases, val, test)
+            check_replaceable(package)
             with held_back():
                 shutil.rmtree(package, ignore_errors=True)
                 os.replace(made, package)
     except OSError as error:
         raise MedSynthError(f"The package {package} cannot be written: {reason_of(error)}.", kind="output") from error
-    figure = draw_test_case(recipe, cases, package, folder.path, str(device), progress.part(0.95, 1))
+    for message in undefined_scores(scores, "the card states no mean of it"):
+        progress.log(message)
+        append_event(folder.path, "log", message=message)
+    figure = _figure(recipe, cases, folder, device, progress.part(0.95, 1))
     progress(1.0, f"The package is in {package}")
     return Published(package, scores, figure)
+
+
+def _figure(
+    recipe: Recipe, cases: list[Case], folder: RunFolder, device: torch.device, progress: Progress
+) -> Path | None:
+    """Draw the first test case; if that fails, report why: the package is complete without."""
+    try:
+        (folder.path / TEST_FIGURE).unlink(missing_ok=True)
+        return draw_test_case(recipe, cases, folder.package(recipe), folder.path, str(device), progress)
+    except Cancelled:
+        raise
+    except Exception as failure:
+        known = as_user_error(failure)
+        reason = known.message if known is not None else f"{type(failure).__name__}: {failure}"
+        message = f"The figure of the test case was not drawn, but the package is complete. {reason}"
+        progress.log(message)
+        append_event(folder.path, "log", message=message)
+        return None
 
 
 def publish_run(
@@ -113,7 +140,7 @@ def publish_run(
         run: run folder.
         data: manifest that lists the same training and validation cases, for example after files were moved; None uses
             the run's own.
-        about: text of the model card; None uses that of the recipe.
+        about: text of the model card, which the run keeps; None uses the kept one or that of the recipe.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         progress: receives the progress.
 
@@ -127,18 +154,20 @@ def publish_run(
     try:
         cases = needed_cases(data or folder.path / CASES, recipe.needs)
         folder.check_trained_with(cases)
-        if about is not None:
-            recipe = recipe.model_copy(update={"about": about})
-        check_claims(recipe, cases)
+        shown = folder.with_kept_text(recipe) if about is None else recipe.model_copy(update={"about": about})
+        check_claims(shown, cases)
         progress = progress or Progress()
-        return publish(of_own_training(recipe, cases, progress), cases, folder, choose_device(device), progress)
+        published = publish(of_own_training(shown, cases, progress), cases, folder, choose_device(device), progress)
+        if about is not None:
+            folder.keep_text(about)
+        return published
     finally:
         lock.release()
 
 
 def is_error_known(validated: list[Case]) -> bool:
     """Return whether validation cases are of enough patients to state the usual error of a model."""
-    return len({case.patient for case in validated}) >= FEWEST_VALIDATED
+    return len({case.person for case in validated}) >= FEWEST_VALIDATED
 
 
 def _cache(folder: RunFolder) -> Path | None:
@@ -187,21 +216,29 @@ class _Writer:
     def _scores(
         self, trained: Trained, val: list[TrainingCase], test: list[TrainingCase]
     ) -> tuple[CaseScores, CaseScores]:
-        """Return the mean scores by split and the scores of each test case, which are also written as a table."""
+        """Return the mean scores by split and the scores of each test case, which are also written as a table.
+
+        Test scores that are not defined for all cases have no mean.
+        """
         system = SYSTEMS[self.recipe.system]
         scores = {case.name: system.validate(self.recipe, case, trained) for case in test}
-        means = {"val": mean_scores([system.validate(self.recipe, case, trained) for case in val])}
+        means = {"val": mean_scores(system.validate(self.recipe, case, trained) for case in val)}
         if test:
-            means["test"] = mean_scores(list(scores.values()))
+            # A mean over some of the cases would be taken for that of all.
+            means["test"] = {
+                name: value
+                for name, value in mean_scores(scores.values()).items()
+                if all(math.isfinite(case[name]) for case in scores.values())
+            }
             rows = [{"case": case, **values} for case, values in scores.items()]
             write_rows(rows, self.package / TEST_SCORES)
         return means, scores
 
 
 def _store_half(source: Path, target: Path) -> None:
-    from safetensors.torch import load_file, save
+    from safetensors.torch import save
 
-    state = load_file(source)
+    state = read_weights(source)
     half = {name: value.half() if value.dtype == torch.float32 else value for name, value in state.items()}
     # Half precision ends at 65,504.
     check_weights(half, str(source), "lower the learning rate and train again")
@@ -213,7 +250,14 @@ def _stored_network(recipe: Recipe, package: Path) -> torch.nn.Module:
     from safetensors.torch import load_file
 
     network = create_network(recipe.network.name, **recipe.network.options)
-    network.load_state_dict(load_file(package / WEIGHTS))
+    try:
+        network.load_state_dict(load_file(package / WEIGHTS))
+    except RuntimeError as error:
+        raise MedSynthError(
+            f"The best weights of the run do not fit the network '{recipe.network.name}' of its recipe.yaml, so the "
+            "run was changed; train again in another folder.",
+            kind="model",
+        ) from error
     return network
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -16,29 +17,56 @@ from medsynth_core.compute.hardware import processor_name, total_memory_gb
 from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
-from medsynth_core.io.atomic import atomic_write
+from medsynth_core.io.atomic import make_folder
 from medsynth_core.io.json_file import write_json
+from medsynth_core.io.json_reading import read_json
 from medsynth_core.io.table import read_rows, write_rows
 from medsynth_core.metrics.earlier_names import todays_scores
 from medsynth_core.metrics.registry import signed
+from medsynth_core.models.contents import is_litter
 from medsynth_core.preparation.contract_images import role_order
-from medsynth_core.recipes.recipe import Recipe, read_recipe, write_recipe
-from medsynth_core.training.event_log import METRICS
+from medsynth_core.recipes.about import parse_about
+from medsynth_core.recipes.recipe import About, Recipe, read_recipe, write_recipe
+from medsynth_core.training.event_log import EVENTS, METRICS, TENSORBOARD
+from medsynth_core.training.file_record import FILES, record_files
+from medsynth_core.training.lock import NAME as LOCK
 from medsynth_core.training.previews import FOLDER as PREVIEWS
-from medsynth_core.training.run_watch import BEST, CASES, CHECKPOINT, RECIPE, STOP
+from medsynth_core.training.run_watch import (
+    BEST,
+    CASES,
+    CHECKPOINT,
+    CONSOLE,
+    RECIPE,
+    REQUEST,
+    REQUESTED_CASES,
+    REQUESTED_RECIPE,
+    STOP,
+    TEST_FIGURE,
+)
+from medsynth_core.training.stored_state import damaged, read_state, read_weights, write_state, write_weights
 from medsynth_core.version import __version__, library_versions, source_commit
 
+PREPARED = re.compile(r"[0-9a-f]{24}-.+\.npy")
 # Names of `io.atomic` and of packages that are being written.
 LEFTOVER = re.compile(r"\.[0-9a-f]{8}-.+|\.package-\d+-[0-9a-f]{8}")
+ENVIRONMENT = "environment.json"
+ABOUT = "about.json"
+SPLIT = "split.csv"
+ARRAYS = "arrays"
+# What a folder may contain of a training before it begins, and before its first step.
+REQUESTED = {REQUEST, REQUESTED_RECIPE, REQUESTED_CASES, CONSOLE, EVENTS, LOCK, STOP}
+BEGUN = REQUESTED | {ENVIRONMENT, RECIPE, CASES, FILES, SPLIT, ARRAYS, PREVIEWS, TENSORBOARD, CHECKPOINT}
+WRITTEN = BEGUN | {METRICS, BEST, ABOUT, TEST_FIGURE}
 
 
 class RunFolder:
     """Files of a training run, each written atomically.
 
-    ``recipe.yaml``, ``cases.csv`` (manifest), ``split.csv`` (cases without their files, for the model's package),
-    ``environment.json`` (versions and hardware), ``metrics.csv`` (one row per epoch), ``events.jsonl``, ``previews``,
-    ``tensorboard``, ``checkpoint.pt`` (to resume from), ``best.safetensors`` (weights of the best validated epoch)
-    and, during training, ``arrays`` (prepared cases).
+    ``recipe.yaml``, ``cases.csv`` (manifest), ``files.csv`` (what identifies its files), ``split.csv`` (cases without
+    their files, for the model's package), ``environment.json`` (versions and hardware), ``metrics.csv`` (one row per
+    epoch), ``events.jsonl``, ``previews``, ``tensorboard``, ``checkpoint.pt`` (to resume from), ``best.safetensors``
+    (weights of the best validated epoch), ``about.json`` (a later text of the card) and, during training, ``arrays``
+    (prepared cases).
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,7 +84,7 @@ class RunFolder:
     @property
     def arrays(self) -> Path:
         """Folder of the prepared cases."""
-        return self.path / "arrays"
+        return self.path / ARRAYS
 
     def make(self) -> None:
         """Create the folder.
@@ -64,12 +92,15 @@ class RunFolder:
         Raises:
             MedSynthError: it cannot be created.
         """
-        try:
-            self.arrays.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MedSynthError(
-                f"The folder {self.path} cannot be created: {reason_of(error)}; choose another.", kind="output"
-            ) from error
+        make_folder(self.path)
+
+    def make_arrays(self) -> None:
+        """Create the folder of the prepared cases.
+
+        Raises:
+            MedSynthError: it cannot be created.
+        """
+        make_folder(self.arrays)
 
     def stop_requested(self) -> bool:
         """Return whether there is a stop request."""
@@ -80,8 +111,13 @@ class RunFolder:
         (self.path / STOP).unlink(missing_ok=True)
 
     def delete_arrays(self) -> None:
-        """Delete the prepared cases, which are large and can be recreated."""
-        shutil.rmtree(self.arrays, ignore_errors=True)
+        """Delete the prepared cases, which are large and can be recreated; nothing else is deleted."""
+        for path in self.arrays.glob("*.npy"):
+            if PREPARED.fullmatch(path.name):
+                with suppress(OSError):
+                    path.unlink()
+        with suppress(OSError):
+            self.arrays.rmdir()
 
     def remove_leftovers(self) -> None:
         """Remove temporary files that a killed process left; call it while holding the folder's lock."""
@@ -99,22 +135,56 @@ class RunFolder:
         return len(self._read_rows(METRICS)) if (self.path / METRICS).exists() else 0
 
     def check_free(self) -> None:
-        """Check, before any long work, that the folder contains no training.
+        """Check, before anything is written, that a new training would replace nothing in the folder.
+
+        It may contain what comes before the first step (the request of a window, and what an earlier process wrote
+        that was killed or failed early), and files of other names, such as a console's log.
 
         Raises:
-            MedSynthError: the folder contains another training.
+            MedSynthError: the folder contains another training, or a file or folder of a name that a training writes.
         """
-        if self._checkpoint.exists():
+        if self._checkpoint.exists() and self._has_taken_steps():
             raise MedSynthError(
                 f"The folder {self.path} already contains a training; resume it (--resume) or choose another folder.",
                 kind="output",
             )
+        replaced = sorted(self._names() & WRITTEN - (BEGUN if self._begun() else REQUESTED))
+        if replaced:
+            raise MedSynthError(
+                f"The folder {self.path} contains '{replaced[0]}', which a training would replace; choose a new folder "
+                "for the training.",
+                kind="output",
+            )
+
+    def _has_taken_steps(self) -> bool:
+        """Return whether the checkpoint holds more than a training at its very beginning."""
+        try:
+            return self.read_checkpoint(torch.device("cpu")).get("step") != 0
+        except MedSynthError:
+            return True
+
+    def _names(self) -> set[str]:
+        """Return the names of what is in the folder, without what file managers and killed processes leave."""
+        if not self.path.is_dir():
+            return set()
+        try:
+            names = {path.name for path in self.path.iterdir()}
+        except OSError as error:
+            raise MedSynthError(
+                f"The folder {self.path} cannot be read: {reason_of(error)}; choose another one.", kind="output"
+            ) from error
+        return {name for name in names if not is_litter(name) and not LEFTOVER.fullmatch(name)}
+
+    def _begun(self) -> bool:
+        """Return whether a training has begun in the folder."""
+        try:
+            content = read_json(self.path / ENVIRONMENT)
+        except (OSError, ValueError):
+            return False
+        return isinstance(content, dict) and "medsynth-core" in content
 
     def start(self, recipe: Recipe, cases: list[Case], device: torch.device) -> None:
-        """Write recipe, manifest, split and environment of a new training."""
-        write_recipe(recipe, self.path / RECIPE)
-        write_manifest(cases, self.path / CASES)
-        write_rows(_split_rows(cases), self.path / "split.csv")
+        """Write environment, recipe, manifest and split of a new training."""
         environment = {
             "python": platform.python_version(),
             "machine": platform.machine(),
@@ -126,7 +196,42 @@ class RunFolder:
             "commit": source_commit(),
             **library_versions(),
         }
-        write_json(self.path / "environment.json", environment)
+        # First, because it marks a folder in which a training has begun.
+        write_json(self.path / ENVIRONMENT, environment)
+        write_recipe(recipe, self.path / RECIPE)
+        write_rows(_split_rows(cases), self.path / SPLIT)
+        self.record(cases)
+
+    def record(self, cases: list[Case]) -> None:
+        """Write the manifest and what identifies its files; a run that continues may find its files elsewhere."""
+        record_files(self.path, cases)
+        write_manifest(cases, self.path / CASES)
+
+    def keep_text(self, about: About) -> None:
+        """Keep a text of the model card that was given to publish the run."""
+        write_json(self.path / ABOUT, about.model_dump(mode="json"))
+
+    def take_text(self, recipe: Recipe) -> None:
+        """Keep the text of a recipe that the run is resumed with, if it is not the one that it began with."""
+        if recipe.about != read_recipe(self.path / RECIPE).about:
+            self.keep_text(recipe.about)
+
+    def with_kept_text(self, recipe: Recipe) -> Recipe:
+        """Return the recipe of the run with the text that was kept, unless its own is not the one that it began with.
+
+        Raises:
+            MedSynthError: the kept text is damaged.
+        """
+        if not (self.path / ABOUT).is_file() or recipe.about != read_recipe(self.path / RECIPE).about:
+            return recipe
+        try:
+            content = read_json(self.path / ABOUT)
+        except (OSError, ValueError) as error:
+            raise MedSynthError(
+                f"The text {self.path / ABOUT} of the model card cannot be read; remove it and publish again with the "
+                "text that you want."
+            ) from error
+        return recipe.model_copy(update={"about": parse_about(content)})
 
     def check_resumable(self, recipe: Recipe, cases: list[Case]) -> None:
         """Check that the folder contains a checkpoint of the same recipe and the same split.
@@ -136,7 +241,10 @@ class RunFolder:
                 outputs in another order.
         """
         if not self._checkpoint.exists():
-            raise MedSynthError(f"The folder {self.path} contains no checkpoint to resume; start without --resume.")
+            raise MedSynthError(
+                f"The folder {self.path} contains no checkpoint to resume; start the training "
+                "again in a new folder, without --resume."
+            )
         earlier = read_recipe(self.path / RECIPE)
         if not earlier.trains_as(recipe):
             raise MedSynthError(f"The training in {self.path} uses another recipe; resume it with its own recipe.yaml.")
@@ -145,7 +253,7 @@ class RunFolder:
                 f"The training in {self.path} has its inputs or outputs in another order, which determines the "
                 "channels of the network; resume it with its own recipe.yaml."
             )
-        if self._read_rows("split.csv") != _split_rows(cases):
+        if self._read_rows(SPLIT) != _split_rows(cases):
             raise MedSynthError(
                 f"The training in {self.path} uses a different split from the manifest; resume it with the cases of "
                 "its own split.csv."
@@ -159,7 +267,7 @@ class RunFolder:
         """
         ran, given = (
             {(row["case"], row["split"]) for row in rows if row["split"] != "test"}
-            for rows in (self._read_rows("split.csv"), _split_rows(cases))
+            for rows in (self._read_rows(SPLIT), _split_rows(cases))
         )
         if ran != given:
             name, split = sorted(ran ^ given)[0]
@@ -169,20 +277,29 @@ class RunFolder:
             )
 
     def best_epoch(self, choose_by: str) -> int:
-        """Return the epoch with the best value of a validation metric."""
+        """Return the epoch with the best value of a validation metric.
+
+        Raises:
+            MedSynthError: no epoch has one, or the log cannot be read.
+        """
         rows = [todays_scores(row, "val_") for row in self._read_rows(METRICS)]
-        validated = [row for row in rows if row.get(f"val_{choose_by}")]
+        try:
+            validated = [row for row in rows if math.isfinite(float(row.get(f"val_{choose_by}") or "nan"))]
+        except ValueError as error:
+            raise MedSynthError(
+                f"The log {self.path / METRICS} is damaged: '{choose_by}' is not a number in a line; put the original "
+                "back, or train again in another folder."
+            ) from error
+        if not validated:
+            raise MedSynthError(
+                f"The training in {self.path} has no validated epoch yet; train for at least one before publishing."
+            )
         best = min(validated, key=lambda row: signed(choose_by, float(row[f"val_{choose_by}"])))
         return int(best["epoch"])
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:
         """Write everything that a training needs to resume."""
-        with atomic_write(self._checkpoint) as temporary:
-            try:
-                torch.save(state, temporary)
-            except RuntimeError as error:
-                # torch raises RuntimeError when writing fails.
-                raise OSError("the disk is full or not writable") from error
+        write_state(state, self._checkpoint)
 
     def read_checkpoint(self, device: torch.device) -> dict[str, Any]:
         """Return the state that `write_checkpoint` wrote.
@@ -190,20 +307,23 @@ class RunFolder:
         Raises:
             MedSynthError: the file is damaged.
         """
-        try:
-            return torch.load(self._checkpoint, map_location=device, weights_only=True)
-        except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
-            raise MedSynthError(
-                f"The checkpoint {self._checkpoint} is damaged; start again in another folder.", kind="model"
-            ) from error
+        return read_state(self._checkpoint, device)
+
+    def damaged_checkpoint(self) -> MedSynthError:
+        """Return the refusal of a checkpoint whose content is not that of this training."""
+        return damaged(self._checkpoint)
 
     def write_best(self, network: nn.Module) -> None:
         """Write weights as safetensors."""
-        from safetensors.torch import save
+        write_weights(network.state_dict(), self.best)
 
-        with atomic_write(self.best) as temporary:
-            # Not written by safetensors itself, whose write errors are not `OSError`.
-            temporary.write_bytes(save({name: value.contiguous() for name, value in network.state_dict().items()}))
+    def check_best(self) -> None:
+        """Check the best weights so far.
+
+        Raises:
+            MedSynthError: they are missing or damaged.
+        """
+        read_weights(self.best)
 
     def _read_rows(self, name: str) -> list[dict[str, str]]:
         try:

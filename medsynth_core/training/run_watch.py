@@ -18,6 +18,12 @@ CHECKPOINT = "checkpoint.pt"
 RECIPE = "recipe.yaml"
 CASES = "cases.csv"
 BEST = "best.safetensors"
+# Written by a window before it starts the process of a training.
+REQUEST = "request.json"
+REQUESTED_RECIPE = "request.yaml"
+REQUESTED_CASES = "request.csv"
+CONSOLE = "console.log"
+TRACEBACK_HINT = f"See {CONSOLE} in the run folder."
 # Figure of the first test case, drawn when the run is published.
 TEST_FIGURE = "test.png"
 # Scores of the test cases, relative to the run's package.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.networks.registry import check_network
 from medsynth_core.preparation.frame import whole_slices
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.recipes.recipe import Recipe
@@ -76,17 +75,6 @@ def check_contrast(cases: list[TrainingCase], recipe: Recipe) -> None:
                     f"cases the same network value ({float(shown[0].flat[0]):g}), so there is nothing to learn; choose "
                     "one for the range of values of these images."
                 )
-
-
-def check_networks(recipe: Recipe) -> None:
-    """Check, before any work, that the networks of a recipe can be built.
-
-    Raises:
-        MedSynthError: there is no such network, or an option of it is not valid.
-    """
-    for network in (recipe.network, getattr(recipe, "discriminator", None)):
-        if network is not None:
-            check_network(network.name, **network.options)
 
 
 def _largest(case: TrainingCase, paired: bool) -> tuple[int, int]:

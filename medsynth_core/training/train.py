@@ -9,21 +9,26 @@ from typing import Any
 
 from medsynth_core.datasets.completeness import training_cases
 from medsynth_core.datasets.manifest import Case, split_of
+from medsynth_core.datasets.stated_facts import data_notes
 from medsynth_core.errors import Cancelled
 from medsynth_core.failures import as_user_error
 from medsynth_core.interruption import Terminated
+from medsynth_core.models.contents import check_replaceable
 from medsynth_core.progress import Progress, ProgressCallback
 from medsynth_core.recipes.presets import is_preset
 from medsynth_core.recipes.recipe import Recipe, read_recipe
 from medsynth_core.systems.engine import Engine, choose_engine
 from medsynth_core.training.claims import check_claims, for_a_table, of_own_training
 from medsynth_core.training.event_log import Journal, append_event
+from medsynth_core.training.file_record import check_files
+from medsynth_core.training.fit import check_networks
 from medsynth_core.training.lock import RunLock
 from medsynth_core.training.loop import Trainer
 from medsynth_core.training.prepared_cases import load_cases
 from medsynth_core.training.publishing import publish
 from medsynth_core.training.run_folder import RunFolder
-from medsynth_core.training.seen import check_contrast, check_networks, check_seen
+from medsynth_core.training.run_watch import TRACEBACK_HINT
+from medsynth_core.training.seen import check_contrast, check_seen
 
 
 def train(
@@ -45,7 +50,8 @@ def train(
         recipe: a `Recipe`, its YAML file, or the name of a preset; its name and the text about the data must be your
             own (`medsynth_core.recipes.about.personal`).
         data: the manifest, a CSV with the columns ``case``, ``split`` and one column of files per role of the recipe.
-        output: run folder for checkpoints, logs, best weights and, at the end, the package.
+        output: run folder for checkpoints, logs, best weights and, at the end, the package; new or empty, unless the
+            training in it is resumed.
         resume: resume from the checkpoint in ``output``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         progress: called as ``progress(fraction, message)``.
@@ -85,13 +91,19 @@ def _train(
     device: str,
     progress: Progress,
 ) -> Path:
+    if not resume:
+        recipe.check_effect()
     check_networks(recipe)
     engine = choose_engine(recipe, device)
     folder = RunFolder(output)
     if resume:
         folder.check_resumable(recipe, cases)
+        if not engine.rank:  # other machines may have copies of their own
+            check_files(folder.path, cases)
+        folder.with_kept_text(recipe)  # refuses a damaged text now, not after the last epoch
     else:
         folder.check_free()
+    check_replaceable(folder.package(recipe))
     run = _Run(recipe, cases, folder, engine, resume)
     engine.wait()
     if engine.rank:
@@ -111,6 +123,8 @@ def _train(
     except Exception as failure:
         error = as_user_error(failure)
         if error is None:
+            message = f"The training failed: {type(failure).__name__}: {failure}."
+            append_event(folder.path, "error", kind="failure", message=message, hint=TRACEBACK_HINT)
             raise
         append_event(folder.path, "error", kind=error.kind, message=error.message, hint=error.hint)
         raise error from failure
@@ -166,18 +180,28 @@ class _Run:
         """Train, publish and return the package; in the first process."""
         recipe, folder, engine = self.recipe, self.folder, self.engine
         folder.delete_stop_request()
-        if not self.resume:
+        if self.resume:
+            folder.record(self.cases)
+            folder.take_text(recipe)
+        else:
             folder.start(recipe, self.cases, engine.device)
+        folder.make_arrays()
         journal = Journal(folder.path, folder.epochs_done() if self.resume else 0)
         try:
             trainer = self.trainer(journal, progress.part(0, 0.02))
             # The other processes then find the cases prepared.
             engine.wait()
-            journal.event("started", **self._facts(len(trainer.batches)))
+            notes = [] if self.resume else data_notes(self.cases, recipe.needs)
+            journal.event("started", **self._facts(len(trainer.batches)), notes=notes)
+            for note in notes:
+                progress.log(note)
             trainer.run(progress.part(0.02, 0.97))
         finally:
             journal.close()
-        package = publish(recipe, self.cases, folder, engine.device, progress.part(0.97, 1)).package
+        shown = folder.with_kept_text(recipe)
+        if shown.about != recipe.about:
+            shown = of_own_training(shown, self.cases, progress)
+        package = publish(shown, self.cases, folder, engine.device, progress.part(0.97, 1)).package
         engine.wait()
         folder.delete_arrays()
         append_event(folder.path, "done", package=str(package))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import torch
 from torch import nn
@@ -9,6 +12,7 @@ from torch import nn
 from medsynth_core.errors import MedSynthError
 from medsynth_core.grid import Grid
 from medsynth_core.inference.predictor import AnyPredictor, create_predictor
+from medsynth_core.metrics.registry import METRICS
 from medsynth_core.preparation.case import Prepared
 from medsynth_core.preparation.contract import Contract, Side, SynthesisContract
 from medsynth_core.preparation.training_case import TrainingCase
@@ -58,9 +62,40 @@ class Trained:
         }
 
 
-def mean_scores(found: list[dict[str, float]]) -> dict[str, float]:
-    """Return the mean over cases of each score."""
-    return {name: float(np.mean([case[name] for case in found])) for name in found[0]}
+def mean_scores(found: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each score over the cases in which it is finite; without scores that are finite in none."""
+    values: dict[str, list[float]] = {}
+    for case in found:
+        for name, value in case.items():
+            if math.isfinite(value):
+                values.setdefault(name, []).append(value)
+    return {name: float(np.mean(some)) for name, some in values.items()}
+
+
+def undefined_scores(found: Mapping[str, Mapping[str, float]], consequence: str) -> list[str]:
+    """Return a sentence, which ends with the consequence, for each score that some of the cases (by name) lack."""
+    names = list(dict.fromkeys(name for case in found.values() for name in case))
+    missing = {name: [case for case, scores in found.items() if not math.isfinite(scores[name])] for name in names}
+    return [
+        f"'{name}' is not defined for {len(cases)} of {len(found)} cases, among them '{cases[0]}' "
+        f"({METRICS[name].undefined}); {consequence}."
+        for name, cases in missing.items()
+        if cases
+    ]
+
+
+def check_choice(means: Mapping[str, float], choose_by: str) -> None:
+    """Check, at the first validation, that the metric that is to choose the best epoch is defined.
+
+    Raises:
+        MedSynthError: it is in none of the validation cases.
+    """
+    if choose_by not in means:
+        raise MedSynthError(
+            f"The metric '{choose_by}' is not defined for any validation case ({METRICS[choose_by].undefined}), so no "
+            "best epoch can be chosen; check the reference images of the validation cases, or choose another metric as "
+            "choose_by in the recipe and train in a new folder."
+        )
 
 
 def error_curve(candidate: Trained, cases: list[TrainingCase], side: Side, role: str) -> list[tuple[float, float]]:

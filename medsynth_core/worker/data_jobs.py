@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medsynth_core.datasets.manifest import Case, write_manifest
+from medsynth_core.datasets.manifest import Case, check_manifest_place, write_manifest
 from medsynth_core.errors import MedSynthError
 from medsynth_core.progress import Progress
 from medsynth_core.systems.data_needs import DataNeeds, Role
+from medsynth_core.version import __version__
 from medsynth_core.volume import Volume
 from medsynth_core.worker.requests import received, required
 
@@ -52,23 +53,29 @@ def _sides(request: dict[str, Any], names: list[str]) -> tuple[tuple[str, ...], 
 
 
 def register(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Register the moving to the fixed image and write it on the fixed image's grid.
+    """Register the moving to the fixed image and write it on the fixed image's grid, with what its file states as JSON.
 
-    Return ``output``, ``lps_matrix`` (4×4, maps points of the fixed image to points of the moving one, in LPS) and
-    ``quality`` (``before``, ``after``, ``bent``, ``note``).
+    Return ``output``, ``lps_matrix`` (4×4, maps points of the fixed image to points of the moving one, in LPS),
+    ``quality`` (``before``, ``after``, ``bent``, ``note``), and ``inputs`` and ``settings`` as
+    `medsynth_core.datasets.registration_origin.origin`.
     """
-    from medsynth_core.io.writing import check_output, write_volume
+    from medsynth_core.datasets.registration_origin import origin
+    from medsynth_core.io.writing import check_output, write_labelled
     from medsynth_core.registration.register import register as run
 
     output = Path(required(request, "output"))
     progress(0.0, "Reading the images")
-    fixed, moving = (_image(required(request, name)) for name in ("fixed", "moving"))
+    sides = [required(request, name) for name in ("fixed", "moving")]
+    fixed, moving = map(_image, sides)
+    deformable = bool(request.get("deformable"))
+    made_of = origin((Path(sides[0]["file"]), fixed.modality), (Path(sides[1]["file"]), moving.modality), deformable)
     check_output(fixed, output)
-    found = run(fixed, moving, deformable=bool(request.get("deformable")), progress=progress.part(0.05, 0.95))
+    found = run(fixed, moving, deformable=deformable, progress=progress.part(0.05, 0.95))
     progress(0.95, "Writing the registered image")
-    write_volume(found.moved, output)
+    stated = {"medsynth_version": __version__, **found.moved.metadata}
+    write_labelled(found.moved.replace(metadata=stated), output)
     progress(1.0, "Done")
-    return {"output": str(output), "lps_matrix": found.lps_matrix.tolist(), "quality": found.quality()}
+    return {"output": str(output), "lps_matrix": found.lps_matrix.tolist(), "quality": found.quality(), **made_of}
 
 
 def thumbnails(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -92,11 +99,13 @@ def thumbnails(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
 
 def _image(source: Any) -> Volume:
-    """Return the volume in the image file of a request."""
+    """Return the volume in the image file of a request, without a unit if its file states none."""
+    from medsynth_core.datasets.stated_facts import states_unit
     from medsynth_core.io.reading import read_volume
 
-    file = required(source, "file")
-    return read_volume(file, source.get("modality") or "", source.get("unit") or "")
+    file = Path(required(source, "file"))
+    volume = read_volume(file, source.get("modality") or "", source.get("unit") or "")
+    return volume if states_unit(file) else volume.replace(unit="")
 
 
 def build_pairs(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -112,6 +121,7 @@ def build_pairs(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     output, kind = Path(required(request, "output")), required(request, "kind")
     if kind not in _BUILDERS:
         raise MedSynthError(f"Pairs cannot be built from '{kind}'; choose folders, dicom or volumes.")
+    check_manifest_place(output)
     check_place(output)
     cases = _BUILDERS[kind](request, progress)
     return {"manifest": str(write_manifest(cases, output)), "cases": len(cases)}

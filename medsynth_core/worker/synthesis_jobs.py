@@ -16,6 +16,7 @@ def synthesize(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """
     from medsynth_core.inference.synthesis import synthesize as run
     from medsynth_core.io.atomic import check_place
+    from medsynth_core.io.writing import check_distinct
     from medsynth_core.models.library import load_model
 
     output, model = Path(required(request, "output")), required(request, "model")
@@ -23,6 +24,9 @@ def synthesize(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     for place in (output, errors):
         if place is not None:
             check_place(place)
+    sources = [required(request, "input"), *(request.get("inputs") or {}).values()]
+    voxels = [Path(required(source, "voxels")) for source in sources]
+    check_distinct([*dict.fromkeys(voxels), output, *([errors] if errors else [])])
     loaded = load_model(model)
     others = {role: received(source) for role, source in (request.get("inputs") or {}).items()}
     result = run(

@@ -80,6 +80,13 @@ def test_a_synthetic_pet_is_not_taken_for_a_ct(case, model, tmp_path):
     assert again.returncode == 2 and "its modality is PT" in again.stderr
 
 
+def test_a_figure_does_not_replace_an_image(case):
+    before = (case / "ct.nii.gz").read_bytes()
+    done = medsynth("evaluate", case / "pet.nii.gz", case / "pet.nii.gz", "--figure", case / "ct.nii.gz")
+    assert done.returncode == 2 and "the name of a figure must end with .png" in done.stderr
+    assert (case / "ct.nii.gz").read_bytes() == before
+
+
 def test_evaluate_gives_every_metric_of_the_issue(case, tmp_path):
     done = medsynth(
         *("evaluate", case / "pet.nii.gz", case / "pet.nii.gz", "--json"),

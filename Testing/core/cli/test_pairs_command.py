@@ -189,6 +189,8 @@ def test_splits_that_are_there_are_not_lost(medsynth, images, tmp_path):
         (("build", "IMAGES", "/nowhere/new.csv", *ROLES), "does not exist"),
         (("split", "ALL", "--shares", "0.5", "0.4", "0.3"), "sum is 1"),
         (("split", "nowhere.csv"), "cannot be read"),
+        (("split", "ALL", "--output", "IMAGE"), "tables are written as .csv"),
+        (("build", "IMAGES", "NEW.nii.gz", *ROLES), "tables are written as .csv"),
         (("check", "RECIPE", "--data", "ALL"), "has no split"),
         (("check", "nowhere.yaml", "--data", "ALL"), "cannot be read"),
         (("register", "ALL", "OUT", "--fixed", "ct", "--moving", "mr"), "no column 'mr'"),
@@ -200,7 +202,7 @@ def test_a_mistake_is_told_in_one_sentence_and_changes_nothing(medsynth, images,
     write_recipe(tiny_recipe(), tmp_path / "recipe.yaml")
     assert medsynth("build", images, tmp_path / "all.csv", *ROLES)[0] == 0
     places = {"IMAGES": images, "ALL": tmp_path / "all.csv", "NEW": tmp_path / "new.csv", "OUT": tmp_path / "out"}
-    places["RECIPE"] = tmp_path / "recipe.yaml"
+    places["RECIPE"], places["IMAGE"] = tmp_path / "recipe.yaml", images / "P1" / "pet.nii.gz"
     before = contents(tmp_path)
     status, printed, sentence = medsynth(*(places.get(word, word) for word in arguments), "--json")
     error = json.loads(printed)["error"]

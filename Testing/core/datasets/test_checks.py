@@ -168,6 +168,8 @@ def test_the_same_patient_in_two_splits_is_refused(cases):
     told = found(cases)
     assert told["P0"][0] == told["P4"][0] == "refused" and told["P1"][0] == "good"
     assert "'Jo' is in the splits train and val" in told["P0"][1]
+    cases[4] = replace(cases[4], patient="JO")
+    assert "'Jo', also spelled 'JO', is in the splits train and val" in found(cases)["P4"][1]
 
 
 def test_grids_may_differ_in_axes_and_voxels(cases):

@@ -10,6 +10,7 @@ from dicom_builder import SUV_TAGS, injection, item, write_series
 
 from medsynth_core import MedSynthError, Progress
 from medsynth_core.datasets.dicom_studies import cases_from_dicom
+from medsynth_core.datasets.manifest import write_manifest
 
 NOBODY = {"PatientID": "", "PatientName": ""}
 
@@ -87,10 +88,62 @@ def test_studies_are_not_joined_to_one_case_by_a_birth_date_alone(tmp_path):
         build(tmp_path)
 
 
-def test_ids_that_differ_only_in_case_or_signs_are_doubted(tmp_path):
-    for number, patient in enumerate(("AB-12", "ab12", "AB13")):
-        study(tmp_path / "in", number, PatientID=patient)
+@pytest.mark.parametrize(
+    ("patients", "sentence"),
+    [
+        (
+            ({"PatientID": "AB-12"}, {"PatientID": "ab12"}, {"PatientID": "AB13"}),
+            "Patients 001 and 003 have IDs that differ only in letter case, signs or leading zeros; if they are one",
+        ),
+        (({"PatientID": "0012345"}, {"PatientID": "12345"}), "Patients 001 and 002 have IDs that differ only in"),
+        (({"PatientID": "A 1"}, {"PatientID": "A1"}), "Patients 001 and 002 have IDs that differ only in"),
+        (
+            (
+                {"PatientID": "X7", "PatientName": "Meier^Hans", **BORN},
+                {"PatientID": "Q9", "PatientName": "MEIER, Hans", **BORN},
+            ),
+            "Patients 001 and 002 have the same name and birth date, but different IDs; if they are one person, give",
+        ),
+        (
+            ({"PatientID": "X7", "PatientName": "Meier^Hans", **BORN}, {"PatientName": "Meier^Hans", **BORN}),
+            "Patients 001 and 002 have the same name and birth date, but different IDs",
+        ),
+        (({"PatientID": "01-012"}, {"PatientID": "11-002"}), ""),
+        (({"PatientID": "12-34"}, {"PatientID": "1234"}), "Patients 001 and 002 have IDs that differ only in"),
+        (
+            tuple({"PatientID": f"{'0' * count}7"} for count in range(7)),
+            "Patients 001, 002, 003, 004, 005 and 2 others have IDs that differ only in letter case",
+        ),
+        (
+            (
+                {"PatientID": "X7", "PatientName": "NAME^NONE", **BORN},
+                {"PatientID": "Q9", "PatientName": "De-identified^Patient", **BORN},
+            ),
+            "",
+        ),
+        (({"PatientID": "X7", "PatientName": "Meier^Hans"}, {"PatientID": "Q9", "PatientName": "Meier^Hans"}), ""),
+        (
+            (
+                {"PatientID": "X7", "PatientName": "Anonymous", **BORN},
+                {"PatientID": "Q9", "PatientName": "Anonymous", **BORN},
+            ),
+            "",
+        ),
+        (
+            (
+                {"PatientID": "X7", "PatientName": "Meier^Hans", **BORN},
+                {"PatientID": "Q9", "PatientName": "Meier^Eva", **BORN},
+            ),
+            "",
+        ),
+    ],
+)
+def test_patients_who_may_be_one_person_are_doubted(tmp_path, patients, sentence):
+    for number, tags in enumerate(patients):
+        study(tmp_path / "in", number, **tags)
     told: list[str] = []
-    cases_from_dicom(tmp_path / "in", {"ct": "CT", "pet": "PT"}, tmp_path / "out", Progress(log=told.append))
-    assert told[0].startswith("Patients 001 and 003 have IDs that differ only in letter case or signs")
-    assert len(told) == 2
+    cases = cases_from_dicom(tmp_path / "in", {"ct": "CT", "pet": "PT"}, tmp_path / "out", Progress(log=told.append))
+    doubts = [line for line in told if line.startswith("Patients ")]
+    assert [line.startswith(sentence) for line in doubts] == [True] * bool(sentence)
+    manifest = write_manifest(cases, tmp_path / "out" / "m.csv")
+    assert "patient" in manifest.read_text().splitlines()[0].split(","), "the column that the sentence names is there"

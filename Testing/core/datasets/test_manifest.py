@@ -1,5 +1,7 @@
 """Manifests are read and written without loss; errors are reported in one sentence."""
 
+from dataclasses import replace
+
 import pytest
 
 from medsynth_core import MedSynthError
@@ -95,3 +97,117 @@ def test_new_splits_keep_all_other_cells(tmp_path):
     assert [(case.name, case.split) for case in read_manifest(path, ("ct",))] == [(c.name, c.split) for c in cases]
     assert "53.5,a note" in path.read_text()
     assert read_manifest(tmp_path / "below" / "other.csv", ("ct",))[0].files["ct"] == tmp_path / "ct.nii.gz"
+
+
+ONE_PERSON = [
+    ("Patient", "P1", "P1"),
+    (" PATIENT ", "P1", "P1"),
+    ("patient", "P1", "P1 "),
+    ("patient", "P1", "p-1"),
+    ("patient", "1", "01"),
+    ("patient", "7", "7.0"),
+    ("patient", "M\u00fcller", "Mu\u0308ller"),
+    ("patient", "\uff301", "P1"),
+]
+
+
+@pytest.mark.parametrize(("column", "first", "second"), ONE_PERSON)
+def test_one_person_however_spelled_is_never_in_two_splits(tmp_path, column, first, second):
+    lines = [f"A,train,{first},ct.nii.gz", "B,val,Q,ct.nii.gz", f"C,{{}},{second},ct.nii.gz"]
+    for split in ("test", "train"):
+        path = table(tmp_path, "\n".join([f"Case,split ,{column},CT", *lines]).format(split))
+        if split == "train":
+            assert [case.files["ct"].name for case in read_manifest(path, ("ct",))] == ["ct.nii.gz"] * 3
+        else:
+            with pytest.raises(MedSynthError, match=r"has the patient .* in the splits train and test; put all cases"):
+                read_manifest(path, ("ct",))
+    cases = [replace(case, split="") for case in read_manifest(path, ("ct",))]
+    for seed in range(6):
+        found = split_cases(cases, (0.5, 0.5, 0.0), seed)
+        assert found[0].split == found[2].split != found[1].split
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["patient_id", "PatientID", "Patient ID", "patients", "subject", "Subject-No.", "participant_id", "MRN", "id"],
+)
+def test_patients_in_a_column_of_another_name_are_not_passed_over(tmp_path, column):
+    text = f"case,{column},split,ct\nA,{{}},train,ct.nii.gz\nB,Q,val,ct.nii.gz\nC,p1,test,ct.nii.gz\n"
+    with pytest.raises(
+        MedSynthError,
+        match=r"in a column 'patient', but has a column '.*', in which .*; copy it to the column patient, or",
+    ):
+        read_manifest(table(tmp_path, text.format("P1")), ("ct",))
+    assert len(read_manifest(table(tmp_path, text.format("P2")), ("ct",))) == 3, "each case has its own"
+    both = text.replace("case,", "case,patient,").replace("A,", "A,R,").replace("B,", "B,S,").replace("C,", "C,T,")
+    assert [case.patient for case in read_manifest(table(tmp_path, both.format("P1")), ("ct",))] == ["R", "S", "T"]
+
+
+@pytest.mark.parametrize("column", ["patient_age", "site", "subject_weight_kg", "scanner"])
+def test_other_columns_are_ignored(tmp_path, column):
+    text = f"case,{column},split,ct\nA,7,train,ct.nii.gz\nB,7,val,ct.nii.gz\n"
+    assert [case.patient for case in read_manifest(table(tmp_path, text), ("ct",))] == ["A", "B"]
+
+
+def test_a_column_that_is_there_twice_in_other_letters_is_refused(tmp_path):
+    with pytest.raises(MedSynthError, match=r"the column 'patient' twice, as 'Patient' and 'patient '; remove one"):
+        read_manifest(table(tmp_path, "case,Patient,patient ,ct\nA,1,2,ct.nii.gz\n"), ("ct",), unsplit=True)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", " , "])
+def test_columns_may_be_separated_as_spreadsheet_programs_do(tmp_path, mark):
+    rows = [["case", "split", "patient", "ct"], ["A", "train", "Jo", "ct.nii.gz"], ["B", "val", '"a,b;c"', "ct.nii.gz"]]
+    path = table(tmp_path, "\n".join(map(mark.join, rows)).replace(' , "a,b;c"', ',"a,b;c"'))
+    cases = read_manifest(path, ("ct",))
+    assert [(case.name, case.split, case.patient) for case in cases] == [("A", "train", "Jo"), ("B", "val", "a,b;c")]
+    write_splits(cases, path, tmp_path / "other.csv")
+    assert read_manifest(tmp_path / "other.csv", ("ct",)) == cases
+
+
+def test_a_path_that_begins_with_a_space_is_read_again(tmp_path):
+    (tmp_path / " P1").mkdir()
+    (tmp_path / " P1" / "ct.nii.gz").write_bytes(b"")
+    write_manifest([Case("A", "", {"ct": tmp_path / " P1" / "ct.nii.gz"})], tmp_path / "m.csv")
+    assert read_manifest(tmp_path / "m.csv", ("ct",), unsplit=True)[0].files["ct"].samefile(tmp_path / " P1/ct.nii.gz")
+
+
+@pytest.mark.parametrize("place", ["pet.nii.gz", "linked.csv", "image.csv", "identities.csv", "m", "m.txt"])
+def test_a_manifest_replaces_no_other_file(tmp_path, place):
+    path = table(tmp_path, "case,split,ct,pet\nA,train,image.csv,pet.nii.gz\n", files=("image.csv", "pet.nii.gz"))
+    (tmp_path / "linked.csv").symlink_to("pet.nii.gz")
+    cases = read_manifest(path, ("ct", "pet"))
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    for write in (lambda: write_splits(cases, path, tmp_path / place), lambda: write_manifest(cases, tmp_path / place)):
+        with pytest.raises(MedSynthError, match="choose a"):
+            write()
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_a_column_of_patients_counts_where_that_of_the_project_is_empty(tmp_path):
+    text = "case,split,patient,patient_id,ct\nA,train,P1,1,ct.nii.gz\nB,train,,2,ct.nii.gz\nC,test,,2,ct.nii.gz\n"
+    with pytest.raises(MedSynthError, match="does not tell the patient of each case"):
+        read_manifest(table(tmp_path, text), ("ct",))
+    filled = text.replace(",,2", ",P2,2", 1).replace(",,2", ",P3,2")
+    assert [case.patient for case in read_manifest(table(tmp_path, filled), ("ct",))] == ["P1", "P2", "P3"]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [("PatientName", "ANONYMOUS"), ("patient_id", "n/a"), ("Animal", "rat"), ("person", "reader 1"), ("name", "FDG"),
+     ("sub", "x"), ("patient_study", "S1")],
+)  # fmt: skip
+def test_columns_that_tell_no_patient_are_ignored(tmp_path, column, cell):
+    text = f"case,{column},split,ct\nA,{cell},train,ct.nii.gz\nB,{cell},test,ct.nii.gz\n"
+    assert [case.patient for case in read_manifest(table(tmp_path, text), ("ct",))] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "case;split;ct;a, b, c, d, e\nA;train;ct.nii.gz;1\n",
+        "sep=;\ncase;split;ct\nA;train;ct.nii.gz\n",
+        "\ncase,split,ct\nA,train,ct.nii.gz\n",
+    ],
+)
+def test_the_delimiter_is_the_one_that_gives_a_column_case(tmp_path, text):
+    assert [case.name for case in read_manifest(table(tmp_path, text), ("ct",))] == ["A"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medsynth_core import Progress
+from medsynth_core import MedSynthError, Progress
 from medsynth_core.datasets.folders import cases_from_folders
 
 
@@ -108,3 +108,49 @@ def test_derivatives_belong_to_their_raw_data(tmp_path):
     others = ("b/sub-02/ct/sub-02_ct.nii", "b/sub-02/pet/sub-02_pet.nii")
     found, said = build(tmp_path, *files, *others, roles={"ct": "*_ct.nii", "pet": "*_pet.nii"})
     assert found == [("sub-01", *files), ("sub-02", *others)] and said == []
+
+
+DOSES = [
+    ("DRF1", "DRF20"),
+    ("NORMAL", "DRF20"),
+    ("NORMAL", "D20"),
+    ("normal", "low"),
+    ("100pct", "5pct"),
+    ("100", "5"),
+    ("fulldose", "1-20"),
+    ("Full_dose", "1-20 dose"),
+    ("FD", "LD"),
+    ("before", "after"),
+]
+SHAPES = [
+    ("{}_{}.nii.gz", "*_{}.nii.gz"),
+    ("{1}_{0}.nii.gz", "{}_*.nii.gz"),
+    ("{}/pet_{}.nii.gz", "pet_{}.nii.gz"),
+    ("{}/{}/pet.nii.gz", "{}/pet.nii.gz"),
+    ("{}/{}/pet.nii.gz", "{}*/pet.nii.gz"),
+    ("{1}/{0}.nii.gz", "{}/*.nii.gz"),
+    ("{1}/{0}/pet.nii.gz", "{}/*/pet.nii.gz"),
+    ("imagesTr/{}__{}.nii.gz", "*_{}.nii.gz"),
+]
+
+
+@pytest.mark.parametrize("doses", [*DOSES, ("CT", "PT")], ids="-".join)
+@pytest.mark.parametrize(("file", "pattern"), SHAPES)
+@pytest.mark.parametrize("patients", [("P01", "P02", "P03"), ("CHUM-001", "CHUM-002", "MDA-001"), ("1", "2", "3")])
+def test_what_the_patterns_name_is_the_kind_of_image_and_not_the_case(tmp_path, patients, file, pattern, doses):
+    expected = [(patient, *(file.format(patient, dose) for dose in doses)) for patient in patients]
+    roles = {f"role{at}": pattern.format(dose) for at, dose in enumerate(doses)}
+    found, said = build(tmp_path, *(name for _, *names in expected for name in names), roles=roles)
+    assert sorted(found) == sorted(expected) and said == []
+
+
+def test_the_words_of_a_name_are_kept_where_the_patterns_do_not_tell_the_roles_by_them(tmp_path):
+    files = [f"{kind}/P{n}_scan.nii" for n in (1, 2) for kind in ("a", "b")]
+    found, _ = build(tmp_path, *files, roles={"ct": "a/*_scan.nii", "pet": "b/*_scan.nii"})
+    assert [names for _, *names in found] == [files[:2], files[2:]]
+
+
+def test_a_patient_whom_a_pattern_names_is_not_the_kind_of_image(tmp_path):
+    files = [f"P{n}/{name}.nii" for n in (1, 2) for name in ("a", "b")]
+    with pytest.raises(MedSynthError, match="has no file matching"):
+        build(tmp_path, *files, roles={"ct": "P1/*.nii", "pet": "P2/*.nii"})

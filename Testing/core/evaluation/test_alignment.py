@@ -143,6 +143,33 @@ def test_empty_masks_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mask", "lesion"])
+def test_masks_that_are_not_finite_are_refused(name: str) -> None:
+    mask = np.ones(FINE.shape)
+    mask[:5] = np.nan
+    assert f"The {name} has values that are not finite" in refused(FINE, FINE, **{name: FINE.replace(voxels=mask)})
+
+
+@pytest.mark.parametrize("name", ["mask", "lesion"])
+def test_masks_that_are_lost_on_the_grid_are_refused_with_the_reason(name: str) -> None:
+    small = ramp((40, 48, 56), grid(0.5))
+    mask = np.zeros(small.shape)
+    mask[21, 21, 21] = 1
+    assert "smaller than the voxels there" in refused(FINE, FINE, **{name: small.replace(voxels=mask)})
+
+
+def test_images_of_different_modalities_are_refused() -> None:
+    magnetic = FINE.replace(modality="MR", unit="")
+    assert "is PET but the reference is MR" in refused(FINE, magnetic)
+    assert "is MR but the reference is CT" in refused(magnetic, FINE.replace(modality="CT", unit=""))
+
+
+def test_truth_values_are_compared_as_0_and_1() -> None:
+    yes = FINE.replace(voxels=FINE.voxels > 5, modality="", unit="")
+    no = yes.replace(voxels=~yes.voxels)
+    assert evaluate(yes, no).metrics["mae"] == 1.0 and evaluate(yes, yes).metrics["mae"] == 0.0
+
+
+@pytest.mark.parametrize("name", ["mask", "lesion"])
 def test_masks_where_the_reference_does_not_reach_are_refused(name: str) -> None:
     mask = np.zeros(FINE.shape)
     mask[:, :, 20:] = 1

@@ -137,9 +137,11 @@ def test_noise_below_air_is_no_padding() -> None:
     assert report.settings["left_out_share"] == 0 and report.settings["notes"] == []
 
 
-def test_pet_and_mr_have_no_padding() -> None:
+@pytest.mark.parametrize("modality", ["PT", "MR"])
+def test_pet_and_mr_have_no_padding(modality) -> None:
     voxels = np.where(IN_CIRCLE, FULL.voxels * 2000, -3024).astype(np.float32)
-    assert evaluate(MADE, FULL.replace(voxels=voxels, modality="MR", unit=""), preset="default").pair.left_out == 0
+    reference, made = (volume.replace(modality=modality, unit="") for volume in (FULL.replace(voxels=voxels), MADE))
+    assert evaluate(made, reference, preset="default").pair.left_out == 0
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from io_helpers import noise_volume
-from test_pet_json import FACTOR, FACTS
+from test_pet_json import ACTIVITY, FACTOR, FACTS
 
 from medsynth_core.io.bids_files import inherited_json
 from medsynth_core.io.reading import read_volume
@@ -25,7 +24,7 @@ def data_set(root: Path, files: dict[str, Any], image: str = IMAGE) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content if isinstance(content, str) else json.dumps(content))
     (root / image).parent.mkdir(parents=True, exist_ok=True)
-    return write_volume(noise_volume(dtype="float32"), root / image)
+    return write_volume(ACTIVITY, root / image)
 
 
 def own(image: str = IMAGE) -> str:
@@ -45,7 +44,7 @@ def own(image: str = IMAGE) -> str:
 def test_a_json_further_up_is_inherited(tmp_path, place):
     volume = read_volume(data_set(tmp_path, {place: FACTS}))
     assert (volume.modality, volume.unit) == ("PT", "SUVbw")
-    assert np.allclose(volume.voxels, noise_volume().voxels * FACTOR, rtol=1e-6)
+    assert np.allclose(volume.voxels, ACTIVITY.voxels * FACTOR, rtol=1e-6)
 
 
 @pytest.mark.parametrize("place", ["T1w.json", "rec-nacstat_pet.json", "task-rest_pet.json", "sub-02/sub-02_pet.json"])
@@ -60,7 +59,7 @@ def test_the_nearest_and_the_most_specific_json_wins(tmp_path):
         "sub-01/sub-01_pet.json": {"PatientWeight": 35},
     }
     volume = read_volume(data_set(tmp_path, files))
-    assert np.allclose(volume.voxels, noise_volume().voxels * FACTOR / 2, rtol=1e-6)
+    assert np.allclose(volume.voxels, ACTIVITY.voxels * FACTOR / 2, rtol=1e-6)
 
 
 def test_a_derivative_does_not_inherit_from_the_raw_data(tmp_path):
@@ -100,7 +99,7 @@ def test_a_derivative_does_not_inherit_from_the_raw_data(tmp_path):
 )
 def test_a_weight_of_a_table_is_used_in_its_unit(tmp_path, files, kg):
     volume = read_volume(data_set(tmp_path, {**files, own(): WITHOUT_WEIGHT}))
-    assert np.allclose(volume.voxels, noise_volume().voxels * FACTOR * kg / 70, rtol=1e-6)
+    assert np.allclose(volume.voxels, ACTIVITY.voxels * FACTOR * kg / 70, rtol=1e-6)
     assert volume.metadata["suv"]["warnings"] == []
 
 
@@ -108,7 +107,7 @@ def test_the_weight_of_a_rat_is_in_grams(tmp_path):
     rats = {"participants.tsv": "participant_id\tspecies\tweight\nsub-01\trattus norvegicus\t250\n"}
     facts = {**WITHOUT_WEIGHT, "InjectedRadioactivity": 30}
     volume = read_volume(data_set(tmp_path, {**rats, own(): facts}))
-    assert np.allclose(volume.voxels, noise_volume().voxels * FACTOR * 0.25 / 70 * 350 / 30, rtol=1e-6)
+    assert np.allclose(volume.voxels, ACTIVITY.voxels * FACTOR * 0.25 / 70 * 350 / 30, rtol=1e-6)
     assert volume.metadata["suv"]["warnings"] == ["'weight' of 'participants.tsv' is 250: taken as grams."]
 
 

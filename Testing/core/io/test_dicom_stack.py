@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_builder import stored_pixels, write_series
+from dicom_builder import enhanced, stored_pixels, write_pet, write_series
 from io_helpers import oblique_matrix
 
 from medsynth_core.errors import MedSynthError
@@ -93,8 +93,25 @@ def test_uneven_spacing_is_refused(tmp_path):
 
 
 def test_a_slice_that_is_shifted_sideways_is_refused(tmp_path):
-    write_series(tmp_path, [(-10, -20, 0), (-10, -15, 3), (-10, -20, 6)])
-    with pytest.raises(MedSynthError, match="unevenly spaced"):
+    write_series(tmp_path, [(-10, -20, 0), (-10, -20, 3), (-10, -20, 6), (-10, -15, 9)])
+    with pytest.raises(MedSynthError, match=r"are shifted sideways against each other \(slice 4 by 5\.00 mm\)"):
+        read_volume(tmp_path)
+
+
+def test_slices_that_are_neither_even_nor_in_line_are_unevenly_spaced(tmp_path):
+    write_series(tmp_path, [(-10, -20, 0), (-10, -15, 3), (-10, -20, 7.2), (-10, -20, 10)])
+    with pytest.raises(MedSynthError, match=r"unevenly spaced \(2\.80 to 4\.20 mm"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.parametrize("stated", [2, 4])
+def test_a_wrong_number_of_frames_is_refused_for_that_reason(tmp_path, stated):
+    dataset = enhanced(stored_pixels(3), along_z(0, 3, 6))
+    dataset.NumberOfFrames = stated
+    dataset.save_as(tmp_path / "enhanced.dcm", enforce_file_format=True)
+    with pytest.raises(
+        MedSynthError, match=rf"states {stated} frame\(s\) \(Number of Frames .* describes 3 \(Per-Frame"
+    ):
         read_volume(tmp_path)
 
 
@@ -167,3 +184,39 @@ def test_a_mosaic_is_refused(tmp_path):
     write_series(tmp_path, modality="MR", ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"])
     with pytest.raises(MedSynthError, match="is a mosaic"):
         read_volume(tmp_path)
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR", "PT"])
+@pytest.mark.parametrize(
+    ("apart", "stated", "thickness", "words"),
+    [
+        (6, 3, 3, "6 mm apart, but Spacing Between Slices (0018,0088) is 3: 1 of 2 slices may be missing"),
+        (6, 3, None, "1 of 2 slices may be missing"),
+        (7.5, 2.5, 2, "2 of 3 slices may be missing"),
+        (4, 2, 5, "1 of 2 slices may be missing"),
+        (3, 3, 3, ""),
+        (3, 3, 6, ""),
+        (6, 3, 6, ""),  # every second one of overlapping slices
+        (6, 2, 4, ""),  # the gap between thick slices
+        (3.27, 3, 3, ""),
+        (3, 0, 3, ""),
+        (3, -1.5, 1.5, ""),
+        (3, None, 3, ""),
+        (3, 6, 3, ""),
+    ],
+)
+def test_a_stated_distance_that_the_slices_are_a_multiple_of_is_doubted(
+    tmp_path, modality, apart, stated, thickness, words
+):
+    place = {"SpacingBetweenSlices": stated, "SliceThickness": thickness}
+    write_series(tmp_path, along_z(0, apart, 2 * apart), modality=modality, **place)
+    found = read_volume(tmp_path).metadata.get("warnings", [])
+    assert [words in each for each in found] == [True] * bool(words)
+
+
+def test_a_pet_in_suv_keeps_that_doubt_among_its_warnings(tmp_path):
+    pixels = 6000 + stored_pixels(3)
+    write_pet(tmp_path, SpacingBetweenSlices=1.5, SliceThickness=1.5, pixels=pixels)
+    volume = read_volume(tmp_path)
+    (doubt,) = volume.metadata["suv"]["warnings"]
+    assert "1 of 2 slices may be missing" in doubt and "warnings" not in volume.metadata

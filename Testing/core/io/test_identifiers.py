@@ -9,6 +9,7 @@ import pytest
 from derived_helpers import PATIENT, headers, pet_reference, synthetic
 from dicom_builder import write_pet
 from io_helpers import noise_volume
+from pydicom import dcmread
 
 from medsynth_core.inference.synthesis_files import SynthesisFiles, synthesize_files
 from medsynth_core.io.dicom.derived.series_writing import write_dicom
@@ -18,6 +19,7 @@ from medsynth_core.io.reading import read_volume
 from medsynth_core.io.sidecar import sidecar_path
 from medsynth_core.io.writing import write_labelled, write_volume
 from medsynth_core.models.library import load_model
+from medsynth_core.text import quoted, without_quoted
 
 SECRETS = ("Doe", "Jane", "secret-17", "1.2.3", "test series", "20250101", "MRN 4711", "Roe")
 
@@ -123,6 +125,37 @@ def test_a_tag_with_typed_text_is_named_without_it(tmp_path):
     write_labelled(volume.replace(metadata={"medsynth_version": "1", **volume.metadata}), tmp_path / "out" / "a.nii.gz")
     content = (tmp_path / "out" / "a.json").read_text()
     assert "Decay Correction" in content and "JANE" not in content
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"per_slice": [{"DecayCorrection": f"JANE {k % 2}"} for k in range(12)]},
+        {"per_slice": [{"PatientWeight": f"7{k % 2}.25"} for k in range(12)]},
+        {"per_slice": [{"Units": "BQML", "SUVType": "x", "DecayCorrection": ["JANE", ""][k % 2]} for k in range(12)]},
+    ],
+)
+def test_values_of_tags_are_not_kept_with_the_reason(tmp_path, tags):
+    volume = read_volume(big_pet(tmp_path / "pet", **tags))
+    (tmp_path / "out").mkdir()
+    write_labelled(volume.replace(metadata={"medsynth_version": "1", **volume.metadata}), tmp_path / "out" / "a.nii.gz")
+    reason = json.loads((tmp_path / "out" / "a.json").read_text())["suv_refused"]
+    assert "(00" in reason and "JANE" not in reason and ".25" not in reason
+
+
+def test_a_weight_that_is_no_number_is_not_kept(tmp_path):
+    for path in big_pet(tmp_path / "pet").iterdir():
+        dataset = dcmread(path)
+        del dataset.PatientWeight
+        dataset.add_new("PatientWeight", "LO", "7.25 JANE")
+        dataset.save_as(path)
+    reason = without_identifiers(read_volume(tmp_path / "pet").metadata)["suv_refused"]
+    assert "Patient's Weight (0010,1030) is '…', which is not a number" in reason
+
+
+def test_an_apostrophe_is_no_quotation_mark():
+    message = f"Patient's Weight (0010,1030) is {quoted('Jane')} in GE's tag and {quoted(chr(39))} in another."
+    assert without_quoted(message) == "Patient's Weight (0010,1030) is '…' in GE's tag and '…' in another."
 
 
 def test_digests_are_short_and_differ():

@@ -223,3 +223,41 @@ def test_two_positions_in_one_header_are_refused(tmp_path):
     path = nrrd(tmp_path, b"space origin: (7,8,9)\n")
     with pytest.raises(MedSynthError, match="cannot be read|contradicts itself"):
         read_volume(path)
+
+
+@pytest.mark.parametrize("unit", ["um", "cm", "m", "in", "µm", "micrometer"])
+def test_a_nrrd_in_another_unit_of_length_is_refused(tmp_path, unit):
+    for stated in (f'"{unit}" "{unit}" "{unit}"', f'"mm" "mm" "{unit}"', " ".join([unit] * 3)):
+        path = nrrd(tmp_path, **{"space units": stated})
+        with pytest.raises(MedSynthError, match=r"'space units' of its header\), but they are read in mm; convert it"):
+            read_volume(path)
+
+
+@pytest.mark.parametrize("unit", ["mm", "MM", "millimeter", "Millimetres", "milli-meter", ""])
+def test_a_nrrd_in_millimetres_is_read(tmp_path, unit):
+    volume = read_volume(nrrd(tmp_path, **{"space units": f'"{unit}" "{unit}" "{unit}"'}))
+    assert np.array_equal(volume.ijk_to_ras, read_volume(nrrd(tmp_path)).ijk_to_ras)
+
+
+@pytest.mark.parametrize("field", ["old min", "oldmax"])
+def test_a_quantized_nrrd_is_refused(tmp_path, field):
+    with pytest.raises(MedSynthError, match=f"have to be rescaled by '{field}'"):
+        read_volume(nrrd(tmp_path, **{field: "100"}))
+
+
+@pytest.mark.parametrize("encoding", ["bzip2", "bz2", "zrl", "zstd"])
+def test_an_encoding_that_cannot_be_read_is_named(tmp_path, encoding):
+    with pytest.raises(MedSynthError, match=f"has the encoding '{encoding}'.* save it with the encoding gzip or raw"):
+        read_volume(nrrd(tmp_path, encoding=encoding))
+
+
+@pytest.mark.parametrize(
+    "pair", ["space:=RAS", "space units:=um", "space directions:=none", "encoding:=bzip2", "old min:=1", "data file:=x"]
+)
+def test_a_key_with_its_value_is_no_field(tmp_path, pair):
+    plain = read_volume(nrrd(tmp_path))
+    path = tmp_path / "pair.nrrd"
+    head, _, voxels = nrrd(tmp_path).read_bytes().partition(b"\n\n")
+    path.write_bytes(head + b"\n" + pair.encode() + b"\n\n" + voxels)
+    volume = read_volume(path)
+    assert np.array_equal(volume.ijk_to_ras, plain.ijk_to_ras) and np.array_equal(volume.voxels, plain.voxels)

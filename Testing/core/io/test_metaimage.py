@@ -150,3 +150,26 @@ def test_a_name_without_a_value_is_refused(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"ElementSpacing", b"Comment\nElementSpacing"))
     with pytest.raises(MedSynthError, match="damaged"):
         read_volume(path)
+
+
+@pytest.mark.parametrize("unit", ["um", "cm", "m", "inch"])
+def test_another_unit_of_length_is_refused(tmp_path, unit):
+    with pytest.raises(MedSynthError, match=r"'DistanceUnits' of its header\), but they are read in mm"):
+        read_volume(metaimage(tmp_path, DistanceUnits=unit))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"ElementToIntensityFunctionSlope": "2"}, {"ElementToIntensityFunctionOffset": "-1024"}]
+)
+def test_a_scale_of_the_values_is_refused(tmp_path, changes):
+    with pytest.raises(MedSynthError, match="have to be rescaled by 'ElementToIntensityFunction"):
+        read_volume(metaimage(tmp_path, **changes))
+    with pytest.raises(MedSynthError, match="cannot be read"):
+        read_volume(metaimage(tmp_path, **dict.fromkeys(changes, "two")))
+
+
+@pytest.mark.parametrize("unit", ["mm", "MM", "millimeter", "", "?"])
+def test_millimetres_and_a_scale_that_changes_nothing_are_read(tmp_path, unit):
+    scale = {"ElementToIntensityFunctionSlope": "1.0", "ElementToIntensityFunctionOffset": "0"}
+    volume = read_volume(metaimage(tmp_path, DistanceUnits=unit, **scale))
+    assert np.array_equal(volume.voxels.ravel(), VOXELS)

@@ -119,7 +119,11 @@ def test_pet_units_that_are_understood(tmp_path, units, kind, unit):
 
 @pytest.mark.parametrize(
     ("units", "kind", "words"),
-    [("PROPCNTS", None, "'PROPCNTS'"), ("GML", "BSA", "GML and SUV Type .* BSA"), (None, None, "Units .* is missing")],
+    [
+        ("PROPCNTS", None, "'PROPCNTS'"),
+        ("GML", "BSA", "GML and SUV Type .* 'BSA'"),
+        (None, None, "Units .* is missing"),
+    ],
 )
 def test_pet_units_that_are_not_understood_are_refused(tmp_path, units, kind, words):
     write_series(tmp_path, modality="PT", Units=units, SUVType=kind)
@@ -129,7 +133,7 @@ def test_pet_units_that_are_not_understood_are_refused(tmp_path, units, kind, wo
 
 def test_slices_in_different_units_are_refused(tmp_path):
     write_series(tmp_path, modality="PT", per_slice=[{}, {}, {"Units": "GML"}])
-    with pytest.raises(MedSynthError, match=r"Units \(0054,1001\) differs between its slices \(BQML, GML\)"):
+    with pytest.raises(MedSynthError, match=r"Units \(0054,1001\) differs between its slices \('BQML', 'GML'\)"):
         read_volume(tmp_path)
 
 

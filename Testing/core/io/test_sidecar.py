@@ -57,6 +57,23 @@ def test_an_image_that_was_renamed_with_its_json_keeps_it(tmp_path):
     assert "image_file" not in read_volume(tmp_path / "other.nii.gz").metadata
 
 
+def test_what_medsynth_made_is_labelled_however_it_is_written(tmp_path):
+    found = read_volume(write_volume(LABELLED, tmp_path / "pet.nii.gz"))
+    assert found.is_synthetic and (found.modality, found.unit) == ("PT", "SUVbw")
+
+
+def test_an_image_that_replaces_another_does_not_keep_its_label(tmp_path):
+    write_labelled(LABELLED, tmp_path / "pet.nii.gz")
+    write_volume(LABELLED.replace(unit="Bq/mL", metadata={}), tmp_path / "pet.nii.gz")
+    found = read_volume(tmp_path / "pet.nii.gz")
+    assert found.unit == "Bq/mL" and not found.is_synthetic
+
+
+def test_an_image_of_unknown_origin_has_no_json(tmp_path):
+    write_volume(noise_volume(), tmp_path / "pet.nii.gz")
+    assert [path.name for path in tmp_path.iterdir()] == ["pet.nii.gz"]
+
+
 def test_its_own_json_is_replaced(tmp_path):
     write_labelled(LABELLED, tmp_path / "pet.nii.gz")
     check_output(LABELLED, tmp_path / "pet.nii.gz")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from dicom_builder import INJECTION, enhanced, item, stored_pixels
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import ImplicitVRLittleEndian
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.reading import read_volume
@@ -58,7 +59,8 @@ def test_activity_becomes_suv_by_the_decay_correction_time(tmp_path):
     assert np.allclose(volume.voxels, stored_pixels(3)[SORTED] * 2.5 * FACTOR, rtol=1e-6)
     told = volume.metadata["suv"]
     assert told["reference_time"] == "Decay Correction DateTime (0018,9701)"
-    assert told["warnings"] == ["Radionuclide Total Dose (0018,1074) is 368.08: taken as MBq."]
+    # MBq is what the standard asks for there.
+    assert told["dose_bq"] == pytest.approx(368.08e6) and "taken as" not in str(told["warnings"])
 
 
 def test_the_mapping_counts_and_not_the_rescaling(tmp_path):
@@ -104,6 +106,52 @@ def test_frames_without_a_unit_are_refused(tmp_path):
         read(tmp_path, enhanced_pet())
 
 
+@pytest.mark.parametrize("code", ["kBq/ml", "%ID/g"])
+def test_a_mapping_to_another_unit_is_refused_by_its_name(tmp_path, code):
+    with pytest.raises(MedSynthError, match=f"its values are in '{code}' according to Units"):
+        read(tmp_path, enhanced_pet(mapping(code, 2.5)))
+
+
+def test_a_lookup_table_is_refused_for_that_reason(tmp_path):
+    table = mapping("Bq/ml", 0)
+    del table.RealWorldValueSlope, table.RealWorldValueIntercept
+    table.RealWorldValueLUTData = [float(number) for number in range(60)]
+    with pytest.raises(MedSynthError, match=r"lookup table \(Real World Value LUT Data\) instead of slope"):
+        read(tmp_path, enhanced_pet(table))
+
+
+def ranged(code: str, slope: float, first: float, last: float, prefix: str = "") -> Dataset:
+    """Return a mapping that is valid from one stored value to another."""
+    made = mapping(code, slope)
+    ends = {"First": first, "Last": last}
+    for end, value in ends.items():
+        setattr(made, f"{prefix}RealWorldValue{end}ValueMapped", float(value) if prefix else value)
+    return made
+
+
+# The stored values are 0 to 19, 20 to 39 and 40 to 59.
+@pytest.mark.parametrize("prefix", ["", "DoubleFloat"])
+def test_the_mapping_counts_whose_range_holds_the_values_of_the_frame(tmp_path, prefix):
+    pieces = [("Bq/ml", 9.0, 60, 99), ("Bq/ml", 3.0, 0, 39), ("Bq/ml", 2.5, 40, 59)]
+    volume = read(tmp_path, enhanced_pet(*(ranged(*piece, prefix) for piece in pieces)), unit="Bq/mL")
+    slopes = np.array([3.0, 2.5, 3.0])[:, None, None]  # by height: frames 1, 2, 0
+    assert np.allclose(volume.voxels, stored_pixels(3)[SORTED] * slopes)
+
+
+def test_a_preferred_unit_that_is_not_valid_for_the_values_gives_way(tmp_path):
+    other = [ranged("g/ml{SUVbw}", 0.01, 60, 99), ranged("Bq/ml", 2.5, 0, 59)]
+    volume = read(tmp_path, enhanced_pet(*other))
+    assert np.allclose(volume.voxels, stored_pixels(3)[SORTED] * 2.5 * FACTOR, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ranges", [[(0, 58)], [(1, 59)], [(100, 200)], [(0, 30), (31, 59)]])
+def test_values_outside_every_range_are_refused(tmp_path, ranges):
+    with pytest.raises(
+        MedSynthError, match=r"Frame \d of .*Real World Value Mapping Sequence \(0040,9096\) defines a unit only for"
+    ):
+        read(tmp_path, enhanced_pet(*(ranged("Bq/ml", 2.5, *each) for each in ranges)))
+
+
 def test_several_time_frames_are_refused(tmp_path):
     dynamic = {"ImageType": ["ORIGINAL", "PRIMARY", "DYNAMIC", "NONE"]}
     with pytest.raises(MedSynthError, match="is dynamic and has 2 time frames at one position"):
@@ -120,3 +168,15 @@ def test_a_converted_classic_series_keeps_its_tags_in_its_frames(tmp_path):
     volume = read(tmp_path, dataset)
     assert volume.metadata["suv"]["reference_time"] == "Series Time (0008,0031)"
     assert np.allclose(volume.voxels, stored_pixels(3)[SORTED] * 2.5 * FACTOR, rtol=1e-6)
+
+
+def test_a_range_of_signed_pixels_is_signed_also_where_the_file_states_no_types(tmp_path):
+    scale = ranged("Bq/ml", 2.5, -32768, 32767)
+    for tag in ("RealWorldValueFirstValueMapped", "RealWorldValueLastValueMapped"):
+        scale[tag].VR = "SS"
+    dataset = enhanced_pet(scale)
+    dataset.PixelRepresentation = 1
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    dataset.save_as(tmp_path / "enhanced.dcm", implicit_vr=True, little_endian=True)
+    volume = read_volume(tmp_path, unit="Bq/mL")
+    assert np.allclose(volume.voxels, stored_pixels(3)[SORTED] * 2.5)

@@ -84,8 +84,8 @@ def used(*slices: Dataset, unit: str = "SUVbw") -> dict[str, Any]:
         ({}, {"Units": "PROPCPS"}, "in 'PROPCPS', proportional to counts per second,"),
         ({}, {"Units": "1CM"}, "in '1CM', attenuation per centimetre,"),
         ({}, {"Units": "MLMINML"}, "in 'MLMINML' according to Units (0054,1001)"),
-        ({}, {"Units": "GML", "SUVType": "BSA"}, "Units (0054,1001) GML and SUV Type (0054,1006) BSA contradict"),
-        ({}, {"Units": "CM2ML", "SUVType": "BW"}, "Units (0054,1001) CM2ML and SUV Type (0054,1006) BW contradict"),
+        ({}, {"Units": "GML", "SUVType": "BSA"}, "Units (0054,1001) GML and SUV Type (0054,1006) 'BSA' contradict"),
+        ({}, {"Units": "CM2ML", "SUVType": "BW"}, "Units (0054,1001) CM2ML and SUV Type (0054,1006) 'BW' contradict"),
         ({}, {"Units": "GML", "SUVType": "LBM", "PatientSize": None}, "Patient's Size (0010,1020) is missing or 0"),
         ({}, {"Units": "GML", "SUVType": "IBW", "PatientSex": ""}, "Patient's Sex (0010,0040) is missing"),
         (
@@ -299,6 +299,27 @@ def test_private_elements_are_found_by_creator_or_where_vendors_put_them(private
 def test_an_element_of_another_creator_does_not_count():
     foreign = {(0x7053, 0x0010): ("LO", "SOMEBODY"), (0x7053, 0x1000): ("DS", "0.0005")}
     assert "the factor that converts them to activity is missing" in refusal(header(Units="CNTS", private=foreign))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "tags", "doubted"),
+    [
+        (1.0, {}, False),
+        (1.04, {}, False),
+        (1.5, {}, True),
+        (0.5, {}, True),
+        (1000, {}, True),
+        (1.5, {"PatientWeight": None}, False),  # nothing to compare with
+        (1.5, {"DecayCorrection": None}, False),
+    ],
+)
+def test_the_two_factors_of_philips_that_contradict_each_other_are_doubted(ratio, tags, doubted):
+    both = {(0x7053, 0x1000): ("DS", "0.0005"), (0x7053, 0x1009): ("DS", f"{0.0005 * ratio / FACTOR:.10g}")}
+    converted = convert(header(Units="CNTS", private=both, **tags))
+    assert converted.factors == [0.0005]
+    found = [each for each in converted.metadata["suv"]["warnings"] if "Activity Concentration Scale Factor" in each]
+    assert len(found) == doubted
+    assert not doubted or f"would be {ratio:.3g} times as high" in found[0]
 
 
 def test_a_factor_of_zero_does_not_count():

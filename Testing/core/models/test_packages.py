@@ -317,3 +317,12 @@ def test_numbers_of_a_card_are_finite_and_undefined_metrics_are_left_out(package
         with pytest.raises(MedSynthError, match=words):
             load_model(package)
         (package / "configs" / "metadata.json").write_bytes(before)
+
+
+def test_an_export_replaces_a_file_only_on_request(tmp_path):
+    mine = tmp_path / "results.zip"
+    mine.write_text("my results")
+    with pytest.raises(MedSynthError, match="already exists; choose another name, or remove it"):
+        export_model("ct-to-pet", mine)
+    assert mine.read_text() == "my results"
+    assert verify_model(export_model("ct-to-pet", mine, replace=True)).name == "ct-to-pet"

@@ -19,7 +19,9 @@ from medsynth_core.networks.registry import create_network
 RECORD = Path(__file__).with_name("golden_networks.json")
 STAGE = {"channels": [3, 4, 5, 6, 4, 6], "in_channels": 2, "out_channels": 2}
 SHALLOW = {"channels": [3, 4, 5, 4], "in_channels": 2, "out_channels": 2}
-# By name: network, options, size of the image without batch and channels.
+# Networks of codes and of images of a stated size.
+VAE = {"size": 64, "latent": 16, "width": 4}
+# By name: network, options, size of the image without batch and channels, or () for a code.
 CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "unet256": ("unet256", STAGE, (64, 64)),
     "unet256, tanh before": ("unet256", {**SHALLOW, "visual_activation": "pre"}, (16, 32)),
@@ -52,6 +54,34 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     ),
     "unet3d": ("unet3d", {"channels": 2}, (9, 16, 19)),
     "unet3d, residual": ("unet3d", {"channels": 2, "residual": True, "in_channels": 2}, (16, 16, 32)),
+    "structure-encoder": ("structure-encoder", {**VAE, "dropout": 0.0}, (64, 64)),
+    "structure-decoder": ("structure-decoder", VAE, ()),
+    "structure-mask": ("structure-mask", {"channels": 3, "dropout": 0.0}, (16, 24)),
+    "structure-discriminator": ("structure-discriminator", {"channels": 3}, (32, 48)),
+    "latent-discriminator": ("latent-discriminator", {"latent": 64, "channels": 3}, ()),
+    "multimodal-generator": ("multimodal-generator", {"channels": 3, "modalities": 3, "in_channels": 2}, (16, 24)),
+    "multimodal-discriminator": ("multimodal-discriminator", {"channels": 3, "in_channels": 2}, (48, 32)),
+    "modality-translator": ("modality-translator", {"channels": 2, "modalities": 2}, (8, 24)),
+    "lesion-segmenter": ("lesion-segmenter", {"channels": 2, "out_channels": 3}, (24, 16)),
+    "unet-gan": ("unet-gan", {"channels": 2}, (16, 16)),
+    "skrgan": ("skrgan", {"channels": 2, "out_channels": 3}, (16, 16)),
+    "dcgan": ("dcgan", {"size": 32, "latent": 5, "channels": 2}, ()),
+    "acgan": ("acgan", {"size": 16, "latent": 5, "channels": 2, "classes": 2, "out_channels": 1}, ()),
+    "wgan": ("wgan", {"size": 16, "latent": 5, "channels": 3}, ()),
+    "dcgan-discriminator": ("dcgan-discriminator", {"size": 32, "channels": 2}, (32, 32)),
+    "acgan-discriminator": ("acgan-discriminator", {"size": 32, "channels": 2, "classes": 2}, (32, 32)),
+    "dcgan-discriminator, instance": (
+        "dcgan-discriminator",
+        {"size": 32, "channels": 2, "in_channels": 1, "normalisation": "instance"},
+        (32, 32),
+    ),
+    "dcgan-discriminator, none": (
+        "dcgan-discriminator",
+        {"size": 16, "channels": 2, "normalisation": "none"},
+        (16, 16),
+    ),
+    "pggan": ("pggan", {"size": 32, "latent": 6, "base": 16, "most": 5}, ()),
+    "pggan-discriminator": ("pggan-discriminator", {"size": 32, "base": 16, "most": 5}, (32, 32)),
     "residual-unet": ("residual-unet", {"channels": [3, 4, 5], "in_channels": 2, "out_channels": 2}, (16, 12)),
 }
 STATED = ("in_channels", "out_channels", "multiple_of", "spatial_dims", "halo", "classes")
@@ -59,41 +89,50 @@ STATED = ("in_channels", "out_channels", "multiple_of", "spatial_dims", "halo", 
 SAMPLES = 6
 
 
-def image_for(case: str) -> tuple[nn.Module, Tensor]:
-    """Return the filled network of a case and its batch of two images, a part of each empty as beside a patient."""
+def inputs_for(case: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """Return the filled network of a case and its inputs: two images or codes and, if it takes them, their numbers.
+
+    A part of each image is empty, as beside a patient.
+    """
     name, options, size = CASES[case]
-    network = fill(create_network(name, **options), case)
-    image = numbers((2, int(network.in_channels), *size), f"{case}/image")  # type: ignore[call-overload]
-    image[..., : size[-1] // 3] = -0.5
-    return network, image
+    network: Any = fill(create_network(name, **options), case)
+    if not size:
+        inputs = numbers((2, network.latent), f"{case}/code")
+    else:
+        inputs = numbers((2, int(network.in_channels), *size), f"{case}/image")
+        inputs[..., : size[-1] // 3] = -0.5
+    several = getattr(network, "chosen", 0)
+    return network, (inputs, torch.tensor([0, several - 1])) if several else (inputs,)
 
 
 def made(case: str) -> dict[str, Any]:
     """Return what the network of a case states, makes, and passes back to its weights."""
-    network, image = image_for(case)
+    network, inputs = inputs_for(case)
     record: dict[str, Any] = {name: getattr(network, name) for name in STATED if hasattr(network, name)}
     if hasattr(network, "memory_per_voxel"):
         record["memory_per_voxel"] = network.memory_per_voxel()  # type: ignore[operator]
-    record["training"] = [_summary(each) for each in _outputs(network.train(), image)]
+    record["training"] = [_summary(each) for each in outputs_of(network.train(), inputs)]
     network = fill(network, case).eval()
-    outputs = _outputs(network, image.requires_grad_())
+    inputs[0].requires_grad_()
+    outputs = outputs_of(network, inputs)
     record["images"] = [_summary(each) for each in outputs]
     torch.stack([_projected(each, case) for each in outputs]).sum().backward()
-    assert image.grad is not None
-    record["gradient"] = _summary(image.grad)
+    assert inputs[0].grad is not None
+    record["gradient"] = _summary(inputs[0].grad)
     record["weights"] = {
         name: _norm(value.grad) for name, value in network.named_parameters() if value.grad is not None
     }
     return record
 
 
-def _outputs(network: Any, image: Tensor) -> list[Tensor]:
-    """Return everything that a network computes: its image, those of its stages, and the logits of its head."""
-    found = [network(image)]
+def outputs_of(network: Any, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    """Return everything that a network computes: its images, those of its stages, and the logits of its head."""
+    first = network(*inputs)
+    found = list(first) if isinstance(first, tuple) else [first]
     if hasattr(network, "images"):
-        found += network.images(image)
+        found += network.images(*inputs)
     if hasattr(network, "with_class"):
-        found += network.with_class(image)
+        found += network.with_class(*inputs)
     return found
 
 

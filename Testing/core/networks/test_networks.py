@@ -40,6 +40,25 @@ def parameters_of(name: str, **options: object) -> int:
         ("cg3dsrgan", {}, 28_101_697 + 132_870 + 140_161),
         ("resnet3d", {}, 5_885_185),
         ("patchgan3d", {}, 11_052_865),
+        ("structure-encoder", {}, 75_856_064),
+        ("structure-decoder", {}, 37_736_326),
+        ("structure-mask", {}, 1_083_014),
+        ("structure-discriminator", {}, 402_433),
+        ("latent-discriminator", {}, 2_632_705),
+        ("multimodal-generator", {}, 4_330_627),
+        ("multimodal-generator", {"in_channels": 2}, 4_331_203),
+        ("multimodal-generator", {"in_channels": 6}, 4_333_507),
+        ("multimodal-generator", {"modalities": 0}, 4_321_411),
+        ("modality-translator", {}, 4_330_627),
+        ("multimodal-discriminator", {}, 475_330),
+        ("lesion-segmenter", {}, 4_323_727),
+        ("unet-gan", {}, 4_321_411),
+        ("skrgan", {}, 4_321_411),
+        ("dcgan", {}, 3_576_704),
+        ("dcgan", {"size": 256, "out_channels": 1}, 47_981_440),
+        ("dcgan-discriminator", {}, 2_765_568),
+        ("dcgan-discriminator", {"size": 256, "in_channels": 1}, 44_737_280),
+        ("pggan", {"size": 1024, "out_channels": 3}, 23_079_115),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name, options, parameters):
@@ -66,6 +85,10 @@ def test_ten_compact_stages_reproduce_the_published_table():
 )
 def test_floating_point_operations_at_the_reference_size(name, options, gflop):
     assert describe(name, **options).gflop == pytest.approx(gflop, rel=0.005)
+
+
+# Networks from or to codes, and discriminators.
+NOT_OF_IMAGES = ("structure-encoder", "structure-decoder", "structure-disc", "latent", "multimodal", "modality")
 
 
 @pytest.mark.slow
@@ -148,7 +171,9 @@ def test_a_wrong_name_or_option_is_refused_in_one_sentence(name, options, words)
         create_network(name, **options)
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if not name.startswith("patchgan")])
+@pytest.mark.parametrize(
+    "name", [name for name in NETWORKS if "gan" not in name and not name.startswith(NOT_OF_IMAGES)]
+)
 def test_every_generator_keeps_the_size_and_says_which_sizes_it_takes(name):
     with torch.device("meta"):
         network = create_network(name).eval()

@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from medsynth_core import MedSynthError, Volume
 from medsynth_core.preparation.body import body_mask
 from medsynth_core.preparation.case import prepare, prepare_target
+from medsynth_core.preparation.value_checks import unusable_ct
 
 CONTRACT = tiny_recipe().contract
 
@@ -193,3 +194,33 @@ def test_a_target_without_overlap_is_refused():
     elsewhere[:3, 3] += 1000
     with pytest.raises(MedSynthError, match="does not overlap"):
         prepare_target(phantom_pet(ct).replace(ijk_to_ras=elsewhere), prepare(ct, CONTRACT), CONTRACT.output)
+
+
+def test_doubts_of_reading_are_among_the_notes():
+    facts = {"warnings": ["Slices may be missing."], "suv": {"warnings": ["It is doubtful."]}}
+    notes = CONTRACT.notes(phantom_ct().replace(metadata=facts))
+    assert {"Slices may be missing.", "It is doubtful."} <= set(notes)
+    assert "It is doubtful." not in CONTRACT.notes(phantom_ct())
+
+
+def head(clipped: bool) -> np.ndarray:
+    """Return a head of skin, dense bone and brain in air (HU), as scanned or clipped at 1000."""
+    z, y, x = np.mgrid[:80, :80, :80] - 39.5
+    radius = np.sqrt(z**2 + y**2 + x**2)
+    made = np.select([radius < 26, radius < 29, radius < 32], [35.0, 1500.0, -80.0], -1000.0)
+    made += np.random.default_rng(0).normal(0, 15, made.shape)
+    return np.clip(made, -1000, 1000) if clipped else made
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+def test_dense_bone_is_no_reversed_sign(clipped):
+    assert unusable_ct(head(clipped)) == []
+    assert "sign seems to be reversed" in unusable_ct(-head(clipped))[0]
+
+
+def test_a_phantom_with_an_insert_of_bone_is_a_ct():
+    y, x = np.mgrid[:120, :120] - 59.5
+    slab = np.where(y**2 + x**2 < 40**2, 0.0, -1000.0)
+    slab[(y - 20) ** 2 + x**2 < 8**2] = 955
+    found = np.stack([slab] * 10) + np.random.default_rng(0).normal(0, 5, (10, 120, 120))
+    assert unusable_ct(found) == []

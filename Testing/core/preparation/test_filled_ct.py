@@ -142,6 +142,17 @@ def test_a_crop_within_the_patient_and_a_table_are_no_filling(hu):
     assert filled_surroundings(hu) == []
 
 
+WRONG_SCALE = {"halved": lambda hu: hu / 2, "moved by 500": lambda hu: hu + 500, "sign reversed": lambda hu: -hu}
+
+
+@pytest.mark.parametrize("change", WRONG_SCALE)
+def test_a_ct_whose_values_are_scaled_moved_or_reversed_is_refused(change):
+    """A body that fills the frame leaves enough soft tissue around 0 for every wrong scale."""
+    found = CT.astype(np.float32)[..., 10:78]
+    assert not not_hounsfield(found)
+    assert "not Hounsfield units" in not_hounsfield(WRONG_SCALE[change](found))[0]
+
+
 @pytest.mark.parametrize("offset", [1000, 1024])
 @pytest.mark.parametrize("padding", [0, -1000, -1024, -976, -2000])
 def test_a_ct_without_its_intercept_is_refused_whatever_its_padding(offset, padding):

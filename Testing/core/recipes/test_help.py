@@ -52,7 +52,7 @@ def test_a_preset_is_read_by_its_name():
     ("change", "words"),
     [
         (("batch_size:", "batchsize:"), "not valid at 'batchsize': .*did you mean 'batch_size'.*choose_by"),
-        (("  l1: 1.0", "  l3: 1.0"), "not valid at 'loss.l3': .*Possible keys: l1, mse, ssim"),
+        (("  l1: 1.0", "  l3: 1.0"), "not valid at 'loss.l3': .*Possible keys: l1, mse, unit, ssim"),
         (("schedule: constant", "schedule: slow"), "'optimiser.schedule'.*'constant', 'linear', 'exponential'"),
         (("choose_by: mae", "choose_by: fid"), "validation does not report 'fid'; choose one of mae, .*psnr"),
         (

@@ -10,7 +10,7 @@ from builders import CT_SIDE, SUV_SIDE, dose_recipe, tiny_recipe
 from pydantic import ValidationError
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.preparation.contract import GenerationContract
+from medsynth_core.preparation.contract import GenerationContract, SynthesisContract
 from medsynth_core.recipes.recipe import Recipe, read_recipe, recipe_class
 from medsynth_core.systems.registry import SYSTEMS
 
@@ -80,7 +80,7 @@ def test_a_number_that_yaml_reads_as_a_text_is_one(tmp_path):
     ("place", "good", "bad"),
     [
         (("optimiser", "betas"), [0, 0.999], [[-0.1, 0.9], [0.9, 1], [2, 0.9]]),
-        (("augmentation", "crop"), 4096, [4097, 10**9]),
+        (("augmentation", "crop"), 2048, [2049, 10**9]),
         (("augmentation", "rotate_degrees"), 180, [180.1, 1e9]),
         (("contract", "outputs", "pet", "intensity", "divisor"), 1e-6, [1e-320, 0, -5]),
         (("contract", "outputs", "pet", "intensity", "upper"), 0.1, [0, -1]),
@@ -97,6 +97,16 @@ def test_limits_of_what_can_be_computed(place, good, bad):
     for value in bad:
         with pytest.raises(ValidationError):
             Recipe.model_validate(changed(RECIPES["paired"], place, value))
+
+
+@pytest.mark.parametrize("matrix", [[2049, 1024], [64, 4096]])
+def test_a_matrix_that_takes_minutes_a_slice_is_refused(matrix):
+    side = {"inputs": {"ct": CT_SIDE}, "outputs": {"pet": SUV_SIDE}}
+    assert SynthesisContract.model_validate({**side, "matrix": [2048, 1024]}).matrix == (2048, 1024)
+    with pytest.raises(ValidationError, match="less than or equal to 2048"):
+        SynthesisContract.model_validate({**side, "matrix": matrix})
+    with pytest.raises(ValidationError, match="less than or equal to 2048"):
+        SynthesisContract.model_validate({**side, "frame": max(matrix)})
 
 
 def test_percentiles_span_a_range():

@@ -64,7 +64,8 @@ def test_defaults():
     adversarial = {"adversarial": 0.0, "adversarial_kind": "least_squares"}
     every = {**pixel, "unit": "network", **adversarial}
     assert defaults(PairedLoss) == {**every, "deep_supervision": 0.0}
-    assert defaults(GuidedLoss) == {**every, "refined_l1": 0.0, "refined_log_mse": 0.0, "dose_class": 0.0}
+    guided = {name: value for name, value in every.items() if name not in ("ssim", "gradient")}
+    assert defaults(GuidedLoss) == {**guided, "refined_l1": 0.0, "refined_log_mse": 0.0, "dose_class": 0.0}
     assert defaults(CycleLoss) == {**adversarial, "identity": 0.0}
     assert defaults(AdversarialSettings)["image_pool"] == defaults(CycleGANSettings)["image_pool"] == 0
     assert defaults(CG3DSRGANSettings)["coarse_epochs"] == 0 and defaults(CG3DSRGANSettings)["discriminator"] is None
@@ -250,7 +251,9 @@ def test_recipes_of_doses_that_contradict_themselves_are_refused(changes, words)
 
 def test_recipes_of_doses_that_are_just_allowed():
     assert dose_recipe(coarse_epochs=2).coarse_epochs == 2
-    plain = dose_recipe(dose=None, loss={"l1": 1.0}, contract=dose_contract(outputs={"full": PET_SIDE}))
+    plain = dose_recipe(
+        dose=None, loss={"l1": 1.0}, contract=dose_contract(outputs={"full": PET_SIDE}, dose_factors=())
+    )
     assert not plain.needs.simulated and plain.needs.sides == (("pet",), ("full",)) and plain.needs.paired
     assert list(plain.needs.names) == ["pet", "full"]
 

@@ -81,3 +81,15 @@ def test_the_damaged_recipes_that_were_found():
     for file in files:
         with pytest.raises(ValueError, match="a value cannot be read"):
             read_yaml(file)
+
+
+@pytest.mark.parametrize("number", ["010", "-010", "1:30", "1:30.5", "0_7", "00"])
+def test_numbers_that_people_read_otherwise_are_refused(number):
+    with pytest.raises(ValueError, match="is not the number that it seems to be; write it without leading zeros"):
+        parse_yaml(f"epochs: {number}")
+    assert parse_yaml(f"epochs: '{number}'") == {"epochs": number}
+
+
+def test_other_numbers_are_read():
+    text = "[0, 10, -3, 1_000, 0x10, 0.5, -0.01, 1.0e-3, .inf, 0.0]"
+    assert parse_yaml(text) == [0, 10, -3, 1000, 16, 0.5, -0.01, 0.001, float("inf"), 0.0]

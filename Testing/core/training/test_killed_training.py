@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 import pytest
+import torch
 from builders import tiny_recipe, write_manifest
 from stopping import assert_equal_runs, stop_and_compare
 
@@ -89,12 +90,12 @@ def test_a_stop_at_any_report_changes_nothing(manifest, short, tmp_path):
 @pytest.mark.usefixtures("as_the_command_does")
 def test_a_signal_stops_after_the_step_with_a_checkpoint(number, raised, report, manifest, short, tmp_path):
     """In the middle of a step a network is half changed: no checkpoint may be written there."""
-    folder = tmp_path / "stopped"
+    folder, handler = tmp_path / "stopped", signal.getsignal(signal.SIGINT)
     with pytest.raises(raised):
         train(short, manifest, folder, device="cpu", progress=At(report, lambda: signal.raise_signal(number)))
     watch = RunWatch(folder)
     assert watch.events()[-1]["event"] == "cancelled" and watch.can_resume() and not watch.running()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_second_signal_stops_at_once(manifest, short, tmp_path, monkeypatch):
@@ -106,7 +107,8 @@ def test_a_second_signal_stops_at_once(manifest, short, tmp_path, monkeypatch):
     monkeypatch.setattr(loop.Trainer, "_step", twice)
     with pytest.raises(KeyboardInterrupt):
         train(short, manifest, tmp_path / "stopped", device="cpu")
-    assert not RunWatch(tmp_path / "stopped").can_resume()
+    state = torch.load(tmp_path / "stopped" / "checkpoint.pt", weights_only=True)
+    assert (state["epoch"], state["position"], state["step"]) == (0, 0, 0), "before the step that was torn apart"
 
 
 def test_what_a_killed_training_left_is_removed_by_the_next(manifest, short, tmp_path):

@@ -147,7 +147,7 @@ def test_errors_in_different_units_are_not_averaged():
 
 @pytest.mark.parametrize(
     ("other", "mae"),
-    [(SUV_SIDE, 0.5), ({**SUV_SIDE, "unit": "Bq/mL"}, 0.25), ({**SUV_SIDE, "modality": "MR"}, 0.25)],
+    [(SUV_SIDE, 0.5), ({**SUV_SIDE, "unit": "Bq/mL"}, 0.25), ({**SUV_SIDE, "modality": "MR", "unit": "1"}, 0.25)],
 )
 def test_errors_are_averaged_if_modality_and_unit_are_the_same(other, mae):
     found = scores_of({"early": SUV_SIDE, "late": other}, {"early": 0.25, "late": 0.75})

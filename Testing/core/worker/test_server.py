@@ -253,7 +253,7 @@ def test_it_builds_a_manifest_from_folders_and_says_what_is_missing(worker, tmp_
     request = {"job": "build_pairs", "root": str(tmp_path / "in"), "output": str(tmp_path / "all.csv")}
     worker.send(**request, kind="folders", roles={"ct": "ct.*", "pet": "pet.*"})
     assert worker.next(*LAST) == {"event": "done", "manifest": str(tmp_path / "all.csv"), "cases": 2}
-    assert (tmp_path / "all.csv").read_text().splitlines()[1] == "P0,,in/P0/ct.nii.gz,in/P0/pet.nii.gz"
+    assert (tmp_path / "all.csv").read_text().splitlines()[1] == "P0,,P0,in/P0/ct.nii.gz,in/P0/pet.nii.gz"
     for kind, roles, words in (
         ("folders", {"mr": "mr.*"}, "No folder below"),
         ("dicom", {"ct": "CT"}, "no usable DICOM study"),
@@ -275,10 +275,10 @@ def test_folders_of_unpaired_images_may_have_one_of_them(worker, tmp_path):
     worker.send(**request, kind="folders", roles={"ct": "ct.*", "pet": "pet.*"}, paired=False)
     assert worker.next(*LAST)["cases"] == 3
     assert (tmp_path / "all.csv").read_text().splitlines() == [
-        "case,split,ct,pet",
-        "P0,,in/P0/ct.nii.gz,",
-        "P1,,,in/P1/pet.nii.gz",
-        "P2,,in/P2/ct.nii.gz,in/P2/pet.nii.gz",
+        "case,split,patient,ct,pet",
+        "P0,,P0,in/P0/ct.nii.gz,",
+        "P1,,P1,,in/P1/pet.nii.gz",
+        "P2,,P2,in/P2/ct.nii.gz,in/P2/pet.nii.gz",
     ]
     worker.send(**request, kind="folders", roles={"ct": "ct.*", "pet": "c*.nii.gz"}, paired=False)
     assert "matches both 'ct' and 'pet'" in worker.next(*LAST)["message"]

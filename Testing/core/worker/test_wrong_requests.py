@@ -181,3 +181,18 @@ def test_voxels_that_are_numbers_are_taken(tmp_path, kind):
     np.save(tmp_path / "v.npy", np.ones((2, 3, 4), kind))
     volume = {"voxels": str(tmp_path / "v.npy"), "ijk_to_ras": np.eye(4).tolist()}
     assert received(volume).voxels.sum() == 24
+
+
+@pytest.mark.parametrize("same", ["uncertainty", "voxels"])
+def test_a_result_does_not_replace_another_file_of_the_request(same, tmp_path):
+    ct, output = phantom_ct(), tmp_path / "o.npy"
+    np.save(output if same == "voxels" else tmp_path / "ct.npy", ct.voxels)
+    voxels = str(output if same == "voxels" else tmp_path / "ct.npy")
+    volume = {"voxels": voxels, "ijk_to_ras": ct.ijk_to_ras.tolist(), "modality": "CT", "unit": "HU"}
+    errors = str(output) if same == "uncertainty" else None
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    found = answer(
+        {"job": "synthesize", "input": volume, "output": str(output), "model": "ct-to-pet", "uncertainty": errors}
+    )
+    assert found["event"] == "error" and "is named twice among the files to read and write" in found["message"]
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before

@@ -7,9 +7,10 @@ from pathlib import PurePath
 
 from medsynth_core.datasets.layouts.bids import BIDS
 from medsynth_core.datasets.layouts.layout import Files, Layout, Parts, Tree
-from medsynth_core.datasets.layouts.nnunet import CYCLEGAN, DECATHLON, NNUNET
-from medsynth_core.datasets.layouts.patients import Names, Patient, Rank, rank_of, recognise
+from medsynth_core.datasets.layouts.nnunet import CYCLEGAN, DECATHLON, NNUNET, NNUNET_OF_KINDS
+from medsynth_core.datasets.layouts.patients import Names, Patient, recognise
 from medsynth_core.datasets.layouts.plain import DATED_FILES, FILES, PLAIN, PLAIN_OF_KINDS
+from medsynth_core.datasets.layouts.ranks import Rank, rank_of
 from medsynth_core.datasets.layouts.synthrad import SYNTHRAD
 from medsynth_core.datasets.layouts.visits import is_visit
 
@@ -86,7 +87,7 @@ def read_tree(tree: Tree, *, paired: bool) -> Reading | None:
 def _families(tree: Tree) -> list[list[Layout]]:
     """Return the layouts to try. A tree that follows those of one list is not read as one of the next."""
     plain = [FILES] if _files_tell_patients(tree) else [PLAIN, PLAIN_OF_KINDS, DATED_FILES, FILES]
-    return [[BIDS], [NNUNET, DECATHLON], [CYCLEGAN], [SYNTHRAD], plain]
+    return [[BIDS], [NNUNET, DECATHLON, NNUNET_OF_KINDS], [CYCLEGAN], [SYNTHRAD], plain]
 
 
 def _files_tell_patients(tree: Tree) -> bool:

@@ -6,15 +6,16 @@ import re
 from collections.abc import Callable, Iterable
 
 from medsynth_core.datasets.layouts.choosing import Group, Reading
-from medsynth_core.datasets.layouts.indices import spelling
-from medsynth_core.datasets.layouts.patients import Rank, rank_of
-from medsynth_core.datasets.layouts.visits import is_visit, without_visits
+from medsynth_core.datasets.layouts.ranks import Rank, cautious_rank, rank_of
+from medsynth_core.datasets.layouts.visits import has_date, is_visit, without_visits
 from medsynth_core.datasets.layouts.words import has_number, is_group
+from medsynth_core.datasets.spelling import spelling
 
 _CORRECT = "if that is wrong, correct the column patient of the manifest"
 _TAIL = re.compile(
     r"(?P<stem>.*\d.*?)(?:[-_.\s]+(?P<last>[a-z]+\d{0,2}|\d+)|(?<=\d)(?P<letters>[a-z]{1,3}))", re.IGNORECASE
 )
+_LAST_WORD = re.compile(r"(?P<stem>.+)[-_.\s]+[^-_.\s]+")
 _SHORT_END = re.compile(r"(?P<stem>[^\d]+)[-_.\s]+(?P<end>\d{1,2}|[a-z])", re.IGNORECASE)
 
 
@@ -78,6 +79,24 @@ def _indices(reading: Reading) -> str:
     return ""
 
 
+def _by_order(reading: Reading) -> str:
+    """Say which folders are taken for visits of one patient, or for a group of patients, by their number alone."""
+    above: dict[str, list[Group]] = {}
+    for patient, several in _by_patient(reading).items():
+        unsure = {group.patient.others: group for group in several if group.patient.others}
+        below = [group.case for others, group in unsure.items() if not any(map(has_date, others))]
+        if len(below) > 1 and several[0].patient.is_above:
+            return f"{min(below)} and {max(below)} are taken for visits of one patient, {patient}; {_CORRECT}."
+        for group in several:
+            if group.patient.others and not group.patient.is_above:
+                above.setdefault(group.patient.others[0], []).append(group)
+    for name, members in above.items():
+        patients = sorted({group.patient.name for group in members})
+        if cautious_rank(name) >= Rank.WORD and len(patients) > 1:
+            return f"{patients[0]} and {patients[1]} in {name} are taken for different patients; {_CORRECT}."
+    return ""
+
+
 def _renamed(patient: str, levels: list[str]) -> bool:
     return len(levels) > 1 and patient in levels and any(spelling(level) != spelling(patient) for level in levels)
 
@@ -112,7 +131,9 @@ def _similar(reading: Reading) -> str:
         tail, end = _TAIL.fullmatch(name), short.get(name)
         # Without a number before it, if several share their ends: Smith_1, Smith_2, Jones_1.
         known_end = end if end and shared and not is_group(end["stem"]) else None
-        found = tail if tail and _is_like_a_visit(tail) else known_end
+        whole = _LAST_WORD.fullmatch(name)
+        of_known = whole if whole and whole["stem"].casefold() in known else None
+        found = tail if tail and _is_like_a_visit(tail) else known_end or of_known
         stem = found["stem"] if found else name
         other = stem if found and stem.casefold() in known else stems.setdefault(stem.casefold(), name)
         if other != name:
@@ -162,6 +183,7 @@ _DOUBTS: Iterable[Callable[[Reading], str]] = (
     _from_visits,
     _from_several_folders,
     _indices,
+    _by_order,
     _one_patient,
     _only_visits,
     _similar,

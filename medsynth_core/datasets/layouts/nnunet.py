@@ -10,6 +10,7 @@ import re
 from pathlib import PurePath
 
 from medsynth_core.datasets.layouts.layout import Layout, Parts, Tree, read_all
+from medsynth_core.datasets.layouts.role_names import RoleNames
 from medsynth_core.io.sidecar import split_suffix
 
 _NNUNET = re.compile(r"(?P<kind>[a-zA-Z]+)(?P<split>Tr|Ts|Va|Val)")
@@ -23,6 +24,17 @@ def _with_channels(tree: Tree) -> dict[PurePath, Parts] | None:
 
 def _without_channels(tree: Tree) -> dict[PurePath, Parts] | None:
     return read_all(tree, lambda path, role: _parts(path, _NNUNET, channels=False))
+
+
+def _of_kinds(tree: Tree) -> dict[PurePath, Parts] | None:
+    role_names = RoleNames(tree)
+
+    def read(path: PurePath, role: str) -> Parts | None:
+        parts = _parts(path, _NNUNET, channels=False)
+        name = role_names.name(parts.names[-1], role) if parts else ""
+        return Parts((*parts.names[:-1], name), (name,), parts.split) if parts and name else None
+
+    return read_all(tree, read)
 
 
 def _cyclegan(tree: Tree) -> dict[PurePath, Parts] | None:
@@ -46,4 +58,6 @@ def _parts(path: PurePath, folders: re.Pattern[str], *, channels: bool) -> Parts
 _PATIENT = "the name of the case without a date or visit"
 NNUNET = Layout("nnU-Net", _PATIENT, _with_channels, joins=False)
 DECATHLON = Layout("nnU-Net without channels", _PATIENT, _without_channels, joins=False)
+# HECKTOR: imagesTr/CHUM-001__CT.nii.gz
+NNUNET_OF_KINDS = Layout("nnU-Net with the kind of image in the name", _PATIENT, _of_kinds, joins=False)
 CYCLEGAN = Layout("CycleGAN, with the folders A and B of each split", _PATIENT, _cyclegan)

@@ -41,7 +41,7 @@ _ALONE = (
     rf"(?:pre|post|intra|mid|during|before|after){_SEPARATOR}?(?:{_TREATMENT})?|follow{_SEPARATOR}?up|fu|baseline|bl|"
     r"screening|screen|sc|initial|init|first|second|third|last|final|early|late|delayed|interim|prior|current|"
     r"rest|stress|test|retest|rescan|repeat|repeated|acute|chronic|diagnosis|staging|restaging|relapse|recurrence|"
-    r"progression|admission|discharge|(?:re)?plan(?:ning)?|simulation|eot|left|right"
+    r"progression|admission|discharge|prone|supine|vor|nach|avant|apr[eè]s|(?:re)?plan(?:ning)?|simulation|eot|left|right"
 )
 _WITH_UNIT = r"\d{1,4}(?:m|mo|mos|months?|w|wks?|weeks?|d|days?|y|yrs?|years?|h|hrs?|hours?|min)|\d(?:st|nd|rd|th)"
 _STRONG = rf"""(?:

@@ -10,7 +10,7 @@ _GROUP = re.compile(
     r"(?:train|training|val|valid|validation|test|testing|dev)(?:[-_ ]?set)?|(?:images|labels)(?:tr|ts|va)|"
     r"data|images?|patients?|cases|subjects|controls?|nifti|raw|rawdata|sourcedata|derivatives|bids|"
     r"healthy|normal|abnormal|benign|malignant|diseased?|positive|negative|males?|females?|high|low|mild|severe|"
-    r"ad|[els]?mci|smc|scd|nc|cn|hc|pd|ftd|ge|siemens|philips|canon|toshiba|uih|"
+    r"[hl]gg|fdg|psma|fapi|dota(?:tate|toc|noc)|ad|[els]?mci|smc|scd|nc|cn|hc|pd|ftd|ge|siemens|philips|canon|toshiba|uih|"
     r"(?:fold|task|dataset|ds|data|cohort|site|cent(?:er|re)|hospital|clinic|institution|vendor|scanner|batch|group|"
     r"part|arm|class|grade|stage|phase|project|collection|release)(?:[-_ ]?(?:[a-z]|\d+)|[-_ ][a-z]+\d*)?",
     re.IGNORECASE,

@@ -9,13 +9,19 @@ from pathlib import Path
 from medsynth_core.experiments.scoring.result_table import Table
 from medsynth_core.io.json_file import write_json
 from medsynth_core.models.card import METADATA, read_metadata
+from medsynth_core.models.contents import check_replaceable
 from medsynth_core.models.markdown import card_text
 from medsynth_core.models.package import Model
 
 
 def record(model: Model, table: Table, output: Path) -> Path:
-    """Copy the package of ``model`` to ``output`` with ``table`` in card and files, and return the copy's folder."""
+    """Copy the package of ``model`` to ``output`` with ``table`` in card and files, and return the copy's folder.
+
+    Raises:
+        MedSynthError: something other than an earlier copy has the name of that folder.
+    """
     package = output / model.name
+    check_replaceable(package)
     shutil.rmtree(package, ignore_errors=True)
     shutil.copytree(model.path, package)
     content = json.loads((package / METADATA).read_text(encoding="utf-8"))

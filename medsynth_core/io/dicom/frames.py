@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset
@@ -11,7 +12,9 @@ from pydicom.dataset import Dataset, FileDataset
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.dicom.errors import DAMAGE, damaged, invalid, numbers_in, path_of
 from medsynth_core.io.dicom.series import IMAGE_CLASSES, frame_count
-from medsynth_core.io.suv.enhanced import classic_tags, real_world_mapping
+from medsynth_core.io.suv.enhanced import classic_tags, has_lookup_table, real_world_mappings, with_unit
+from medsynth_core.io.suv.tags import named
+from medsynth_core.io.suv.ucum import PetUnit
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Frame:
         intercept: rescale intercept, or None if not stated.
         rescale_type: unit of the rescaled values as stated in the file, or "".
         tags: header of this slice; for frames of enhanced PET, in the form of a classic series.
+        mappings: of enhanced PET, the mappings from stored values to known units, and the units. The scale and the tags
+            are those of the first, until `mapped` has chosen the one that the stored values are in the range of.
+        between: stated millimetres from slice to slice, or None. Positions count; many programs state the gap.
     """
 
     file: str
@@ -43,6 +49,8 @@ class Frame:
     intercept: float | None
     rescale_type: str
     tags: Dataset
+    mappings: tuple[tuple[Dataset, PetUnit], ...] = ()
+    between: float | None = None
 
 
 def frames_of(header: FileDataset) -> Iterator[Frame]:
@@ -58,12 +66,52 @@ def frames_of(header: FileDataset) -> Iterator[Frame]:
         raise damaged(path_of(header)) from error
 
 
+def mapped(frame: Frame, stored: np.ndarray) -> Frame:
+    """Return a frame with the scale and unit of the first of its mappings for which all its stored values are valid.
+
+    Args:
+        frame: the frame.
+        stored: its stored values (rows, columns).
+
+    Raises:
+        MedSynthError: there are mappings, but values are outside the range of each.
+    """
+    if not frame.mappings:
+        return frame
+    low, high = float(stored.min()), float(stored.max())
+    ranges = [_range(mapping, frame.file) for mapping, _ in frame.mappings]
+    for (mapping, unit), (first, last) in zip(frame.mappings, ranges, strict=True):
+        if first <= low and high <= last:
+            slope, intercept = _real_world_scale(mapping, frame.file)
+            return replace(frame, slope=slope, intercept=intercept, tags=with_unit(frame.tags, unit))
+    listed = " and ".join(dict.fromkeys(f"{first:g} to {last:g}" for first, last in ranges))
+    raise MedSynthError(
+        f"Frame {frame.index + 1} of {frame.file} has the stored values {low:g} to {high:g}, but its "
+        f"{named('RealWorldValueMappingSequence')} defines a unit only for {listed}; export the series again."
+    )
+
+
+def _range(mapping: Dataset, file: str) -> tuple[float, float]:
+    """Return the first and the last stored value that a mapping is valid for; infinite if they are not stated."""
+    for prefix in ("", "DoubleFloat"):
+        ends = [numbers_in(mapping, f"{prefix}RealWorldValue{end}ValueMapped", 1, file) for end in ("First", "Last")]
+        if ends[0] is not None and ends[1] is not None:
+            return float(ends[0][0]), float(ends[1][0])
+    return -np.inf, np.inf
+
+
+def _real_world_scale(mapping: Dataset, file: str) -> tuple[float | None, float | None]:
+    slope, intercept = (numbers_in(mapping, f"RealWorldValue{name}", 1, file) for name in ("Slope", "Intercept"))
+    return _single(slope), _single(intercept)
+
+
 def _frames(header: FileDataset) -> Iterator[Frame]:
     _refuse_unreadable(header)
     shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     per_frame = header.get("PerFrameFunctionalGroupsSequence") or [Dataset()]
     if len(per_frame) != frame_count(header):
-        raise _unplaced(header)
+        stated = header.get("PerFrameFunctionalGroupsSequence")
+        raise _other_count(header, len(stated)) if stated else _unplaced(header)
     for index, own in enumerate(per_frame):
         yield _frame(header, index, [own, shared])
 
@@ -88,17 +136,16 @@ def _frame(header: FileDataset, index: int, groups: list[Dataset]) -> Frame:
     thickness = look_up("PixelMeasuresSequence", "SliceThickness", 1)
     if thickness is None or not thickness[0]:
         thickness = numbers_in(header, "SpacingBetweenSlices", 1, file)
+    between = None
+    with suppress(MedSynthError):  # it may be anything
+        between = look_up("PixelMeasuresSequence", "SpacingBetweenSlices", 1)
     slope = look_up("PixelValueTransformationSequence", "RescaleSlope", 1)
     intercept = look_up("PixelValueTransformationSequence", "RescaleIntercept", 1)
     types = (source.get("RescaleType") for source in sources("PixelValueTransformationSequence"))
-    tags: Dataset = header
-    if IMAGE_CLASSES.get(str(header.get("SOPClassUID"))) == "PT" and "PerFrameFunctionalGroupsSequence" in header:
-        tags = classic_tags(header, groups)
-        if found := real_world_mapping(groups):
-            mapping, _ = found
-            slope = numbers_in(mapping, "RealWorldValueSlope", 1, file)
-            intercept = numbers_in(mapping, "RealWorldValueIntercept", 1, file)
-    return Frame(
+    enhanced_pet = (
+        IMAGE_CLASSES.get(str(header.get("SOPClassUID"))) == "PT" and "PerFrameFunctionalGroupsSequence" in header
+    )
+    frame = Frame(
         file=file,
         index=index,
         size=(int(header.Rows), int(header.Columns)),
@@ -109,8 +156,22 @@ def _frame(header: FileDataset, index: int, groups: list[Dataset]) -> Frame:
         slope=_single(slope),
         intercept=_single(intercept),
         rescale_type=next((str(stated) for stated in types if stated), ""),
-        tags=tags,
+        tags=classic_tags(header, groups) if enhanced_pet else header,
+        between=_single(between),
     )
+    return _with_mappings(frame, groups) if enhanced_pet else frame
+
+
+def _with_mappings(frame: Frame, groups: list[Dataset]) -> Frame:
+    if has_lookup_table(groups):
+        raise _lookup_table(frame.file, "Real World Value LUT Data")
+    mappings = tuple(real_world_mappings(groups))
+    if not mappings:
+        return frame
+    mapping, unit = mappings[0]
+    slope, intercept = _real_world_scale(mapping, frame.file)
+    tags = with_unit(frame.tags, unit)
+    return replace(frame, slope=slope, intercept=intercept, tags=tags, mappings=mappings)
 
 
 def _single(values: np.ndarray | None) -> float | None:
@@ -126,10 +187,21 @@ def _refuse_unreadable(header: FileDataset) -> None:
             "convert the series first with a tool that supports the scanner's private format (dcm2niix)."
         )
     if header.get("ModalityLUTSequence"):
-        raise MedSynthError(
-            f"The values in {path_of(header)} use a lookup table (Modality LUT Sequence) instead of slope and "
-            "intercept, which is not supported; export the series with rescaled values."
-        )
+        raise _lookup_table(path_of(header), "Modality LUT Sequence")
+
+
+def _lookup_table(file: str, tag: str) -> MedSynthError:
+    return MedSynthError(
+        f"The values in {file} use a lookup table ({tag}) instead of slope and intercept, which is not supported; "
+        "export the series with rescaled values."
+    )
+
+
+def _other_count(header: FileDataset, described: int) -> MedSynthError:
+    return MedSynthError(
+        f"The DICOM file {path_of(header)} states {frame_count(header)} frame(s) ({named('NumberOfFrames')}), but "
+        f"describes {described} ({named('PerFrameFunctionalGroupsSequence')}); export the series again."
+    )
 
 
 def _unplaced(header: FileDataset) -> MedSynthError:

@@ -34,6 +34,8 @@ IMAGE_CLASSES = {
 _TAGS: list[str | tuple[int, int]] = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
     "Modality", "SeriesDescription", "ImageType", "Rows", "Columns", "NumberOfFrames", "PixelSpacing",
+    # Without it, pydicom reads numbers of the kind of the pixels (US or SS) as positive ones.
+    "PixelRepresentation",
     "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "SpacingBetweenSlices",
     "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PatientID", "PatientName",
@@ -53,10 +55,17 @@ _TYPES = {kind.value for kind in VR}
 
 @dataclass
 class Series:
-    """The headers (without pixels) of the instances that share a SeriesInstanceUID."""
+    """The headers (without pixels) of the instances that share a SeriesInstanceUID.
+
+    Attributes:
+        uid: the SeriesInstanceUID.
+        headers: one of each instance.
+        copies: of each further file of an instance, the header in ``headers`` and its own.
+    """
 
     uid: str
     headers: list[FileDataset] = field(default_factory=list)
+    copies: list[tuple[FileDataset, FileDataset]] = field(default_factory=list)
 
     @property
     def modality(self) -> str:
@@ -91,7 +100,7 @@ def frame_count(header: FileDataset) -> int:
 def find_series(path: Path) -> list[Series]:
     """Return the series in a folder and its subfolders, or the series that a DICOM file belongs to.
 
-    Files that are not DICOM are ignored; of duplicate instances, the first is used.
+    Files that are not DICOM are ignored.
 
     Raises:
         MedSynthError: a DICOM file is damaged.
@@ -133,14 +142,18 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _group(files: Iterator[Path] | list[Path]) -> list[Series]:
     found: dict[str, Series] = {}
-    seen: set[str] = set()
+    seen: dict[tuple[str, str], FileDataset] = {}
     for file in files:
         header = _read_header(file)
-        if header is None or str(header.SOPInstanceUID) in seen:
+        if header is None:
             continue
-        seen.add(str(header.SOPInstanceUID))
         uid = str(header.SeriesInstanceUID)
-        found.setdefault(uid, Series(uid)).headers.append(header)
+        series = found.setdefault(uid, Series(uid))
+        first = seen.setdefault((uid, str(header.SOPInstanceUID)), header)
+        if first is header:
+            series.headers.append(header)
+        else:
+            series.copies.append((first, header))
     return list(found.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def image_series(found: list[Series]) -> list[Series]:
 
 def _without_localizers(series: Series) -> Series:
     kept = [header for header in series.headers if "LOCALIZER" not in (header.get("ImageType") or [])]
-    return Series(series.uid, kept)
+    copies = [pair for pair in series.copies if any(pair[0] is header for header in kept)]
+    return replace(series, headers=kept, copies=copies)
 
 
 def _is_plain_volume(series: Series) -> bool:

@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.dicom.frames import Frame, frames_of
+from medsynth_core.io.dicom.copies import frames_in
+from medsynth_core.io.dicom.frames import Frame, mapped
 from medsynth_core.io.dicom.pixels import stored_values
 from medsynth_core.io.dicom.series import Series, find_series
 from medsynth_core.io.dicom.series_choice import choose_series
-from medsynth_core.io.dicom.stack import refuse_part, stack_frames
+from medsynth_core.io.dicom.stack import doubt_spacing, refuse_part, stack_frames
 from medsynth_core.io.dicom.synthetic_mark import is_error_map, is_synthetic
 from medsynth_core.io.dicom.values import pet_values, rescaled, unit_of
+from medsynth_core.io.facts import doubts_of
 from medsynth_core.io.identifiers import without_identifiers
 from medsynth_core.io.suv.body import SUV_UNITS
+from medsynth_core.io.suv.plausible import suv_doubts
 from medsynth_core.volume import Volume
 
 
@@ -38,7 +41,7 @@ def read_dicom(path: Path, modality: str = "", unit: str = "") -> Volume:
         reference and the number of slices, but no identifier, date or free text (`io.identifiers`). For a series made
         by a model, ``synthetic`` is True, and ``error_map`` if it shows the errors of one. For a PET in SUV, ``suv``
         states how it was computed (including weight and dose, but no dates); for a PET that could only be read in Bq/mL
-        without a requested unit, ``suv_refused`` states why.
+        without a requested unit, ``suv_refused`` states why. ``warnings`` are doubts about the slices.
 
     Raises:
         MedSynthError: no series or several match, the slices do not form a complete volume, a header has invalid
@@ -64,24 +67,40 @@ def read_series(series: Series, unit: str = "", *, part: bool = False) -> Volume
         OSError: a file cannot be opened.
     """
     name = f"the series {series}"
-    frames, matrix = stack_frames([frame for header in series.headers for frame in frames_of(header)], name)
+    frames, matrix = stack_frames(frames_in(series), name)
     if series.modality == "PT":
         if not part:
             refuse_part(frames, name)
-        return _read_pet(series, frames, matrix, name, unit)
+        volume = _read_pet(series, frames, matrix, name, unit)
+        # A part of an image, and a map of errors, may have low values everywhere.
+        looked_at = "suv" in volume.metadata and not part and not volume.is_error_map
+        doubts = suv_doubts(volume.voxels, volume.unit) if looked_at else []
+        return _with_doubts(volume, doubts + doubt_spacing(frames))
     stated = unit_of(series, frames)
     if unit and stated and unit != stated:
         raise MedSynthError(f"The values of {name} are in {stated} according to its tags, not in {unit}; use {stated}.")
     voxels = rescaled(_stored_slices(frames), frames)
-    return Volume(voxels, matrix, series.modality, stated or unit, _metadata(series))
+    volume = Volume(voxels, matrix, series.modality, stated or unit, _metadata(series))
+    return _with_doubts(volume, doubt_spacing(frames))
 
 
 def _read_pet(series: Series, frames: list[Frame], matrix: np.ndarray, name: str, unit: str) -> Volume:
+    stored = _stored_slices(frames)
+    frames = [mapped(frame, values) for frame, values in zip(frames, stored, strict=True)]
     conversion = pet_values(frames, matrix, name, unit)
-    voxels = rescaled(_stored_slices(frames), frames, conversion.factors)
+    voxels = rescaled(stored, frames, conversion.factors)
     if conversion.unit in SUV_UNITS and not voxels.any():
         raise MedSynthError(f"All values of {name} are zero, so it shows no uptake; choose another series.")
     return Volume(voxels, matrix, series.modality, conversion.unit, {**_metadata(series), **conversion.metadata})
+
+
+def _with_doubts(volume: Volume, doubts: list[str]) -> Volume:
+    """Return a volume that keeps doubts: a PET in SUV among those of the computation."""
+    if not doubts:
+        return volume
+    warnings = {"warnings": doubts_of(volume.metadata) + doubts}
+    kept = {"suv": {**volume.metadata["suv"], **warnings}} if "suv" in volume.metadata else warnings
+    return volume.replace(metadata={**volume.metadata, **kept})
 
 
 def _stored_slices(frames: list[Frame]) -> list[Any]:

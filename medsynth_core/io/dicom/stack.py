@@ -14,6 +14,7 @@ _SAME_PLACE = 1e-3
 # Tolerance for slice positions, as a fraction of the slice spacing. Positions are rounded, and a PET stitched from
 # several bed positions deviates by 1 to 2 %.
 _TOLERANCE = 0.1
+_ALIKE = 0.02  # for stated lengths
 # Tags with the same value in all slices of a volume; de-identification may give different series the same UID.
 _OF_ALL = ("SOPClassUID", "PatientID", "FrameOfReferenceUID")
 _TIMES = {"DYNAMIC": "time frames", "GATED": "gates"}
@@ -49,6 +50,36 @@ def stack_frames(frames: list[Frame], name: str) -> tuple[list[Frame], np.ndarra
     lps[:3, 2] = step
     lps[:3, 3] = positions[0]
     return ordered, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps
+
+
+def doubt_spacing(frames: list[Frame]) -> list[str]:
+    """Return a doubt if evenly spaced slices are a multiple of the stated distance apart, as if some were missing.
+
+    Many programs state the gap between slices, or the distance before slices were averaged. Where the slice thickness
+    shows that, there is no doubt.
+
+    Args:
+        frames: the slices in order.
+    """
+    first, stated = frames[0], frames[0].between
+    if len(frames) < 2 or not stated or stated <= 0:
+        return []
+    apart = float(np.cross(*first.orientation) @ (frames[1].position - first.position))
+    count = round(apart / stated)
+    thickness = first.thickness or 0.0
+    gap = _alike(thickness + stated, apart) and not _alike(thickness, stated)
+    # High-resolution scans of the lung have slices of 1 mm every 10 or 20 mm.
+    sampled = count > 3 and _alike(thickness, stated)
+    if not thickness or sampled or count < 2 or not _alike(apart, count * stated) or _alike(thickness, apart) or gap:
+        return []
+    return [
+        f"The slices are {apart:.4g} mm apart, but {named('SpacingBetweenSlices')} is {stated:.4g}: {count - 1} of "
+        f"{count} slices may be missing; if so, copy the complete series again."
+    ]
+
+
+def _alike(one: float, other: float) -> bool:
+    return abs(one - other) <= _ALIKE * other
 
 
 def refuse_part(frames: list[Frame], name: str) -> None:
@@ -142,8 +173,20 @@ def _step(positions: np.ndarray, normal: np.ndarray, thickness: float | None, na
     step = (positions[-1] - positions[0]) / (len(positions) - 1)
     regular = positions[0] + np.arange(len(positions))[:, None] * step
     if np.linalg.norm(positions - regular, axis=1).max() > _TOLERANCE * gaps.mean():
-        raise _irregular(gaps, name)
+        even = np.abs(gaps - gaps.mean()).max() <= _TOLERANCE * gaps.mean()
+        raise _shifted(positions, name) if even else _irregular(gaps, name)
     return np.asarray(step)
+
+
+def _shifted(positions: np.ndarray, name: str) -> MedSynthError:
+    """Return the error for slices that are evenly spaced, but not in one line."""
+    steps = np.diff(positions, axis=0)
+    moves = np.linalg.norm(steps - np.median(steps, axis=0), axis=1)
+    first = int(moves.argmax())
+    return MedSynthError(
+        f"The slices of {name} are shifted sideways against each other (slice {first + 2} by {moves[first]:.2f} mm), "
+        "so they are not a single volume; export the series again, or resample it to one grid first."
+    )
 
 
 def _irregular(gaps: np.ndarray, name: str) -> MedSynthError:

@@ -38,22 +38,39 @@ def classic_tags(header: Dataset, groups: list[Dataset]) -> Dataset:
     factors = _in_groups(groups, "PETFrameCorrectionFactorsSequence")
     if "DoseCalibrationFactor" in factors:
         tags.DoseCalibrationFactor = factors.DoseCalibrationFactor
-    if found := real_world_mapping(groups):
-        _, tags.Units, tags.SUVType = found[1]
+    if "Units" not in tags and (stated := _stated(groups)):
+        tags.add_new("Units", "LO", _code(stated[0]))  # as it is: the message that refuses an unknown one quotes it
     return tags
 
 
-def real_world_mapping(groups: list[Dataset]) -> tuple[Dataset, PetUnit] | None:
-    """Return the mapping from stored values to a known unit, preferably SUVbw, and the unit."""
-    for group in groups:
-        known = []
-        for mapping in group.get("RealWorldValueMappingSequence") or []:
-            unit = pet_unit(text(_first(mapping, "MeasurementUnitsCodeSequence"), "CodeValue"))
-            if unit and mapping.get("RealWorldValueSlope") is not None:
-                known.append((mapping, unit))
-        if known:
-            return min(known, key=lambda found: PREFERENCE.index(found[1]))
-    return None
+def with_unit(tags: Dataset, unit: PetUnit) -> Dataset:
+    """Return a copy of the tags of a frame with the unit that its stored values are mapped to."""
+    changed = Dataset()
+    changed.update(tags)
+    _, changed.Units, changed.SUVType = unit
+    return changed
+
+
+def real_world_mappings(groups: list[Dataset]) -> list[tuple[Dataset, PetUnit]]:
+    """Return the linear mappings from stored values to a known unit, each with the unit, those to SUVbw first."""
+    units = [(mapping, pet_unit(_code(mapping))) for mapping in _stated(groups)]
+    known = [(mapping, unit) for mapping, unit in units if unit and mapping.get("RealWorldValueSlope") is not None]
+    return sorted(known, key=lambda found: PREFERENCE.index(found[1]))
+
+
+def has_lookup_table(groups: list[Dataset]) -> bool:
+    """Return whether stored values are mapped to a known unit by a lookup table alone."""
+    tables = [mapping for mapping in _stated(groups) if "RealWorldValueLUTData" in mapping and pet_unit(_code(mapping))]
+    return bool(tables) and not real_world_mappings(groups)
+
+
+def _stated(groups: list[Dataset]) -> list[Dataset]:
+    found = (list(group.get("RealWorldValueMappingSequence") or []) for group in groups)
+    return next((several for several in found if several), [])
+
+
+def _code(mapping: Dataset) -> str:
+    return text(_first(mapping, "MeasurementUnitsCodeSequence"), "CodeValue")
 
 
 def _in_groups(groups: list[Dataset], sequence: str) -> Dataset:

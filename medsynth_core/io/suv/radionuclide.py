@@ -109,10 +109,10 @@ def dose_bq(slices: Sequence[Dataset], weight: float, notes: Notes) -> float:
     if stated is None or stated < 0:
         raise missing("RadionuclideTotalDose", "enter the injected activity in Bq")
     dose = stated * 1e6 if stated < LEAST_BQ else stated
-    if dose != stated:
-        notes.warn(f"{named('RadionuclideTotalDose')} is {stated:g}: taken as MBq.")
     # Enhanced PET states MBq by definition. Elsewhere few MBq per kg may also be mCi, so the unit is not known.
     inferred = dose != stated and text(slices[0], "SOPClassUID") not in _ENHANCED_PET
+    if inferred:
+        notes.warn(f"{named('RadionuclideTotalDose')} is {stated:g}: taken as MBq.")
     given = f"{named('RadionuclideTotalDose')} {stated:g} and {named('PatientWeight')} {weight:g} kg"
     check_dose_per_weight(given, dose / weight, weight, inferred, notes)
     notes.used["dose_bq"] = dose

@@ -108,7 +108,7 @@ def agreed_number(slices: Sequence[Dataset], keyword: str) -> float | None:
 
 
 def _different(name: str, found: Sequence[Any]) -> MedSynthError:
-    listed = ", ".join(str(value) or "nothing" for value in found[:4])
+    listed = ", ".join(quoted(str(value)) if str(value) else "nothing" for value in found[:4])
     # Dates and times are not repeated: the message may be kept with the image, and dates of patients must not be.
     values = "" if "Date" in name or "Time" in name else f" ({listed})"
     return MedSynthError(f"{name} differs between its slices{values}; provide slices with the same value only")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from math import log
 
 from pydicom.dataset import Dataset
 
@@ -24,6 +26,7 @@ _GML_TYPES = {
     "LBMJANMA": "SUVlbm-janma",
     "IBW": "SUVibw",
 }
+_CONTRADICTION = 1.1  # between two factors for one SUV, which conventions of decay do not explain
 _RELATIVE = {
     "PROPCNTS": "proportional to counts",
     "PROPCPS": "proportional to counts per second",
@@ -47,11 +50,17 @@ def suv_factors(slices: Sequence[Dataset], voxel_ml: float, unit: str, notes: No
     to_unit = per_body_weight(slices, unit, notes)
     direct = _philips(slices, PHILIPS_SUV_FACTOR, notes)
     if direct:
+        _doubt_philips(slices, direct, voxel_ml, notes)
         return [factor * to_unit for factor in direct]
+    return [factor * to_unit for factor in _by_dose(slices, voxel_ml, notes)]
+
+
+def _by_dose(slices: Sequence[Dataset], voxel_ml: float, notes: Notes) -> list[float]:
+    """Return the factors that convert the rescaled values of each slice to SUVbw by dose, weight and times."""
     activity = activity_factors(slices, voxel_ml, notes)
     weight = weight_kg(slices, notes)
     doubt_weight(weight, voxel_ml, named("PatientWeight"), notes)
-    per_dose = weight * 1000 / dose_bq(slices, weight, notes) * to_unit
+    per_dose = weight * 1000 / dose_bq(slices, weight, notes)
     left = remaining(slices, notes)
     return [factor * per_dose / part for factor, part in zip(activity, left, strict=True)]
 
@@ -105,7 +114,7 @@ def _stored_suv(slices: Sequence[Dataset], notes: Notes) -> str:
     stored = _GML_TYPES.get(kind) if units == "GML" else {"": "SUVbsa", "BSA": "SUVbsa"}.get(kind)
     if stored is None:
         raise MedSynthError(
-            f"{named('Units')} {units} and {named('SUVType')} {kind} contradict each other; correct one of them"
+            f"{named('Units')} {units} and {named('SUVType')} {quoted(kind)} contradict each other; correct one of them"
         )
     return stored
 
@@ -119,6 +128,20 @@ def _philips(slices: Sequence[Dataset], element: PrivateElement, notes: Notes) -
         return []
     notes.used["scale"] = str(element)
     return factors
+
+
+def _doubt_philips(slices: Sequence[Dataset], direct: Sequence[float], voxel_ml: float, notes: Notes) -> None:
+    """Warn if the activity factor of Philips, with dose, weight and times, gives another SUV than their SUV factor."""
+    with suppress(MedSynthError):  # a tag that is not needed
+        if not _philips(slices, PHILIPS_ACTIVITY_FACTOR, Notes()):
+            return
+        others = _by_dose(slices, voxel_ml, Notes())
+        ratio = max((other / one for other, one in zip(others, direct, strict=True)), key=lambda each: abs(log(each)))
+        if abs(log(ratio)) > log(_CONTRADICTION):
+            notes.warn(
+                f"{PHILIPS_SUV_FACTOR} is used, but by {PHILIPS_ACTIVITY_FACTOR} with dose, weight and times the SUVs "
+                f"would be {ratio:.3g} times as high."
+            )
 
 
 def _calibration(slices: Sequence[Dataset], voxel_ml: float, notes: Notes) -> list[float]:

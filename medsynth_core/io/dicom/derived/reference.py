@@ -11,10 +11,11 @@ from pydicom.dataset import FileDataset
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
+from medsynth_core.io.dicom.copies import frames_in
 from medsynth_core.io.dicom.derived.items import value
 from medsynth_core.io.dicom.errors import DAMAGE, damaged, path_of
 from medsynth_core.io.dicom.files import read_dataset
-from medsynth_core.io.dicom.frames import Frame, frames_of
+from medsynth_core.io.dicom.frames import Frame
 from medsynth_core.io.dicom.series import Series, find_series
 from medsynth_core.io.dicom.series_choice import choose_series, image_series
 from medsynth_core.io.dicom.stack import stack_frames
@@ -74,7 +75,7 @@ def read_reference(path: Path, volume: Volume) -> Reference:
     try:
         found = find_series(path)
         series = _series(found, path, volume)
-        frames, matrix = stack_frames([frame for one in series.headers for frame in frames_of(one)], f"{series}")
+        frames, matrix = stack_frames(frames_in(series), f"{series}")
         headers = {file: _header(file) for file in dict.fromkeys(frame.file for frame in frames)}
         numbers = {series_number(_header(path_of(one.headers[0]))) for one in found}
     except OSError as error:

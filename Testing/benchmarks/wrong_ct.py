@@ -1,9 +1,10 @@
-"""How often CTs whose air has the values of tissue are refused, and how often crops within a patient are, wrongly.
+"""How often CTs with wrong values are refused, and how often whole CTs and crops within a patient are, wrongly.
 
-Run with ``python Testing/benchmarks/air_as_tissue.py MANIFEST.csv [IMAGE ...]``. The manifest has the column ``ct``;
+Run with ``python Testing/benchmarks/wrong_ct.py MANIFEST.csv [IMAGE ...]``. The manifest has the column ``ct``;
 its training and validation cases are used, and each further CT (``IMAGE``). Boxes within each patient, without air at
 their edges, are cut from the CT at random, as they are and interpolated to other voxels (``zoomed``): none of them
-should be refused. The air of the whole CT is moved or filled in several ways: all of these should be refused.
+should be refused. The air of the whole CT is moved or filled, or all its values are changed, in several ways: all of
+these should be refused. Small crops without any fat or air are refused rightly: their values could be of any kind.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from scipy.ndimage import zoom
 from medsynth_core import read_volume
 from medsynth_core.datasets.manifest import read_manifest
 from medsynth_core.preparation.body import body_mask
-from medsynth_core.preparation.filled_ct import filled_surroundings
+from medsynth_core.preparation.value_checks import unusable_ct
 from medsynth_core.volume import Volume
 
 SEED = 20261129
@@ -42,6 +43,8 @@ def damaged(ct: Volume, draw: np.random.Generator) -> Iterator[tuple[str, np.nda
         "moved by 1024, cut off at 0": np.maximum(hu + 1024, 0),
     }.items():
         yield f"air: {name}", np.where(air, values, hu).astype(np.float32)
+    for name, values in {"sign reversed": -hu, "halved": hu / 2, "moved by 500": hu + 500}.items():
+        yield f"all: {name}", values
 
 
 def crops(ct: Volume, draw: np.random.Generator) -> Iterator[np.ndarray]:
@@ -73,9 +76,9 @@ def main(manifest: Path, further: list[Path]) -> None:
                 kinds += [("the same, zoomed", zoom(box, factor, order=1, mode="nearest"))]
         for kind, hu in kinds:
             seen[kind] += 1
-            reasons = filled_surroundings(np.ascontiguousarray(hu, dtype=np.float32))
+            reasons = unusable_ct(np.ascontiguousarray(hu, dtype=np.float32))
             refused[kind] += bool(reasons)
-            if reasons and not kind.startswith("air"):
+            if reasons and not kind.startswith(("air", "all")):
                 print(f"{path.parent.name}: {kind}, {hu.shape}: {reasons[0][:90]}", file=sys.stderr)
     for kind, count in seen.items():
         print(f"{kind:32}{refused[kind]:5} of {count:5} refused")

@@ -1,0 +1,90 @@
+"""The U-Net of Qu's multi-modal synthesis: generator, modality translator, mask network and lesion segmenter."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from medsynth_core.networks.blocks import doubled, normalised
+
+
+class ModalityUNet(nn.Module):
+    """U-Net with four levels: (n, in_channels, h, w) → (n, out_channels, h, w) in 0…1.
+
+    Height and width are multiples of 8, and one of them is at least 16.
+
+    The modality is stated as one map for each, 1 for the wanted one and 0 for others, at the lowest level.
+
+    Args:
+        in_channels: channels of structure map and label, or of the image.
+        out_channels: channels of the output.
+        modalities: modalities to choose from; 0 for a network with a single output.
+        channels: channels of the first level.
+        dropout: share of the input's pixels that are left out in training.
+    """
+
+    multiple_of, spatial_dims = 8, 2
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        modalities: int = 0,
+        channels: int = 64,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels, self.chosen = in_channels, out_channels, modalities
+        n = channels
+        self.dropout = nn.Dropout(dropout)
+        self.levels = nn.ModuleList(
+            nn.Sequential(normalised(inputs, outputs), normalised(outputs, outputs))
+            for inputs, outputs in ((in_channels, n), (n, 2 * n), (2 * n, 4 * n))
+        )
+        # The lowest level begins with a convolution that is neither normalised nor activated, as in the author's code.
+        self.smaller = nn.ModuleList(
+            [normalised(n, n, stride=2), normalised(2 * n, 2 * n, stride=2), nn.Conv2d(4 * n, 4 * n, 3, 2, padding=1)]
+        )
+        self.lowest = normalised(4 * n + modalities, 4 * n)
+        self.larger = nn.ModuleList([doubled(4 * n, 4 * n), doubled(2 * n, 2 * n), doubled(n, n)])
+        self.joined = nn.ModuleList(
+            nn.Sequential(normalised(inputs, outputs), normalised(outputs, outputs))
+            for inputs, outputs in ((8 * n, 2 * n), (4 * n, n), (2 * n, n))
+        )
+        self.last = nn.Sequential(
+            nn.Conv2d(n, out_channels, 3, padding=1), nn.InstanceNorm2d(out_channels, affine=True), nn.Sigmoid()
+        )
+
+    def forward(self, image: Tensor, modality: Tensor | None = None) -> Tensor:
+        """Return the outputs for a batch.
+
+        Args:
+            image: (n, in_channels, h, w).
+            modality: (n) numbers of the wanted modalities, from 0; needed if there are several.
+
+        Raises:
+            ValueError: the modality is missing.
+        """
+        features, skips = self.dropout(image), []
+        for level, smaller in zip(self.levels, self.smaller, strict=True):
+            features = level(features)
+            skips.append(features)
+            features = smaller(features)
+        if self.chosen:
+            features = torch.cat([features, self._maps(modality, features)], dim=1)
+        features = self.lowest(features)
+        for larger, joined in zip(self.larger, self.joined, strict=True):
+            features = joined(torch.cat([skips.pop(), larger(features)], dim=1))
+        return self.last(features)
+
+    def reference_inputs(self) -> tuple[Tensor, ...]:
+        """Return an image of 256² and, with modalities, the number of one, for counting operations."""
+        image = torch.empty(1, self.in_channels, 256, 256)
+        return (image, torch.zeros(1, dtype=torch.long)) if self.chosen else (image,)
+
+    def _maps(self, modality: Tensor | None, features: Tensor) -> Tensor:
+        if modality is None:
+            raise ValueError("this network needs the number of the wanted modality for each image")
+        maps = functional.one_hot(modality, self.chosen).to(features.dtype)
+        return maps[:, :, None, None].expand(-1, -1, *features.shape[-2:])

@@ -1,0 +1,99 @@
+"""Encoder and decoder of structure maps (Qu, multi-modal synthesis, VAE-GAN of section 4.2.2)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from medsynth_core.networks.blocks import Layer, chain, doubled, normalised
+
+# Side of the smallest feature map, for images of every size.
+BOTTLENECK = 8
+# Channels at this width of the first layer are those of the publication.
+WIDTH = 64
+# Encoder: the convolution that halves the size and the one before it, in multiples of the width.
+_LEVELS = ((2, 4), (4, 4), (4, 8), (8, 8))
+_LAST = 2
+# Decoder: channels of both convolutions after each doubling, in quarters of the width.
+_DOUBLINGS = (16, 16, 8, 8, 4, 4)
+_FIRST = 32
+
+
+def check_size(size: int) -> int:
+    """Return how often an image of this size is halved down to the bottleneck: 3 to 6 times.
+
+    Raises:
+        ValueError: the size is not 64, 128, 256 or 512.
+    """
+    halvings = round(math.log2(size / BOTTLENECK)) if size > 0 else 0
+    if not 3 <= halvings <= 6 or BOTTLENECK * 2**halvings != size:
+        raise ValueError(f"size must be 64, 128, 256 or 512, not {size}")
+    return halvings
+
+
+class StructureEncoder(nn.Module):
+    """Mean and logarithm of the variance of the code of a structure map: (n, 1, size, size) → 2 × (n, latent).
+
+    Args:
+        size: side of the maps, 512 as published, or 64, 128 or 256, which leave out the deepest halvings.
+        latent: length of the code.
+        width: channels of the first layer.
+        dropout: share of the input's pixels that are left out in training.
+    """
+
+    def __init__(self, size: int = 512, latent: int = 4096, width: int = WIDTH, dropout: float = 0.15) -> None:
+        super().__init__()
+        halvings = check_size(size)
+        layers: list[Layer] = [(5, 2, width), (5, 2, width)]
+        for before, halved in _LEVELS[: halvings - 2]:
+            layers += [(3, 1, before * width), (3, 2, halved * width)]
+        self.size, self.spatial_dims, self.in_channels = size, 2, 1
+        self.dropout = nn.Dropout(dropout)
+        self.convolutions = chain(1, [*layers, (3, 1, _LAST * width)])
+        features = BOTTLENECK**2 * _LAST * width
+        self.mean, self.log_variance = nn.Linear(features, latent), nn.Linear(features, latent)
+
+    def forward(self, lines: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and logarithm of the variance of the codes of structure maps of 0 and 1."""
+        # Scaled as by the author, so that no input is 0 but one that dropout has left out.
+        features = self.convolutions(self.dropout(lines * 0.1 + 0.9)).flatten(1)
+        return self.mean(features), self.log_variance(features)
+
+    def reference_inputs(self) -> tuple[Tensor, ...]:
+        """Return a structure map of the size of the network, for counting operations."""
+        return (torch.empty(1, 1, self.size, self.size),)
+
+
+class StructureDecoder(nn.Module):
+    """Structure map of a code: (n, latent) → (n, 2, size, size), probabilities of background and line.
+
+    Args:
+        size: side of the maps, as for `StructureEncoder`.
+        latent: length of the code.
+        width: a quarter of the channels of the first doubling.
+    """
+
+    def __init__(self, size: int = 512, latent: int = 4096, width: int = WIDTH) -> None:
+        super().__init__()
+        halvings = check_size(size)
+        self.size, self.latent, self.spatial_dims = size, latent, 2
+        self.dense = nn.Sequential(nn.Linear(latent, latent), nn.Linear(latent, BOTTLENECK**2 * width))
+        inputs = _FIRST * width // 4
+        blocks: list[nn.Module] = [normalised(width, inputs)]
+        for quarters in _DOUBLINGS[-halvings:]:
+            outputs = quarters * width // 4
+            blocks += [doubled(inputs, outputs), normalised(outputs, outputs)]
+            inputs = outputs
+        self.convolutions = nn.Sequential(
+            *blocks, nn.Conv2d(inputs, 2, 3, padding=1), nn.InstanceNorm2d(2, affine=True), nn.Sigmoid()
+        )
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Return the map of each code; a pixel is a line where the second channel is larger than the first."""
+        return self.convolutions(self.dense(code).unflatten(1, (-1, BOTTLENECK, BOTTLENECK)))
+
+    def reference_inputs(self) -> tuple[Tensor, ...]:
+        """Return a code, for counting operations."""
+        return (torch.empty(1, self.latent),)

@@ -1,0 +1,140 @@
+"""Variation of lesion labels, and their placement inside an organ (section 4.6 of Qu's thesis)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import affine_transform
+from scipy.signal import fftconvolve
+
+from medsynth_core.errors import MedSynthError
+
+# Draws of a label at its own place, before places are looked for.
+TRIES = 20
+# Draws of a label for which a place is looked for in the whole organ.
+SEARCHES = 20
+
+
+@dataclass(frozen=True)
+class LabelVariation:
+    """How a label of a lesion is varied; the default is that of the author's code.
+
+    Attributes:
+        resize: least and most pixels by which the sides of the image grow or shrink, and the lesion with them.
+        rotate: largest rotation in the plane, in degrees to either side.
+        flip: mirror at random along each axis of the plane.
+        shift: least and most pixels of the shift along each axis of the plane.
+    """
+
+    resize: tuple[int, int] = (2, 8)
+    rotate: float = 180.0
+    flip: bool = True
+    shift: tuple[int, int] = (2, 6)
+
+
+def vary_label(
+    label: np.ndarray, random: np.random.Generator, variation: LabelVariation = LabelVariation()
+) -> np.ndarray:
+    """Return a label scaled, rotated and mirrored about the middle of its lesion, and shifted.
+
+    Args:
+        label: (rows, columns) or (k, rows, columns), whole numbers; 0 is no lesion. Slices of the latter are varied
+            alike.
+        random: source of the draws.
+        variation: ranges of the draws.
+
+    Returns:
+        Array of the same shape and type, with no other values than the label. What leaves the image is lost.
+    """
+    found = np.argwhere(label)
+    if not found.size:
+        return label.copy()
+    sides = np.array(label.shape[-2:])
+    factors = 1 + random.choice([-1, 1]) * random.integers(*variation.resize, endpoint=True) / sides
+    angle = np.radians(random.uniform(-variation.rotate, variation.rotate))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    mirror = np.diag(random.choice([-1, 1], size=2) if variation.flip else [1, 1])
+    shift = random.choice([-1, 1], size=2) * random.integers(*variation.shift, size=2, endpoint=True)
+    # affine_transform asks from where in the label each pixel comes.
+    back = np.eye(label.ndim)
+    back[-2:, -2:] = np.linalg.inv(turn @ mirror @ np.diag(factors))
+    middle = (found.min(axis=0) + found.max(axis=0)) / 2
+    moved = middle.copy()
+    moved[-2:] += shift
+    return affine_transform(label, back, middle - back @ moved, order=0)
+
+
+def is_inside(label: np.ndarray, background: np.ndarray) -> bool:
+    """Return whether a label has a lesion, and all of it lies in the organ.
+
+    Args:
+        label: whole numbers; 0 is no lesion.
+        background: background mask of the same shape.
+    """
+    lesion = label != 0
+    return bool(lesion.any()) and not bool((lesion & (background != 0)).any())
+
+
+def place_lesion(
+    labels: Sequence[np.ndarray],
+    background: np.ndarray,
+    random: np.random.Generator,
+    variation: LabelVariation = LabelVariation(),
+) -> np.ndarray:
+    """Return a varied label that lies in the organ, at its own place or, if none of several draws does, at another.
+
+    Args:
+        labels: labels to draw from, each of the shape of the background mask, whole numbers; 0 is no lesion.
+        background: background mask (not 0 outside the organ).
+        random: source of the draws.
+        variation: how labels are varied.
+
+    Raises:
+        MedSynthError: there is no label with a lesion, the shapes differ, or none of the drawn lesions fits.
+    """
+    usable = [label for label in labels if label.any()]
+    if not usable:
+        raise MedSynthError("None of the lesion labels has a lesion; choose labels with one.", kind="input")
+    if any(label.shape != background.shape for label in usable):
+        raise MedSynthError(
+            f"The lesion labels must have the shape of the structure map, {background.shape}; resample them first.",
+            kind="input",
+        )
+
+    def drawn() -> np.ndarray:
+        return vary_label(usable[random.integers(len(usable))], random, variation)
+
+    for _ in range(TRIES):
+        label = drawn()
+        if is_inside(label, background):
+            return label
+    for _ in range(SEARCHES):
+        moved = _moved_inside(drawn(), background, random)
+        if moved is not None:
+            return moved
+    raise MedSynthError(
+        f"None of {TRIES + SEARCHES} lesions drawn at random fits into the organ of this structure map; choose smaller "
+        "lesions or another map.",
+        kind="input",
+    )
+
+
+def _moved_inside(label: np.ndarray, background: np.ndarray, random: np.random.Generator) -> np.ndarray | None:
+    """Return a label moved to a random place at which it lies in the organ; None if there is none."""
+    found = np.argwhere(label)
+    if not found.size:
+        return None
+    first, last = found.min(axis=0), found.max(axis=0) + 1
+    lesion = label[tuple(slice(a, b) for a, b in zip(first, last, strict=True))]
+    # Voxels of background under the lesion, for each place of its first voxel.
+    flipped = (lesion != 0)[tuple(slice(None, None, -1) for _ in lesion.shape)].astype(np.float32)
+    outside = fftconvolve((background != 0).astype(np.float32), flipped, mode="valid")
+    places = np.argwhere(outside < 0.5)
+    if not len(places):
+        return None
+    place = places[random.integers(len(places))]
+    moved = np.zeros_like(label)
+    moved[tuple(slice(a, a + n) for a, n in zip(place, lesion.shape, strict=True))] = lesion
+    return moved
