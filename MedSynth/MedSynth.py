@@ -8,13 +8,13 @@ import slicer
 import vtk
 from MedSynthLib.device_box import AUTOMATIC
 from MedSynthLib.export import ExportJob
-from MedSynthLib.job_runner import JobRunner
 from MedSynthLib.sample_data import SAMPLE_NAME, registerSampleCase
 from MedSynthLib.scene_parameters import parametersOf
+from MedSynthLib.structure_logic import StructureLogic
 from MedSynthLib.suv_job import SuvJob
 from MedSynthLib.synthesis import SynthesisJob
 from MedSynthLib.synthesis_panel import SynthesisPanel
-from slicer import vtkMRMLScalarVolumeNode
+from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
@@ -57,6 +57,10 @@ class MedSynthParameterNode:
         batchSize: slices computed at once; 0 for automatic.
         difference: also make the difference to the input, if input and output have the same modality and unit.
         uncertainty: also make the volume of the usual error at each value.
+        lesionVolume: label map of lesions that a structure map leaves out.
+        structurePreset: kind of image of a structure map; "" for automatic thresholds.
+        structureAlpha, structureBeta, structureGamma: thresholds of a structure map; 0 for those of the preset.
+        structureSolid: find the edges of a structure map in three dimensions.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -65,6 +69,12 @@ class MedSynthParameterNode:
     batchSize: Annotated[int, WithinRange(0, 256)] = 0
     difference: bool = False
     uncertainty: bool = False
+    lesionVolume: vtkMRMLLabelMapVolumeNode
+    structurePreset: str = ""
+    structureAlpha: Annotated[float, WithinRange(0, 1)] = 0.0
+    structureBeta: Annotated[float, WithinRange(0, 1)] = 0.0
+    structureGamma: Annotated[float, WithinRange(0, 1)] = 0.0
+    structureSolid: bool = False
 
 
 class MedSynthWidget(SynthesisPanel):
@@ -75,7 +85,7 @@ class MedSynthWidget(SynthesisPanel):
         return MedSynthLogic()
 
 
-class MedSynthLogic(ScriptedLoadableModuleLogic, JobRunner):
+class MedSynthLogic(ScriptedLoadableModuleLogic, StructureLogic):
     """Synthesis, conversion to SUVbw and export without a panel, for Slicer's Python console and for scripts::
 
         import SampleData
@@ -84,14 +94,15 @@ class MedSynthLogic(ScriptedLoadableModuleLogic, JobRunner):
         ct = SampleData.downloadSample("MedSynthSarcoma")
         pet = MedSynthLogic().synthesize(ct, model="ct-to-pet")
 
-    `convertToSuv` makes a volume in SUVbw of a PET in Bq/mL that was loaded from DICOM, and `exportDicom` writes a
-    result as a DICOM series. A logic runs one job at a time: see `state`, `isRunning`, `workerPid`, `cancel`, `abort`
+    `convertToSuv` makes a volume in SUVbw of a PET in Bq/mL that was loaded from DICOM, `extractStructure` a label map
+    of the edges of a volume, and `exportDicom` writes a result as a DICOM series. A logic runs one job at a time: see
+    `state`, `isRunning`, `workerPid`, `cancel`, `abort`
     and `waitForCompletion`.
     """
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        JobRunner.__init__(self)
+        StructureLogic.__init__(self)
 
     def getParameterNode(self) -> MedSynthParameterNode:
         """Return the scene's parameter node."""

@@ -18,6 +18,7 @@ from MedSynthLib.panel import ModulePanel
 from MedSynthLib.provenance import isFor, textOf
 from MedSynthLib.result_section import ResultSection
 from MedSynthLib.setup_section import SetupSection
+from MedSynthLib.structure_section import StructureSection
 from MedSynthLib.uncertainty_volume import uncertaintyOf
 from MedSynthLib.volume_bridge import modalityOf
 
@@ -39,6 +40,7 @@ class SynthesisPanel(ModulePanel):
         self._result = ResultSection(
             self.ui, lambda: self._parameterNode.outputVolume, self._exportDicom, self._jobs.end
         )
+        self._structure = StructureSection(self.ui, lambda: self._parameterNode, self._makeStructure)
         self._input = InputFollower(self.update, self._onAnotherChoice)
         self.connections.connect(self.ui.applyButton, "clicked(bool)", self.onApplyButton)
         self.connections.connect(self.ui.convertButton, "clicked(bool)", self.onConvertButton)
@@ -49,7 +51,7 @@ class SynthesisPanel(ModulePanel):
         """Cancel what still runs when the module is unloaded or Slicer exits, and disconnect everything."""
         self._jobs.close()  # first: the widgets may be gone, and an aborted job tells the panel
         self.logic.abort()
-        for section in (self._setup, self._devices, self._model, self._result):
+        for section in (self._setup, self._devices, self._model, self._result, self._structure):
             section.close()
         ModulePanel.cleanup(self)
         self._input.release()
@@ -83,6 +85,7 @@ class SynthesisPanel(ModulePanel):
         ModulePanel.setParameterNode(self, parameterNode)
         if parameterNode is None:
             self._input.release()
+            self._structure.hide()
 
     def update(self, caller=None, event=None) -> None:
         """Show the parameters, the chosen model and result, and the state of the job."""
@@ -100,6 +103,7 @@ class SynthesisPanel(ModulePanel):
         ):  # fmt: skip
             widget.enabled = not running
         self._result.update(running)
+        self._structure.update(running)
 
     def onApplyButton(self, *_clicked: Any) -> None:
         """Start the synthesis, or cancel the running job."""
@@ -131,6 +135,24 @@ class SynthesisPanel(ModulePanel):
             lambda suvVolume, error: self._onConverted(inputVolume, suvVolume, error),
             inputVolume,
         )
+
+    def _makeStructure(self) -> None:
+        parameters, inputVolume = self._parameterNode, self._parameterNode.inputVolume
+        self._jobs.log(_("Extracting the structure of {name}…").format(name=inputVolume.GetName()))
+        self._jobs.start(
+            self.logic.extractStructure,
+            lambda labelMap, error: self._onStructure(inputVolume, labelMap, error),
+            inputVolume,
+            preset=parameters.structurePreset,
+            lesion=parameters.lesionVolume,
+            solid=parameters.structureSolid,
+            settings=self._structure.thresholds(),
+        )
+
+    def _onStructure(self, inputVolume, labelMap, error: Exception | None) -> None:
+        if labelMap is not None:
+            slicer.util.setSliceViewerLayers(background=inputVolume, label=labelMap, labelOpacity=0.5)
+        self._jobs.end(_("Done: {name}").format(name=labelMap.GetName()) if labelMap else sentenceOf(error))
 
     def _exportDicom(self, outputVolume, folder: Path) -> None:
         self._jobs.log(_("Exporting {name} to {folder}…").format(name=outputVolume.GetName(), folder=folder))

@@ -204,7 +204,9 @@ def placeOf(volumeNode, inputVolume) -> str:
         return problem.message
 
 
-def addResultVolume(inputVolume, geometry: Geometry, voxels: np.ndarray, baseName: str):
+def addResultVolume(
+    inputVolume, geometry: Geometry, voxels: np.ndarray, baseName: str, nodeClass: str = "vtkMRMLScalarVolumeNode"
+):
     """Add a volume node for a result beside its input; if that fails nothing is left in the scene.
 
     Args:
@@ -212,9 +214,10 @@ def addResultVolume(inputVolume, geometry: Geometry, voxels: np.ndarray, baseNam
         geometry: grid of the result.
         voxels: array (k, j, i) of the geometry's shape.
         baseName: name of the node, made unique in the scene.
+        nodeClass: of the node.
     """
     name = slicer.mrmlScene.GenerateUniqueName(baseName)
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node = slicer.mrmlScene.AddNewNodeByClass(nodeClass, name)
     try:
         fillResultVolume(node, inputVolume, geometry, voxels)
     except BaseException:

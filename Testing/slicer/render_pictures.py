@@ -2,7 +2,7 @@
 
 It runs the module on the sample case in the test application, as a user would, and takes pictures:
 ``panel-ready.png``, ``panel-running.png``, ``panel-done.png``, ``panel-misfit.png``, ``views-ct.png``,
-``views-result.png`` and ``module.png`` (panel and views together).
+``views-result.png``, ``module.png`` (panel and views together) and ``structure.png`` (structure map).
 
 With ``--cases MANIFEST.csv``, a table of real cases with the images ``ct`` and ``pet``, it also trains a small network
 with some of them and takes ``train.png``: the sections of MedSynthTrain after a training that was stopped and resumed.
@@ -28,6 +28,7 @@ import slicer  # noqa: E402
 from application import rendering  # noqa: E402
 from MedSynthLib.display import applyCustomaryDisplay, showOver  # noqa: E402
 from scene_helpers import closePanel, waitUntil  # noqa: E402
+from structure_pictures import renderStructure  # noqa: E402
 
 SECONDS = 300.0
 SYNTHETIC = "Synthetic PET over CT"
@@ -94,6 +95,7 @@ def main() -> None:
     grid = rendering.sideBySide([rendering.stacked(column) for column in columns])
     rendering.save(rendering.sideBySide([done, grid]), folder / "module.png")
 
+    renderStructure(panel, ct, folder)
     panel.ui.inputVolumeSelector.setCurrentNode(mr)
     rendering.save(rendering.panelImage(panel), folder / "panel-misfit.png")
     closePanel(panel)

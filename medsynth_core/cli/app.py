@@ -18,6 +18,7 @@ from medsynth_core.cli import dose_command as dose
 from medsynth_core.cli import evaluate_command as evaluation
 from medsynth_core.cli import models_command as models
 from medsynth_core.cli import pairs_command as pairs
+from medsynth_core.cli import structure_command as structure
 from medsynth_core.cli import suv_command as suv
 from medsynth_core.cli import synthesize_command as synthesis
 from medsynth_core.cli import train_command as training
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command("synthesize")(synthesis.synthesize)
 app.command("evaluate")(evaluation.evaluate)
 app.command("simulate-dose")(dose.simulate_dose)
+app.command("structure")(structure.structure)
 app.command("suv")(suv.suv)
 app.command("dicom")(dicom.dicom)
 app.command("train", cls=training.TrainCommand)(training.train)

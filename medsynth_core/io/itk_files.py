@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,8 @@ def _itk_image(path: Path) -> sitk.Image:
         raise unreadable(path, "NRRD") from error
 
 
-def write_itk(volume: Volume, path: Path) -> None:
-    """Write a volume as compressed NRRD or MetaImage, by the suffix in any letter case.
+def write_itk(volume: Volume, path: Path, fields: Mapping[str, str] | None = None) -> None:
+    """Write a volume as compressed NRRD or MetaImage, by the suffix in any letter case; ``fields`` go into its header.
 
     ITK knows suffixes in small letters only: it writes ``.MHA`` as a header with the voxels in another file. So it
     writes into a folder of its own, of which one file is kept.
@@ -71,6 +72,8 @@ def write_itk(volume: Volume, path: Path) -> None:
         getattr(image, f"Set{name}")(numbers)
     if description := str(volume.metadata.get("description", "")):
         image.SetMetaData("description", " ".join(description.split()))
+    for key, value in (fields or {}).items():
+        image.SetMetaData(key, value)
     with temporary_folder(path.parent, ".") as folder:
         made = folder / f"image{suffix}"
         try:

@@ -54,15 +54,19 @@ def check_forward(network: nn.Module, name: str, shape: Sequence[int], remedy: s
     except NotImplementedError:
         return  # an operation that needs values
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        size = " × ".join(map(str, shape))
+        size = _size(shape)
         reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
         raise MedSynthError(
-            f"The network '{name}' does not take {channels} channels of {size} voxels ({reason}); {remedy}.",
+            f"The network '{name}' does not take {channels} channel{'s' * (channels != 1)} of {size} ({reason}); "
+            f"{remedy}.",
             kind="model",
         ) from error
     if isinstance(made, torch.Tensor) and not made.numel():
-        size = " × ".join(map(str, shape))
-        raise MedSynthError(f"The network '{name}' makes nothing of {size} voxels; {remedy}.", kind="model")
+        raise MedSynthError(f"The network '{name}' makes nothing of {_size(shape)}; {remedy}.", kind="model")
+
+
+def _size(shape: Sequence[int]) -> str:
+    return f"{' × '.join(map(str, shape))} {'pixels' if len(shape) == 2 else 'voxels'}"
 
 
 @contextmanager

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 # Without one of these, torch builds a network that computes nothing; without layers or blocks there is still one.
-COUNTS = ("in_channels", "out_channels", "channels", "context_channels", "classes")
+COUNTS = (
+    "in_channels", "out_channels", "channels", "context_channels", "classes", "latent", "width", "base", "most",
+)  # fmt: skip
 
 
 def check_options(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> None:

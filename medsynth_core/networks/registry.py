@@ -24,9 +24,11 @@ from medsynth_core.networks.patchgan import PatchGAN
 from medsynth_core.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from medsynth_core.networks.residual import ResidualUNet
 from medsynth_core.networks.resnet import ResNetGenerator
+from medsynth_core.networks.ssd import SSD
 from medsynth_core.networks.strided_discriminator import LatentDiscriminator, StridedDiscriminator
 from medsynth_core.networks.structure_vae import StructureDecoder, StructureEncoder
 from medsynth_core.networks.unet import UNet
+from medsynth_core.networks.vgg import VGG11
 
 # What constructors raise for options that they do not check: empty lists, texts for numbers.
 UNBUILDABLE = (TypeError, RuntimeError, LookupError, ArithmeticError, AttributeError)
@@ -132,6 +134,16 @@ NETWORKS: dict[str, Entry] = {
     ),
     "lesion-segmenter": Entry(
         partial(ModalityUNet, out_channels=5), "Segmenter of lesions (Qu, multi-modal synthesis)", _UNET
+    ),
+    "lesion-classifier": Entry(
+        VGG11,
+        "Classifier of lesions: VGG-11 (Simonyan and Zisserman; Qu, multi-modal synthesis)",
+        ("in_channels", "classes", "channels", "dropout"),
+    ),
+    "lesion-detector": Entry(
+        SSD,
+        "Detector of lesions: SSD on VGG-16 (Liu et al.; Qu, multi-modal synthesis)",
+        ("in_channels", "classes", "channels", "size"),
     ),
     "unet-gan": Entry(ModalityUNet, "Generator of GAN#, from noise (baseline of Qu)", _UNET),
     "skrgan": Entry(ModalityUNet, "Generator of SkrGAN as Qu implements it (baseline)", _UNET),

@@ -15,23 +15,44 @@ from medsynth_core.errors import MedSynthError
 TRIES = 20
 # Draws of a label for which a place is looked for in the whole organ.
 SEARCHES = 20
+# A lesion shrinks to no less, also in an image of few pixels.
+SMALLEST_FACTOR = 0.5
 
 
 @dataclass(frozen=True)
 class LabelVariation:
-    """How a label of a lesion is varied; the default is that of the author's code.
+    """How a label of a lesion is varied; the default has the ranges of the author's code.
+
+    There, each draw applies two of the four changes, the label only shrinks, and the shift is along one axis. Here all
+    four are applied, which section 4.6 of the thesis names, and the lesion may grow as well.
 
     Attributes:
         resize: least and most pixels by which the sides of the image grow or shrink, and the lesion with them.
         rotate: largest rotation in the plane, in degrees to either side.
         flip: mirror at random along each axis of the plane.
         shift: least and most pixels of the shift along each axis of the plane.
+
+    Raises:
+        MedSynthError: a range is negative, or its first number is the larger one.
     """
 
     resize: tuple[int, int] = (2, 8)
     rotate: float = 180.0
     flip: bool = True
     shift: tuple[int, int] = (2, 6)
+
+    def __post_init__(self) -> None:
+        for name in ("resize", "shift"):
+            least, most = getattr(self, name)
+            if not 0 <= least <= most:
+                raise MedSynthError(
+                    f"The setting '{name}' of lesion labels is {least} to {most}; state the smaller one first.",
+                    kind="settings",
+                )
+        if not 0 <= self.rotate <= 180:
+            raise MedSynthError(
+                f"The setting 'rotate' of lesion labels is {self.rotate}; choose 0 to 180 degrees.", kind="settings"
+            )
 
 
 def vary_label(
@@ -53,6 +74,7 @@ def vary_label(
         return label.copy()
     sides = np.array(label.shape[-2:])
     factors = 1 + random.choice([-1, 1]) * random.integers(*variation.resize, endpoint=True) / sides
+    factors = np.maximum(factors, SMALLEST_FACTOR)
     angle = np.radians(random.uniform(-variation.rotate, variation.rotate))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     mirror = np.diag(random.choice([-1, 1], size=2) if variation.flip else [1, 1])

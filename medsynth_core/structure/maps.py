@@ -19,6 +19,8 @@ from medsynth_core.structure.settings import StructureSettings
 
 # Share of the organ's pixels that the automatic threshold makes lines, before they are widened.
 LINE_SHARE = 0.1
+# The automatic threshold of the organ is found in so many slices of a volume.
+MOST_SLICES = 32
 # Reach (pixels) of the edges of a lesion, which lie on both sides of its border: one of the Sobel kernel and one of the
 # Gaussians.
 LESION_REACH = 2
@@ -57,6 +59,12 @@ def structure_map(
                 kind="input",
             )
     if spacing is not None:
+        if len(spacing) != scaled.ndim or not all(0 < distance < np.inf for distance in spacing):
+            raise MedSynthError(
+                f"The spacing {tuple(spacing)} is not {scaled.ndim} distances above 0, one for each axis of the image; "
+                "state that of its voxels.",
+                kind="input",
+            )
         weights = [min(spacing) / distance for distance in spacing]
         found = _lines(scaled, ~hidden, settings, weights)
     else:
@@ -126,8 +134,35 @@ def _background(scaled: np.ndarray, settings: StructureSettings, solid: bool) ->
     return ~(majority(inside, side) if solid else _by_slice(lambda part: majority(part, side), inside))
 
 
+def resolved(image: np.ndarray, settings: StructureSettings) -> StructureSettings:
+    """Return settings with the window and γ that they find in an image, to treat a part of it as in the whole.
+
+    Args:
+        image: as for `structure_map`.
+        settings: parameters; those of an image without contrast stay as they are.
+
+    Raises:
+        MedSynthError: as `structure_map`.
+    """
+    low, high = settings.window or _range(image, settings.clip)
+    if not low < high:
+        return settings
+    fixed = settings.with_values(window=(low, high), clip=0.0)
+    if settings.gamma is not None:
+        return fixed
+    return fixed.with_values(gamma=_organ_threshold(scale(_some_slices(image), fixed)))
+
+
+def _some_slices(image: np.ndarray) -> np.ndarray:
+    """Return slices at even distances, as many as automatic thresholds are found in."""
+    slices = image.reshape(-1, *image.shape[-2:])
+    return slices[:: -(-len(slices) // MOST_SLICES)]
+
+
 def _organ_threshold(scaled: np.ndarray) -> float:
-    return steepest_edge(scaled.reshape(-1, *scaled.shape[-2:])) if scaled.min() < scaled.max() else 0.0
+    """Return the median over slices of the value at which their edges are steepest; 0 without contrast."""
+    found = [steepest_edge(one[None]) for one in _some_slices(scaled) if one.min() < one.max()]
+    return float(np.median(found)) if found else 0.0
 
 
 def _enlarged(n: int, grow: int) -> np.ndarray:

@@ -5,6 +5,8 @@ Requests::
     {"job": "describe"}
     {"job": "synthesize", "input": VOLUME, "output": FILE.npy, "model": NAME, "device": "auto", "batch_size": null,
      "inputs": {ROLE: VOLUME, …}}
+    {"job": "extract_structure", "input": VOLUME, "output": FILE.npy, "preset": "", "settings": {"alpha": 0.1, …},
+     "lesion": null, "solid": false}
     {"job": "convert_to_suv", "input": VOLUME, "files": [FILE.dcm, …], "output": FILE.npy}
     {"job": "write_dicom", "input": VOLUME, "folder": FOLDER, "reference": FOLDER_OR_FILE}
     {"job": "check_cases", "data": MANIFEST.csv, "roles": {ROLE: {"modality": "CT", "unit": "HU"}, …}, "paired": true,

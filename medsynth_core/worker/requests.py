@@ -17,11 +17,11 @@ from medsynth_core.volume import Volume
 _KEYS: dict[str, tuple[str, ...]] = {
     "a text": (
         "case", "data", "device", "file", "folder", "job", "kind", "modality", "model", "name", "output", "package",
-        "patient", "picture", "recipe", "reference", "root", "run", "uncertainty", "unit", "voxels",
+        "patient", "picture", "preset", "recipe", "reference", "root", "run", "uncertainty", "unit", "voxels",
     ),
-    "an object": ("about", "fixed", "input", "inputs", "metadata", "moving", "roles"),
+    "an object": ("about", "fixed", "input", "inputs", "lesion", "metadata", "moving", "roles", "settings"),
     "a list": ("files", "ijk_to_ras", "images", "known", "optional", "sides"),
-    "true or false": ("deformable", "paired", "simulated"),
+    "true or false": ("deformable", "paired", "simulated", "solid"),
     "a whole number": ("batch_size",),
 }  # fmt: skip
 _TYPES = {"a text": str, "an object": dict, "a list": list, "true or false": bool, "a whole number": int}
@@ -29,7 +29,7 @@ _TYPE_OF = {key: kind for kind, keys in _KEYS.items() for key in keys}
 # Objects whose keys are names of roles.
 _BY_ROLE = ("inputs", "roles")
 # Objects with other keys, checked by the job.
-_FREE = ("about", "metadata")
+_FREE = ("about", "metadata", "settings")
 
 
 def check_types(content: dict[str, Any]) -> None:

@@ -63,6 +63,8 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "multimodal-discriminator": ("multimodal-discriminator", {"channels": 3, "in_channels": 2}, (48, 32)),
     "modality-translator": ("modality-translator", {"channels": 2, "modalities": 2}, (8, 24)),
     "lesion-segmenter": ("lesion-segmenter", {"channels": 2, "out_channels": 3}, (24, 16)),
+    "lesion-classifier": ("lesion-classifier", {"channels": 2, "dropout": 0.0}, (40, 64)),
+    "lesion-detector": ("lesion-detector", {"channels": 2, "classes": 2, "size": 64}, (64, 64)),
     "unet-gan": ("unet-gan", {"channels": 2}, (16, 16)),
     "skrgan": ("skrgan", {"channels": 2, "out_channels": 3}, (16, 16)),
     "dcgan": ("dcgan", {"size": 32, "latent": 5, "channels": 2}, ()),

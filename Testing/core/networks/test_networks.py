@@ -52,6 +52,8 @@ def parameters_of(name: str, **options: object) -> int:
         ("modality-translator", {}, 4_330_627),
         ("multimodal-discriminator", {}, 475_330),
         ("lesion-segmenter", {}, 4_323_727),
+        ("lesion-classifier", {"in_channels": 3, "classes": 1000}, 132_863_336),
+        ("lesion-detector", {"in_channels": 3, "classes": 20}, 26_285_486),
         ("unet-gan", {}, 4_321_411),
         ("skrgan", {}, 4_321_411),
         ("dcgan", {}, 3_576_704),
@@ -88,7 +90,10 @@ def test_floating_point_operations_at_the_reference_size(name, options, gflop):
 
 
 # Networks from or to codes, and discriminators.
-NOT_OF_IMAGES = ("structure-encoder", "structure-decoder", "structure-disc", "latent", "multimodal", "modality")
+NOT_OF_IMAGES = (
+    "structure-encoder", "structure-decoder", "structure-disc", "latent", "multimodal", "modality", "lesion-class",
+    "lesion-detect",
+)  # fmt: skip
 
 
 @pytest.mark.slow

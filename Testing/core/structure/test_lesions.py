@@ -111,3 +111,14 @@ def test_labels_without_lesions_or_of_another_grid_are_refused():
         place_lesion([np.zeros((60, 60))], ~disc(), np.random.default_rng(0))
     with pytest.raises(MedSynthError, match="must have the shape"):
         place_lesion([bar((50, 50))], ~disc(), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("values", [{"resize": (8, 2)}, {"shift": (-1, 3)}, {"rotate": 270.0}])
+def test_variations_outside_their_range_are_refused(values):
+    with pytest.raises(MedSynthError, match="lesion labels is"):
+        LabelVariation(**values)
+
+
+def test_labels_of_few_pixels_are_varied_too():
+    random, label = np.random.default_rng(4), np.eye(8, dtype=np.uint8)
+    assert all(vary_label(label, random).shape == (8, 8) for _ in range(100))

@@ -84,7 +84,7 @@ def test_slices_of_a_volume_are_treated_one_by_one(phantom):
 def test_edges_in_three_dimensions_see_what_no_slice_shows():
     flat = np.zeros((24, 40, 40))
     flat[12:] = 1.0
-    settings = StructureSettings(alpha=0.1, gamma=0.0, grow=0, median=1, background_median=1)
+    settings = StructureSettings(alpha=0.1, sigma2=0.3, gamma=0.0, grow=0, median=1, background_median=1)
     nothing = np.zeros(flat.shape, dtype=bool)
     assert not structure_map(flat, settings, background=nothing).any()
     solid = structure_map(flat, settings, background=nothing, spacing=(1, 1, 1))
@@ -194,6 +194,12 @@ def test_masks_of_another_grid_are_refused(phantom):
         ("grow", -1),
         ("clip", 0.5),
         ("window", (3.0, 3.0)),
+        ("window", (1.0,)),
+        ("median", 3.0),
+        ("grow", True),
+        ("sigma1", "x"),
+        ("fill", "no"),
+        ("clip", None),
         ("window", (0.0, float("inf"))),
     ],
 )
@@ -206,3 +212,9 @@ def test_an_unknown_preset_is_refused():
     with pytest.raises(MedSynthError, match="brain-mr"):
         preset("knee")
     assert preset("brain-mr").to_dict()["alpha"] == 0.035
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (1, 0), (1, -1), (1, float("nan"))])
+def test_a_spacing_that_is_none_of_the_image_is_refused(phantom, spacing):
+    with pytest.raises(MedSynthError, match="is not 2 distances above 0"):
+        structure_map(phantom, FIXED, spacing=spacing)

@@ -30,7 +30,7 @@ WRONG = {
     "adversary-3d": (adversary("patchgan3d", in_channels=6), "'patchgan3d' is 3-D, but the contract has no slab"),
     "adversary-deep": (
         adversary(in_channels=6, layers=6),
-        "'patchgan2d' does not take 6 channels of 24 × 24 voxels .*; change augmentation.crop",
+        "'patchgan2d' does not take 6 channels of 24 × 24 pixels .*; change augmentation.crop",
     ),
     "adversary-channels": (adversary(in_channels=4), "set discriminator.options.in_channels .* to 6"),
     "stages": ({"loss": {"l1": 1.0, "deep_supervision": 1.0}, "network": {"name": "unet-ctmr"}}, "no stages for deep"),

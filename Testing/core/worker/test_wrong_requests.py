@@ -30,6 +30,14 @@ GOOD = {
         "batch_size": 1,
         "device": "cpu",
     },
+    "extract_structure": {
+        "input": {},
+        "output": "o.npy",
+        "preset": "",
+        "settings": {},
+        "lesion": {},
+        "solid": False,
+    },
     "convert_to_suv": {"input": {}, "files": ["a.dcm"], "output": "o.npy"},
     "write_dicom": {"input": {}, "folder": "f", "reference": "r"},
     "check_cases": {

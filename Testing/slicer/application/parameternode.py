@@ -108,6 +108,10 @@ def createGuiConnector(widget, parameter: _Parameter) -> GuiConnector:
         for limits in parameter.validators:
             widget.setRange(limits.minimum, limits.maximum)
         return _ValueConnector(widget, "value", widget.valueChanged)
+    if parameter.kind is float and type(widget) is qt.QDoubleSpinBox:
+        for limits in parameter.validators:
+            widget.setRange(limits.minimum, limits.maximum)
+        return _ValueConnector(widget, "value", widget.valueChanged)
     if parameter.kind is bool and type(widget) is qt.QCheckBox:
         return _ValueConnector(widget, "checked", widget.stateChanged)
     raise RuntimeError(f"Unable to connect a {type(widget).__name__} to a {parameter.kind}")

@@ -22,7 +22,8 @@ def panelImage(widget, width: int = 440) -> QtGui.QImage:
     top.show()
     for _ in range(6):  # word-wrapped labels in nested layouts settle one layout after the other
         slicer.app.processEvents()
-        top.setFixedHeight(QtWidgets.QWidget.heightForWidth(top, width))
+        height = QtWidgets.QWidget.heightForWidth(top, width)  # -1 while no label with several lines is shown
+        top.setFixedHeight(height if height > 0 else QtWidgets.QWidget.sizeHint(top).height())
     slicer.app.processEvents()
     return top.grab().toImage()
 
