@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.interruption import held_back
 from medsynth_core.io.atomic import atomic_write, check_place
 from medsynth_core.io.itk_files import write_itk
+from medsynth_core.io.sidecar import sidecar_beside
 from medsynth_core.volume import Volume
 
 SUFFIX = ".seg.nrrd"
@@ -40,8 +43,10 @@ def is_segmentation(path: str | os.PathLike[str]) -> bool:
 def write_segmentation(labels: Volume, segments: Sequence[Segment], path: str | os.PathLike[str]) -> Path:
     """Write a label map as a segmentation, which Slicer loads as such; other programs read a label map.
 
+    Modality, unit and metadata are written as JSON beside it, as by `write_labelled`: both files or neither.
+
     Args:
-        labels: whole numbers; its axes must be perpendicular.
+        labels: whole numbers; its axes must be perpendicular, and its metadata state ``medsynth_version``.
         segments: in the order in which Slicer shows them.
         path: ends with ``.seg.nrrd``; an existing file is replaced.
 
@@ -49,15 +54,20 @@ def write_segmentation(labels: Volume, segments: Sequence[Segment], path: str | 
         The path of the file.
 
     Raises:
-        MedSynthError: the path ends otherwise or cannot be written, or the axes are not perpendicular.
+        MedSynthError: the path ends otherwise, the file or its JSON cannot be written, or the axes are not
+            perpendicular.
     """
     target = Path(path)
     if not is_segmentation(target):
         raise MedSynthError(f"{target} cannot be written: a segmentation's name ends with {SUFFIX}.", kind="output")
     check_place(target)
-    # Written beside under a name of the same suffix, which decides on the format.
-    with atomic_write(target) as temporary:
+    with ExitStack() as files:
+        files.enter_context(sidecar_beside(labels, target))
+        temporary = files.enter_context(atomic_write(target))
         write_itk(labels, temporary, _fields(labels, segments))
+        # Both files are complete; a signal now must not put only one of them into place.
+        with held_back():
+            files.close()
     return target
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.metrics import checkerboard, dong2020, dose, edge, lesion, ms_ssim, pixel, ssim
+from medsynth_core.metrics import checkerboard, dong2020, dose, edge, generation, lesion, ms_ssim, pixel, ssim
 from medsynth_core.metrics.metric import Comparison, Metric
 
 # In the order of `evaluate`'s report; a new metric is one more line.
@@ -34,6 +34,10 @@ _ALL: tuple[Metric, ...] = (
     dong2020.SSIM_255,
     dose.ACTIVITY_RATIO,
     dose.DOSE_ACCURACY,
+    generation.FID,
+    generation.MAP_DISTANCE,
+    generation.MS_SSIM_PAIRED,
+    generation.MS_SSIM_DIVERSITY,
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 

@@ -26,7 +26,7 @@ from medsynth_core.networks.residual import ResidualUNet
 from medsynth_core.networks.resnet import ResNetGenerator
 from medsynth_core.networks.ssd import SSD
 from medsynth_core.networks.strided_discriminator import LatentDiscriminator, StridedDiscriminator
-from medsynth_core.networks.structure_vae import StructureDecoder, StructureEncoder
+from medsynth_core.networks.structure_vae import StructureDecoder, StructureEncoder, StructureGenerator
 from medsynth_core.networks.unet import UNet
 from medsynth_core.networks.vgg import VGG11
 
@@ -105,6 +105,11 @@ NETWORKS: dict[str, Entry] = {
     ),
     "structure-decoder": Entry(
         StructureDecoder, "Decoder of structure maps (Qu, multi-modal synthesis)", ("size", "latent", "width")
+    ),
+    "structure-generator": Entry(
+        StructureGenerator,
+        "Decoder of structure maps with its mask network (Qu, multi-modal synthesis)",
+        ("size", "latent", "width", "mask_channels", "mask_dropout"),
     ),
     "structure-mask": Entry(
         partial(ModalityUNet, 2, 2, channels=32, dropout=0.1),

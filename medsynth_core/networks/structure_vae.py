@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from medsynth_core.networks.blocks import Layer, chain, doubled, normalised
+from medsynth_core.networks.modality_unet import ModalityUNet
 
 # Side of the smallest feature map, for images of every size.
 BOTTLENECK = 8
@@ -97,3 +98,49 @@ class StructureDecoder(nn.Module):
     def reference_inputs(self) -> tuple[Tensor, ...]:
         """Return a code, for counting operations."""
         return (torch.empty(1, self.latent),)
+
+
+class StructureGenerator(nn.Module):
+    """Structure map and organ of a code: (n, latent) → (n, 2, size, size), probabilities of both.
+
+    The first channel is the probability of a line, the second that of the organ: where there is no background.
+
+    Args:
+        size: side of the maps, as for `StructureEncoder`.
+        latent: length of the code.
+        width: of the decoder, as for `StructureDecoder`.
+        mask_channels: channels of the first level of the mask network; 32 as published.
+        mask_dropout: share of its input's pixels that are left out in training.
+    """
+
+    multiple_of, out_channels, spatial_dims = BOTTLENECK, 2, 2
+
+    def __init__(
+        self,
+        size: int = 512,
+        latent: int = 4096,
+        width: int = WIDTH,
+        mask_channels: int = 32,
+        mask_dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.size, self.latent = size, latent
+        self.decoder = StructureDecoder(size, latent, width)
+        self.mask = ModalityUNet(2, 2, channels=mask_channels, dropout=mask_dropout)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Return the probabilities of line and organ for each code."""
+        maps = self.decoder(code)
+        # The mask network was trained with maps of 0 and 1.
+        lines = (maps[:, 1:] > maps[:, :1]).to(maps.dtype)
+        background = self.mask(torch.cat([1 - lines, lines], dim=1))
+        return torch.cat([_share(maps), 1 - _share(background)], dim=1)
+
+    def reference_inputs(self) -> tuple[Tensor, ...]:
+        """Return a code, for counting operations."""
+        return (torch.empty(1, self.latent),)
+
+
+def _share(maps: Tensor) -> Tensor:
+    """Return the second of two channels as a share of both, so that it is above ½ where it is the larger one."""
+    return maps[:, 1:] / maps.sum(dim=1, keepdim=True).clamp(min=1e-6)

@@ -66,8 +66,9 @@ class Recipe(SystemSettings):
             the columns of one input and one output, and ``choose_by: ssim`` meant the SSIM of slices.
         about: text of the model card.
         system: the training method: ``paired`` (a generator, with a discriminator if there is an adversarial loss:
-            cascades, U-Nets, pix2pix), ``dsggan`` (two stages with separate losses), ``cyclegan`` (unpaired) or
-            ``cg3dsrgan`` (low-dose PET, with a dose head).
+            cascades, U-Nets, pix2pix), ``dsggan`` (two stages with separate losses), ``cyclegan`` (unpaired),
+            ``cg3dsrgan`` (low-dose PET, with a dose head), ``structure-vaegan`` (structure maps from noise) or
+            ``multimodal`` (images of several modalities from structure maps).
         augmentation: random augmentation of training slices.
         common_field: crop each pair to the common field of view of input and target, for instance if the MR covers
             less than the CT. If off, the target counts as 0 outside its field of view.

@@ -19,7 +19,7 @@ from medsynth_core.structure.settings import StructureSettings
 
 # Share of the organ's pixels that the automatic threshold makes lines, before they are widened.
 LINE_SHARE = 0.1
-# The automatic threshold of the organ is found in so many slices of a volume.
+# The automatic threshold of the organ, and the range without its ends, are found in so many slices of a volume.
 MOST_SLICES = 32
 # Reach (pixels) of the edges of a lesion, which lie on both sides of its border: one of the Sobel kernel and one of the
 # Gaussians.
@@ -119,7 +119,7 @@ def scale(image: np.ndarray, settings: StructureSettings) -> np.ndarray:
 def _range(values: np.ndarray, clip: float) -> tuple[float, float]:
     if clip == 0.0:
         return float(values.min()), float(values.max())
-    low, high = np.percentile(values, (100 * clip, 100 * (1 - clip)))
+    low, high = np.percentile(_some_slices(values), (100 * clip, 100 * (1 - clip)))
     return float(low), float(high)
 
 

@@ -7,7 +7,7 @@ installed (in Slicer's own process).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -125,6 +125,14 @@ class System(ABC, Generic[S]):
         outputs = settings.contract.outputs
         found = [image_scores(names, made[role], case.targets[role], case.body, side) for role, side in outputs.items()]
         return _over_outputs(names, found, comparable(outputs.values()))
+
+    @classmethod
+    def validate_set(cls, settings: S, cases: Sequence[TrainingCase], candidate: Candidate) -> dict[str, float]:
+        """Return metrics of the registry for all cases of a split together, such as the distance of distributions.
+
+        As those of `validate`, they depend only on the weights of the generator. Most systems have none.
+        """
+        return {}
 
     def begin_epoch(self, epoch: int) -> None:  # noqa: B027 - most systems have nothing to do
         """Prepare for an epoch (from 0); systems that train in stages switch to the next stage here."""

@@ -34,6 +34,7 @@ class DataNeeds:
         sides: names of roles that an unpaired training can use only together, usually the inputs and the outputs. A
             training case needs every role of at least one side, except optional ones, and must not have only part of
             any. Empty if every image can be used alone.
+        by_modality: whether slices of each modality are drawn by themselves, with what belongs to them.
     """
 
     roles: tuple[Role, ...]
@@ -42,6 +43,7 @@ class DataNeeds:
     simulated: bool = False
     patches: bool = False
     sides: tuple[tuple[str, ...], ...] = ()
+    by_modality: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

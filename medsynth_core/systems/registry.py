@@ -8,8 +8,10 @@ from medsynth_core.systems.base import System
 from medsynth_core.systems.cg3dsrgan import CG3DSRGANSystem
 from medsynth_core.systems.cyclegan import CycleGANSystem
 from medsynth_core.systems.dsggan import DSGGANSystem
+from medsynth_core.systems.multimodal import MultimodalSystem
 from medsynth_core.systems.paired import PairedSystem
 from medsynth_core.systems.settings import SystemSettings
+from medsynth_core.systems.structure_vaegan import StructureVAEGANSystem
 
 if TYPE_CHECKING:
     from medsynth_core.systems.engine import Engine
@@ -19,6 +21,8 @@ SYSTEMS: dict[str, type[System[Any]]] = {
     "dsggan": DSGGANSystem,
     "cyclegan": CycleGANSystem,
     "cg3dsrgan": CG3DSRGANSystem,
+    "structure-vaegan": StructureVAEGANSystem,
+    "multimodal": MultimodalSystem,
 }
 
 

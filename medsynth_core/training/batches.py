@@ -17,6 +17,7 @@ from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.systems.batch import Batch
 from medsynth_core.training.augmentation import Augmenter
+from medsynth_core.training.modality_slices import ModalitySlices
 from medsynth_core.training.patches import Images, Item, Patches
 
 # Epoch, index of the input slice or patch, index of the target slice or patch.
@@ -48,7 +49,7 @@ class Batches:
         workers: int = 0,
         pinned: bool = False,
     ) -> None:
-        self._items = Patches(cases, recipe) if recipe.needs.patches else Slices(cases, recipe, channels)
+        self._items = _items(cases, recipe, channels)
         self._count, self._targets = self._items.count, self._items.targets
         self._recipe, self._share = recipe, share
         self._workers, self._pinned = workers, pinned
@@ -80,6 +81,13 @@ class Batches:
         rank, world = self._share
         here = slice(number * size + rank, (number + 1) * size, world)
         return [(epoch, int(index), int(other)) for index, other in zip(order[here], others[here], strict=True)]
+
+
+def _items(cases: list[TrainingCase], recipe: Recipe, channels: tuple[int, int]) -> Patches | ModalitySlices | Slices:
+    """Return the items that the system of a recipe is trained with."""
+    if recipe.needs.patches:
+        return Patches(cases, recipe)
+    return ModalitySlices(cases, recipe) if recipe.needs.by_modality else Slices(cases, recipe, channels)
 
 
 class Channels:

@@ -306,11 +306,20 @@ class Trainer:
             if number == 0 and self.journal is not None and case.inputs:
                 file = write_preview(self.folder.path, self.epoch + 1, case, candidate.images(case), contract)
                 self.journal.event("preview", file=file, epoch=self.epoch + 1, case=case.name)
-        return self._means(dict(self.engine.gather(found)), progress)
+        of_set = self.system.validate_set(self.recipe, self.val, candidate)
+        return self._means(dict(self.engine.gather(found)), of_set, progress)
 
-    def _means(self, found: dict[str, dict[str, float]], progress: Progress) -> dict[str, float]:
-        """Return the mean scores of the validation cases; at the first validation, report what is not defined."""
-        means = mean_scores(found.values())
+    def _means(
+        self, found: dict[str, dict[str, float]], of_set: dict[str, float], progress: Progress
+    ) -> dict[str, float]:
+        """Return the mean scores of the validation cases; at the first validation, report what is not defined.
+
+        Args:
+            found: scores of each case.
+            of_set: scores of all cases together.
+            progress: reports.
+        """
+        means = {**mean_scores(found.values()), **of_set}
         if not any(key.startswith(tuple(f"{split}_" for split in VALIDATED)) for row in self.log for key in row):
             check_choice(means, self.recipe.choose_by)
             for message in undefined_scores(found, "means are over the others"):

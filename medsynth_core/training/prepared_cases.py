@@ -29,7 +29,9 @@ from medsynth_core.preparation.frame import cut_boxes
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.progress import Progress
 from medsynth_core.recipes.recipe import Recipe, needed_roles
+from medsynth_core.training.modality_targets import PARTS, modality_case, part_of
 from medsynth_core.training.simulated_doses import simulated_doses
+from medsynth_core.training.structure_targets import structure_case
 from medsynth_core.version import __version__
 from medsynth_core.volume import Volume
 
@@ -118,12 +120,15 @@ def _read(case: Case, role: str, side: Side) -> Volume:
 
 def _parts(recipe: Recipe) -> list[str]:
     """Return the names of the arrays that a prepared case is stored as."""
-    contract = recipe.contract
+    contract, by_modality = recipe.contract, recipe.needs.by_modality
+    # Structure map and label are drawn from each image itself, so they are no inputs of a case.
+    inputs = () if by_modality else contract.inputs
+    parts = [part_of(role, part) for role in contract.outputs for part in PARTS] if by_modality else []
     return [
-        *(f"input-{role}" for role in contract.inputs),
+        *(f"input-{role}" for role in inputs),
         "body",
         "boxes",
-        *(f"target-{role}" for role in contract.outputs),
+        *(f"target-{role}" for role in (*contract.outputs, *parts)),
     ]
 
 
@@ -205,6 +210,11 @@ def _prepared_unpaired(case: Case, contract: SynthesisContract) -> TrainingCase:
 
 def _prepared_alone(case: Case, recipe: Recipe) -> TrainingCase:
     """Return the images that a generative model learns from."""
+    source, sources = getattr(recipe, "structure", None), getattr(recipe, "structures", None)
+    if source is not None:
+        return structure_case(case, source, recipe.contract)
+    if sources is not None:
+        return modality_case(case, sources, getattr(recipe, "lesion", ""), recipe.contract)
     sides = {**recipe.contract.inputs, **recipe.contract.outputs}
     made = {role: prepare_alone(_read(case, role, side), recipe.contract, side) for role, side in sides.items()}
     targets = {role: made[role] for role in recipe.contract.outputs}
@@ -236,6 +246,13 @@ def _origin(case: Case, recipe: Recipe, paired: bool) -> dict[str, Any]:
         "version": [__version__, FRAMES],
         "paired": paired,
         "common_field": recipe.common_field,
+        **_structures(recipe),
         # Sorting the keys loses the order. Without a choice of order the name stays that of earlier run folders.
         **({"order": order} if any(len(roles) > 1 for roles in order) else {}),
     }
+
+
+def _structures(recipe: Recipe) -> dict[str, Any]:
+    """Return what the structure maps of a case depend on; {} if the recipe has none."""
+    content = recipe.model_dump(mode="json")
+    return {key: content[key] for key in ("structure", "structures", "lesion") if key in content}

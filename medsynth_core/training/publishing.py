@@ -223,6 +223,7 @@ class _Writer:
         system = SYSTEMS[self.recipe.system]
         scores = {case.name: system.validate(self.recipe, case, trained) for case in test}
         means = {"val": mean_scores(system.validate(self.recipe, case, trained) for case in val)}
+        means["val"] |= system.validate_set(self.recipe, val, trained)
         if test:
             # A mean over some of the cases would be taken for that of all.
             means["test"] = {
@@ -230,6 +231,7 @@ class _Writer:
                 for name, value in mean_scores(scores.values()).items()
                 if all(math.isfinite(case[name]) for case in scores.values())
             }
+            means["test"] |= system.validate_set(self.recipe, test, trained)
             rows = [{"case": case, **values} for case, values in scores.items()]
             write_rows(rows, self.package / TEST_SCORES)
         return means, scores

@@ -56,6 +56,7 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "unet3d, residual": ("unet3d", {"channels": 2, "residual": True, "in_channels": 2}, (16, 16, 32)),
     "structure-encoder": ("structure-encoder", {**VAE, "dropout": 0.0}, (64, 64)),
     "structure-decoder": ("structure-decoder", VAE, ()),
+    "structure-generator": ("structure-generator", {**VAE, "mask_channels": 2, "mask_dropout": 0.0}, ()),
     "structure-mask": ("structure-mask", {"channels": 3, "dropout": 0.0}, (16, 24)),
     "structure-discriminator": ("structure-discriminator", {"channels": 3}, (32, 48)),
     "latent-discriminator": ("latent-discriminator", {"latent": 64, "channels": 3}, ()),

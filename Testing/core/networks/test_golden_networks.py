@@ -81,6 +81,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "residual-unet": {"in_channels": 1, "out_channels": 1, "channels": (24, 48, 96, 192, 256)},
     "structure-encoder": {"size": 512, "latent": 4096, "width": 64, "dropout": 0.15},
     "structure-decoder": {"size": 512, "latent": 4096, "width": 64},
+    "structure-generator": {"size": 512, "latent": 4096, "width": 64, "mask_channels": 32, "mask_dropout": 0.1},
     "structure-mask": {"channels": 32, "dropout": 0.1},
     "structure-discriminator": {"channels": 64},
     "latent-discriminator": {"latent": 4096, "channels": 128},

@@ -42,6 +42,7 @@ def parameters_of(name: str, **options: object) -> int:
         ("patchgan3d", {}, 11_052_865),
         ("structure-encoder", {}, 75_856_064),
         ("structure-decoder", {}, 37_736_326),
+        ("structure-generator", {}, 37_736_326 + 1_083_014),
         ("structure-mask", {}, 1_083_014),
         ("structure-discriminator", {}, 402_433),
         ("latent-discriminator", {}, 2_632_705),
@@ -91,8 +92,8 @@ def test_floating_point_operations_at_the_reference_size(name, options, gflop):
 
 # Networks from or to codes, and discriminators.
 NOT_OF_IMAGES = (
-    "structure-encoder", "structure-decoder", "structure-disc", "latent", "multimodal", "modality", "lesion-class",
-    "lesion-detect",
+    "structure-encoder", "structure-decoder", "structure-gen", "structure-disc", "latent", "multimodal", "modality",
+    "lesion-class", "lesion-detect",
 )  # fmt: skip
 
 

@@ -108,14 +108,19 @@ def test_gradients_are_clipped_to_the_norm_of_the_recipe():
 
 
 def test_what_systems_say_of_themselves():
-    assert set(SYSTEMS) == {"paired", "dsggan", "cyclegan", "cg3dsrgan"}
+    kinds = {
+        "synthesis": {"paired", "dsggan", "cyclegan", "cg3dsrgan"},
+        "generation": {"structure-vaegan", "multimodal"},
+    }
+    for kind, names in kinds.items():
+        assert {name for name, each in SYSTEMS.items() if each.kinds == (kind,)} == names
+    assert len(SYSTEMS) == sum(map(len, kinds.values()))
     made = system()
     assert made.complete and not made.teaches_classes and made.generator is made.networks["generator"]
     assert made.validated_part(made.generator) is made.generator and made.begin_epoch(3) is None
     for weight, teaches in ((0.0, False), (0.5, True)):
         recipe = dose_recipe(loss={"l1": 1.0, "dose_class": weight})
         assert create_system("cg3dsrgan", recipe, Engine(CPU, recipe)).teaches_classes is teaches
-    assert all(each.kinds == ("synthesis",) for each in SYSTEMS.values())
     assert PairedSystem.reports("mae") and PairedSystem.reports("psnr")
     assert not PairedSystem.reports("sleep") and not PairedSystem.reports("suvmax_error")
     for name, metric in METRICS.items():

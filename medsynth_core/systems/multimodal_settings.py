@@ -1,0 +1,115 @@
+"""Settings of multi-modal synthesis from structure maps (Qu, multi-modal synthesis, sections 4.3 to 4.5)."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from pydantic import Field, model_validator
+
+from medsynth_core.models.card import NetworkSpec
+from medsynth_core.preparation.contract import GenerationContract
+from medsynth_core.preparation.part import Part
+from medsynth_core.systems.data_needs import DataNeeds, Role
+from medsynth_core.systems.settings import SystemSettings
+from medsynth_core.systems.structure_source import StructureSource
+
+
+class MultimodalLoss(Part):
+    """Weights of the losses. The defaults are those of the author's code; the thesis's sum has 1 for all its terms.
+
+    Attributes:
+        adversarial: of the generator (equation 14), and of the translator (21).
+        real, fake: of the discriminators, for real and synthetic images (equations 13 and 20).
+        modality: squared difference of the estimated number of the modality, for real images in the discriminators,
+            for synthetic ones in generator and translator.
+        modality_fake: the same for synthetic images in the discriminators, which the thesis has and the code has not.
+        registration: squared difference of an image from those that are translated into its modality (equation 16).
+        agreement: squared difference of these translations from each other; not in the thesis.
+        lesion: difference of the lesion label from the label found in a synthetic image (equation 15).
+        processor: the same for real images, with which lesion processors are trained (equation 22).
+        cycle: squared difference after translation to another modality and back (equation 19).
+        reconstruction, background: squared difference of an image drawn from its own map, over the whole image and over
+            the background (equation 18).
+    """
+
+    adversarial: float = Field(default=3.0, ge=0)
+    real: float = Field(default=5.0, ge=0)
+    fake: float = Field(default=3.0, ge=0)
+    modality: float = Field(default=5.0, ge=0)
+    modality_fake: float = Field(default=0.0, ge=0)
+    registration: float = Field(default=20.0, ge=0)
+    agreement: float = Field(default=5.0, ge=0)
+    lesion: float = Field(default=5.0, ge=0)
+    processor: float = Field(default=5.0, gt=0)
+    cycle: float = Field(default=20.0, gt=0)
+    reconstruction: float = Field(default=5.0, gt=0)
+    background: float = Field(default=5.0, ge=0)
+
+
+class MultimodalSettings(SystemSettings):
+    """Settings of the system ``multimodal``.
+
+    Attributes:
+        structures: where the structure map of each modality comes from, by role of the modality.
+        lesion: column of the lesion masks; "" for none.
+        registered: train with the same slice of all modalities of a patient. Otherwise each case gives images of one
+            modality, so that nothing of a registered pair is seen.
+        discriminator: network with a map for real or synthetic and one for the modality.
+        translator: network that translates between modalities; None without the registration loss.
+        processor: network that finds lesions in an image, one for each modality; None without the lesion loss.
+        prepare_epochs: epochs in which translator and processors learn, before the generator is trained.
+        pretrain_epochs: epochs after these in which the generator learns from images and their own maps.
+        maps: draw from structure maps; from noise alone if not (ablation A).
+        fuse: fill structure maps with noise (equation 12).
+        fit_lesions: use lesion labels only where they lie inside the organ.
+        loss: weights of the losses.
+
+    ``choose_by`` must be ``ms_ssim_paired``: of images that are drawn from the maps of the validation cases.
+    """
+
+    structures: dict[str, StructureSource]
+    lesion: str = ""
+    registered: bool = False
+    discriminator: NetworkSpec
+    translator: NetworkSpec | None = None
+    processor: NetworkSpec | None = None
+    prepare_epochs: int = Field(default=0, ge=0)
+    pretrain_epochs: int = Field(default=0, ge=0)
+    maps: bool = True
+    fuse: bool = True
+    fit_lesions: bool = True
+    loss: MultimodalLoss = MultimodalLoss()
+
+    @property
+    def generation(self) -> GenerationContract:
+        """The contract, which is one of a generator."""
+        return cast(GenerationContract, self.contract)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Roles of the modalities, by whose number the networks know them."""
+        return tuple(self.contract.outputs)
+
+    @property
+    def needs(self) -> DataNeeds:
+        """The images of the modalities, of which a case needs one, and what their maps and labels come from."""
+        roles = {role: Role(role, side.modality, side.unit) for role, side in self.contract.outputs.items()}
+        for source in self.structures.values():
+            roles.setdefault(source.role, Role(source.role, source.modality, source.unit))
+        if self.lesion:
+            roles.setdefault(self.lesion, Role(self.lesion))
+        return DataNeeds(tuple(roles.values()), optional=tuple(roles), by_modality=True)
+
+    @model_validator(mode="after")
+    def _fit(self) -> MultimodalSettings:
+        if set(self.structures) != set(self.modalities):
+            raise ValueError(f"structures must have an entry for each output ({', '.join(self.modalities)})")
+        if len(self.modalities) < 2 and self.translator is not None:
+            raise ValueError("a translator needs two modalities at least; leave translator out")
+        if (self.processor is not None) != bool(self.lesion):
+            raise ValueError("lesion and processor must be given together")
+        if (self.translator or self.processor) and not self.prepare_epochs:
+            raise ValueError("translator and processor learn in prepare_epochs, which must be above 0")
+        if self.prepare_epochs + self.pretrain_epochs >= self.epochs:
+            raise ValueError("epochs must be more than prepare_epochs and pretrain_epochs together")
+        return self

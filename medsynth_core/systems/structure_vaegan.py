@@ -1,0 +1,351 @@
+"""Training of structure maps from noise by a VAE with two discriminators (Qu, multi-modal synthesis, section 4.2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.metrics.frechet import frechet_distance
+from medsynth_core.models.card import NetworkSpec
+from medsynth_core.preparation.contract import GenerationContract
+from medsynth_core.preparation.part import Part
+from medsynth_core.preparation.training_case import TrainingCase
+from medsynth_core.systems.base import Candidate, System, Tally
+from medsynth_core.systems.batch import Batch
+from medsynth_core.systems.data_needs import DataNeeds, Role
+from medsynth_core.systems.settings import SystemSettings
+from medsynth_core.systems.structure_source import StructureSource
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from medsynth_core.systems.engine import Engine
+
+# Maps are compared by the shares of lines and of organ in so many fields along each side.
+FIELDS = 8
+# Codes that are drawn at once for validation.
+_AT_ONCE = 16
+
+
+class StructureVAEGANLoss(Part):
+    """Weights of the losses. The defaults are those of the author's code.
+
+    The thesis states no weights: its sum has 1 for all of equations 6 to 11, and 0 for ``absolute``, ``balance``,
+    ``code_mean``, ``code_spread`` and ``kl``, which it does not have.
+
+    Attributes:
+        mask: squared difference of the mask network's mask (equation 6).
+        squared, absolute: difference of a map and its reconstruction (equation 7, first term).
+        outside: lines outside the organ, of reconstructions (equation 7) and of maps from noise (equation 11).
+        code_adversarial: of the encoder, against the discriminator of codes (equation 9).
+        code_discriminator: of that discriminator (equation 8).
+        map_adversarial: of the decoder, against the discriminator of maps (equation 11).
+        map_discriminator: of that discriminator (equation 10).
+        balance: squared difference of the share of lines, of reconstructions and of maps from noise.
+        code_mean, code_spread: squared difference of mean and standard deviation of the codes from 0 and 1.
+        kl: divergence of the codes from the normal distribution, as in a plain VAE.
+    """
+
+    mask: float = Field(default=15.0, ge=0)
+    squared: float = Field(default=25.0, ge=0)
+    absolute: float = Field(default=10.0, ge=0)
+    outside: float = Field(default=1.0, ge=0)
+    code_adversarial: float = Field(default=1e-3, ge=0)
+    code_discriminator: float = Field(default=10.0, ge=0)
+    map_adversarial: float = Field(default=0.1, ge=0)
+    map_discriminator: float = Field(default=25.0, ge=0)
+    balance: float = Field(default=1e-4, ge=0)
+    code_mean: float = Field(default=1e-3, ge=0)
+    code_spread: float = Field(default=1e-3, ge=0)
+    kl: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _trains_all(self) -> StructureVAEGANLoss:
+        for name in ("mask", "squared"):
+            if not getattr(self, name):
+                raise ValueError(f"loss.{name} needs a weight above 0")
+        for adversary, discriminator in (
+            ("code_adversarial", "code_discriminator"),
+            ("map_adversarial", "map_discriminator"),
+        ):
+            if bool(getattr(self, adversary)) != bool(getattr(self, discriminator)):
+                raise ValueError(f"loss.{adversary} and loss.{discriminator} must be above 0 together")
+        return self
+
+
+class StructureVAEGANSettings(SystemSettings):
+    """Settings of the system ``structure-vaegan``.
+
+    Attributes:
+        structure: the images whose structure maps are learned.
+        encoder: network that encodes a map, such as ``structure-encoder``.
+        code_discriminator: network that tells codes of maps from noise, such as ``latent-discriminator``.
+        map_discriminator: network that tells maps of images from those of noise, such as ``structure-discriminator``.
+        loss: weights of the losses.
+
+    ``choose_by`` must be ``map_distance``, the only metric of maps that belong to no case.
+    """
+
+    structure: StructureSource
+    encoder: NetworkSpec
+    code_discriminator: NetworkSpec
+    map_discriminator: NetworkSpec
+    loss: StructureVAEGANLoss = StructureVAEGANLoss()
+
+    @property
+    def needs(self) -> DataNeeds:
+        """The images whose structure maps are learned."""
+        source = self.structure
+        return DataNeeds((Role(source.role, source.modality, source.unit),), sides=((source.role,),))
+
+    @property
+    def generation(self) -> GenerationContract:
+        """The contract, which is one of a generator."""
+        return cast(GenerationContract, self.contract)
+
+    @model_validator(mode="after")
+    def _two_outputs(self) -> StructureVAEGANSettings:
+        if tuple(self.contract.outputs) != ("structure", "organ") or self.contract.inputs:
+            raise ValueError("contract.outputs must be structure and organ, and there are no inputs")
+        return self
+
+
+class StructureVAEGANSystem(System[StructureVAEGANSettings]):
+    """A decoder of structure maps with its mask network, trained with an encoder and two discriminators.
+
+    Each step updates the discriminators first, then the generator (decoder and mask network) and the encoder together.
+
+    Raises:
+        MedSynthError: the networks of the recipe cannot be built or do not fit each other.
+    """
+
+    settings_class = StructureVAEGANSettings
+    kinds = ("generation",)
+
+    def __init__(self, settings: StructureVAEGANSettings, engine: Engine) -> None:
+        from medsynth_core.losses.adversarial import Adversarial
+        from medsynth_core.networks.registry import create_network
+
+        specs = {
+            "generator": settings.network,
+            "encoder": settings.encoder,
+            "code_discriminator": settings.code_discriminator,
+            "map_discriminator": settings.map_discriminator,
+        }
+        networks = {name: create_network(spec.name, **spec.options) for name, spec in specs.items()}
+        _check(settings, networks)
+        super().__init__(settings, engine, networks)
+        self.adversarial = Adversarial("least_squares")
+
+    @classmethod
+    def reports(cls, metric: str) -> bool:
+        """Return whether `validate_set` reports a metric."""
+        return metric == "map_distance"
+
+    def _groups(self) -> dict[str, nn.Module]:
+        from torch import nn
+
+        made = nn.ModuleList([self.networks["generator"], self.networks["encoder"]])
+        judges = nn.ModuleList([self.networks["code_discriminator"], self.networks["map_discriminator"]])
+        return {"generator": made, "discriminators": judges}
+
+    def step(self, batch: Batch, parts: int = 1) -> dict[str, float]:
+        """Train on one batch and return its losses by name.
+
+        Args:
+            batch: targets ``structure`` and ``organ`` (n, 1, h, w); above ½ is 1.
+            parts: number of parts in which the batch is computed, one after the other, to save memory.
+        """
+        import torch
+
+        self._train_mode()
+        tally = Tally()
+        pieces = list(batch.split(parts))
+        # The same codes for both updates.
+        noise = [torch.randn(len(some), self._decoder.latent, device=self.engine.device) for some, _ in pieces]
+        self.optimisers["discriminators"].zero_grad(set_to_none=True)
+        for (some, share), code in zip(pieces, noise, strict=True):
+            self._judge(_two(_mask(some.targets["structure"])), code, share, tally)
+        self._descend("discriminators")
+        self.optimisers["generator"].zero_grad(set_to_none=True)
+        for (some, share), code in zip(pieces, noise, strict=True):
+            self._make(some, code, share, tally)
+        self._descend("generator")
+        return tally.means(self.engine)
+
+    @property
+    def _decoder(self) -> Any:
+        return cast(Any, self.generator).decoder
+
+    def _codes(self, lines: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the codes of maps, f = mean + exp(½ log variance) z, with mean and logarithm of the variance."""
+        mean, log_variance = self.networks["encoder"](lines)
+        return mean + (0.5 * log_variance).exp() * noise, mean, log_variance
+
+    def _judge(self, maps: Tensor, noise: Tensor, share: float, tally: Tally) -> None:
+        """Add the gradients of the discriminators (equations 8 and 10)."""
+        import torch
+
+        loss = self.settings.loss
+        with torch.no_grad(), self.engine.autocast():
+            codes, _, _ = self._codes(maps[:, 1:], noise)
+            drawn = self._decoder(noise)
+        with self.engine.autocast():
+            of_codes, of_noise = (self.networks["code_discriminator"](some) for some in (codes, noise))
+            of_drawn, of_maps = (self.networks["map_discriminator"](some) for some in (drawn, maps))
+        # The thesis adds both terms, of which `Adversarial` returns the mean.
+        code = 2 * self.adversarial.discriminator(of_codes.float(), of_noise.float())
+        map_ = 2 * self.adversarial.discriminator(of_drawn.float(), of_maps.float())
+        self.engine.backward(share * (loss.code_discriminator * code + loss.map_discriminator * map_))
+        tally.add(share, {"code_discriminator": code, "map_discriminator": map_})
+
+    def _make(self, batch: Batch, noise: Tensor, share: float, tally: Tally) -> None:
+        """Add the gradients of decoder, mask network and encoder (equations 6, 7, 9 and 11)."""
+        judges = self.trained["discriminators"]
+        judges.requires_grad_(False)
+        try:
+            losses = self._losses(batch, noise)
+            weights = self.settings.loss.model_dump()
+            total = sum((weights[name] * value for name, value in losses.items()), noise.new_zeros(()))
+            self.engine.backward(share * total)
+        finally:
+            # Also if memory runs out here, because the step is then repeated.
+            judges.requires_grad_(True)
+        tally.add(share, {"loss": total, **losses})
+
+    def _losses(self, batch: Batch, noise: Tensor) -> dict[str, Tensor]:
+        """Return the losses of decoder, mask network and encoder by name, not weighted."""
+        import torch
+        from torch.nn.functional import l1_loss, mse_loss
+
+        maps, outside = _two(_mask(batch.targets["structure"])), 1 - _mask(batch.targets["organ"])
+        mask = cast(Any, self.generator).mask
+        with self.engine.autocast():
+            codes, mean, log_variance = self._codes(maps[:, 1:], noise)
+            made, drawn, masks = self._decoder(codes).float(), self._decoder(noise).float(), mask(maps).float()
+            of_codes = self.networks["code_discriminator"](codes).float()
+            of_drawn = self.networks["map_discriminator"](drawn).float()
+        with torch.no_grad(), self.engine.autocast():
+            # Only of use as a place where no lines may be: the mask network learns from maps of images alone.
+            around = mask(drawn)[:, 1:].float()
+        codes, mean, log_variance = codes.float(), mean.float(), log_variance.float()
+        share = maps[:, 1].mean()
+        return {
+            "mask": mse_loss(masks, _two(outside)),
+            "squared": mse_loss(made, maps),
+            "absolute": l1_loss(made, maps),
+            "outside": (outside * made[:, 1:]).square().mean() + (around * drawn[:, 1:]).square().mean(),
+            "code_adversarial": self.adversarial.generator(of_codes),
+            "map_adversarial": self.adversarial.generator(of_drawn),
+            "balance": sum(((some[:, 1].mean() - share).square() for some in (made, drawn)), share.new_zeros(())),
+            "code_mean": codes.mean().square(),
+            "code_spread": (codes.std() - 1).square(),
+            "kl": 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(),
+        }
+
+    @classmethod
+    def validate(cls, settings: StructureVAEGANSettings, case: TrainingCase, candidate: Candidate) -> dict[str, float]:
+        """Return nothing: a map from noise belongs to no case."""
+        return {}
+
+    @classmethod
+    def validate_set(
+        cls, settings: StructureVAEGANSettings, cases: Sequence[TrainingCase], candidate: Candidate
+    ) -> dict[str, float]:
+        """Return ``map_distance``: the Fréchet distance of maps from noise from those of the cases.
+
+        The features of a map are the shares of lines and of organ in 8 × 8 fields. As many maps are drawn as the
+        cases have slices, always from the same noise.
+        """
+        real = np.concatenate([_features(case.targets["structure"], case.targets["organ"]) for case in cases])
+        if len(real) < 2:
+            return {}
+        drawn = drawn_maps(candidate.network, len(real), settings.generation.noise, seed=0)
+        # Lines are few: with equal weight in both kinds, the organ would decide alone.
+        spread = np.maximum(real.std(axis=0), 1e-3)
+        return {"map_distance": frechet_distance(_features(*drawn) / spread, real / spread)}
+
+
+def drawn_maps(network: nn.Module, count: int, latent: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return structure maps and organs from noise: two boolean arrays (count, h, w).
+
+    Args:
+        network: generator of structure maps.
+        count: number of maps.
+        latent: length of the codes.
+        seed: of the codes; a longer series begins with the shorter one.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    device = next(network.parameters()).device
+    found = []
+    with torch.no_grad():
+        for start in range(0, count, _AT_ONCE):
+            # One by one, so that a code depends on its number alone.
+            codes = [torch.randn(latent, generator=generator) for _ in range(min(_AT_ONCE, count - start))]
+            found.append(network(torch.stack(codes).to(device)).float().cpu().numpy() > 0.5)
+    maps = np.concatenate(found)
+    organ = maps[:, 1]
+    return maps[:, 0] & organ, organ
+
+
+def _features(lines: np.ndarray, organ: np.ndarray) -> np.ndarray:
+    """Return the shares of lines and of organ in the fields of each map: (n, 2 · 8²)."""
+    rows, columns = (side // FIELDS * FIELDS for side in lines.shape[1:])
+    fields = [
+        some[:, :rows, :columns]
+        .reshape(len(some), FIELDS, rows // FIELDS, FIELDS, columns // FIELDS)
+        .mean(axis=(2, 4), dtype=np.float64)
+        for some in (lines, organ)
+    ]
+    return np.concatenate([part.reshape(len(part), -1) for part in fields], axis=1)
+
+
+def _mask(image: Tensor) -> Tensor:
+    """Return 0 and 1 of an image that augmentation has interpolated."""
+    return (image > 0.5).to(image.dtype)
+
+
+def _two(maps: Tensor) -> Tensor:
+    """Return a map of 0 and 1 (n, 1, h, w) as two channels: what it is not, and what it is."""
+    import torch
+
+    return torch.cat([1 - maps, maps], dim=1)
+
+
+def _check(settings: StructureVAEGANSettings, networks: dict[str, Any]) -> None:
+    """Check that the networks fit each other and the contract.
+
+    Raises:
+        MedSynthError: they do not.
+    """
+    for name, parts, remedy in (
+        ("generator", ("decoder", "mask"), "structure-generator"),
+        ("encoder", ("log_variance",), "structure-encoder"),
+    ):
+        if not all(hasattr(networks[name], part) for part in parts):
+            raise MedSynthError(
+                f"The network '{getattr(settings, 'network' if name == 'generator' else name).name}' cannot be the "
+                f"{name} of the system structure-vaegan; choose {remedy}.",
+                kind="model",
+            )
+    generator, encoder = networks["generator"], networks["encoder"]
+    lengths = {
+        "network": generator.latent,
+        "encoder": encoder.mean.out_features,
+        "code_discriminator": getattr(networks["code_discriminator"], "latent", 0),
+        "contract.noise": settings.generation.noise,
+    }
+    sizes = {"network": generator.size, "encoder": encoder.size, "contract.matrix": settings.generation.matrix[-1]}
+    for what, found in (("latent", lengths), ("size", sizes)):
+        if len(set(found.values())) > 1:
+            listed = ", ".join(f"{name} {value}" for name, value in found.items())
+            raise MedSynthError(
+                f"The networks of the recipe '{settings.name}' differ in {what} ({listed}); give all the same.",
+                kind="model",
+            )
