@@ -52,7 +52,7 @@ def check_forward(network: nn.Module, name: str, shape: Sequence[int], remedy: s
         with torch.no_grad(), _no_cache_left():
             made = network(image)
     except NotImplementedError:
-        return  # an operation that needs values
+        return  # PyTorch cannot tell the shape of some results without values; a real image will show whether it fits
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         size = _size(shape)
         reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

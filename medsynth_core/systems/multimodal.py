@@ -143,21 +143,11 @@ class MultimodalSystem(System[MultimodalSettings]):
             return found[0].float(), found[1].float()
         return found.float(), None
 
-    def _fused(self, lines: Tensor, organ: Tensor) -> Tensor:
-        """Return what the generator draws from: a map with noise (equation 12), a map alone, or noise."""
-        import torch
-
-        noise = torch.empty_like(lines).uniform_(*NOISE)
-        if not self.settings.maps:
-            return noise
-        return lines + noise * organ * (1 - lines) if self.settings.fuse else lines
-
     def _input(self, lines: Tensor, organ: Tensor, label: Tensor) -> Tensor:
-        """Return the generator's input: the fused map and, if there are lesions, the label."""
+        """Return the generator's input with new noise, as `generator_input`."""
         import torch
 
-        fused = self._fused(lines, organ)
-        return torch.cat([fused, label + LABEL_OFFSET], dim=1) if self.settings.lesion else fused
+        return generator_input(self.settings, lines, organ, label, torch.empty_like(lines).uniform_(*NOISE))
 
     def _given(self, piece: _Piece) -> tuple[Tensor, Tensor]:
         """Return the input that all modalities are drawn from, and its label.
@@ -362,6 +352,19 @@ class _Drawn:
         self.piece, (self.given, self.label) = piece, given
 
 
+def generator_input(settings: MultimodalSettings, lines: Tensor, organ: Tensor, label: Tensor, noise: Tensor) -> Tensor:
+    """Return what a generator draws from: (n, 1, h, w), with lesions (n, 2, h, w).
+
+    The first channel is the structure map with noise in the organ (equation 12), or with the ablations the map or the
+    noise alone; the second is the lesion label.
+    """
+    import torch
+
+    filled = lines + noise * organ * (1 - lines) if settings.fuse else lines
+    drawn = filled if settings.maps else noise
+    return torch.cat([drawn, label + LABEL_OFFSET], dim=1) if settings.lesion else drawn
+
+
 def drawn_from(network: nn.Module, settings: MultimodalSettings, number: int, case: TrainingCase) -> np.ndarray:
     """Return the images (k, j, i) of a modality that are drawn from its own maps in a case, always with one noise."""
     import torch
@@ -371,8 +374,7 @@ def drawn_from(network: nn.Module, settings: MultimodalSettings, number: int, ca
     rows, columns = (side // 8 * 8 for side in parts[0].shape[1:])
     lines, organ, label = (torch.from_numpy(np.array(part[:, None, :rows, :columns])) for part in parts)
     noise = torch.empty(lines.shape).uniform_(*NOISE, generator=torch.Generator().manual_seed(0))
-    fused = noise if not settings.maps else lines + noise * organ * (1 - lines) if settings.fuse else lines
-    given = torch.cat([fused, label + LABEL_OFFSET], dim=1) if settings.lesion else fused
+    given = generator_input(settings, lines, organ, label, noise)
     device = next(network.parameters()).device
     made = []
     with torch.no_grad():

@@ -124,7 +124,7 @@ def _without_visit_word(names: set[str], *, word: re.Pattern[str]) -> dict[str, 
 
 
 def _are_visits(pairs: set[Pair]) -> bool:
-    """Return whether last words may be visits: given names are about as many as families, in few combinations."""
+    """Return whether last words may be visits: given names are many, and few families share most of them."""
     return is_design(pairs) or has_few_inner(pairs)
 
 
