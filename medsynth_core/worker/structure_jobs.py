@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 
 from medsynth_core.progress import Progress
-from medsynth_core.structure.settings import StructureSettings, preset
-from medsynth_core.structure.volume_maps import structure_of_volume
 from medsynth_core.worker.requests import received, required, save
 
 
@@ -20,6 +18,8 @@ def extract_structure(request: dict[str, Any], progress: Progress) -> dict[str, 
     """
     from medsynth_core.io.atomic import check_place
     from medsynth_core.io.writing import check_distinct
+    from medsynth_core.structure.settings import StructureSettings, preset
+    from medsynth_core.structure.volume_maps import structure_of_volume
 
     output, source, lesion = Path(required(request, "output")), required(request, "input"), request.get("lesion")
     check_place(output)
