@@ -193,13 +193,16 @@ class DataSection:
             self.addFolderFrom(Path(root))
 
     def addFolderFrom(self, root: Path) -> None:
-        """Add the cases in a folder, found by the patterns of file names or by DICOM modality."""
+        """Add the cases in a folder, found by the patterns of file names or by DICOM modality.
+
+        Without any pattern the folder is a public data set.
+        """
         needs, ui = self._wanted(), self._ui
         patterns = self.images.patterns(needs)
-        if not patterns:
-            raise MedSynthError(_("Enter a pattern for the file names of at least one of the images."))
-        kind = "dicom" if ui.dicomCheckBox.checked else "folders"
+        kind = "dicom" if ui.dicomCheckBox.checked else "folders" if any(patterns.values()) else "data_set"
         if kind == "dicom":
+            if not patterns:
+                raise MedSynthError(_("Enter a pattern for at least one of the images that the DICOM files contain."))
             modalities = {role.name: role.modality for role in needs.roles}
             patterns = {role: modalities[role] for role in patterns}
         self._start(

@@ -121,7 +121,7 @@ def buildPairs(
 
     Args:
         root: folder to look in; a folder below it is a case, or (``kind`` dicom) DICOM files lie below it.
-        kind: ``folders`` or ``dicom``.
+        kind: ``folders``, ``data_set`` (a public data set, recognised without patterns) or ``dicom``.
         patterns: role → pattern of file names, or DICOM modality.
         paired: whether every folder must have an image of each role.
         dataSet: gets the cases. Images that are converted from DICOM are written below its folder.

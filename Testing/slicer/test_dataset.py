@@ -175,6 +175,22 @@ def test_FoldersBecomeCases(panel, tmp_path):
     assert [case.patient for case in panel._data.dataSet.cases] == ["patient0", "patient1", "patient2"]
 
 
+def test_APublicDataSetIsAddedWithoutPatterns(panel, tmp_path):
+    for name in ("train/PNEUMONIA/person5_virus_9.jpeg", "test/NORMAL/IM-0001-0001.jpeg"):
+        (tmp_path / "study" / name).parent.mkdir(parents=True)
+        (tmp_path / "study" / name).touch()
+    panel._data.addFolderFrom(tmp_path / "study")
+    panel._data.wait()
+    assert "give no pattern at all to read it as chest X-rays" in panel.ui.dataStatusLabel.text
+    panel.ui.inputPatternEdit.text = panel.ui.targetPatternEdit.text = ""
+    panel._data.addFolderFrom(tmp_path / "study")
+    panel._data.wait()
+    assert panel.ui.dataStatusLabel.text == "Added 2 cases."
+    cases = {case.name: (case.split, case.label) for case in panel._data.dataSet.cases}
+    assert cases == {"IM-0001-0001": ("test", "normal"), "person5_virus_9": ("", "viral")}
+    assert panel._data.dataSet.manifest.read_text().splitlines()[0] == "case,split,patient,class,xray"
+
+
 def test_AFolderWithoutCasesIsTold(panel, tmp_path):
     (tmp_path / "empty").mkdir()
     panel._data.addFolderFrom(tmp_path / "empty")

@@ -20,35 +20,41 @@ def build(
     root: Annotated[
         Path,
         typer.Argument(
-            help="Folder with images: one folder per case, BIDS, nnU-Net or SynthRAD; or with DICOM studies."
+            help="Folder with images: a public data set such as BraTS or DRIVE; one folder per case, BIDS, nnU-Net or "
+            "SynthRAD; or with DICOM studies."
         ),
     ],
     output: Annotated[Path, typer.Argument(help="Manifest to write (.csv); DICOM is converted to NIfTI beside it.")],
     role: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             help="ROLE=PATTERN of the file name (ct=*ct*.nii*) or, with --dicom, ROLE=MODALITY (ct=CT), which may be "
-            "followed by a pattern of the series description (mr=MR:*T1*); repeat for each role."
+            "followed by a pattern of the series description (mr=MR:*T1*); repeat for each role. Without it, public "
+            "data sets are recognised."
         ),
-    ],
+    ] = None,
     dicom: Annotated[bool, typer.Option("--dicom", help="Read DICOM studies instead of image files.")] = False,
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="Accept cases in which some roles are missing (CycleGAN).")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a manifest of the cases in a folder; splits are assigned later."""
+    """Write a manifest of the cases in a folder; splits are assigned later, except those of a public data set."""
     from medsynth_core.datasets.dicom_studies import cases_from_dicom
     from medsynth_core.datasets.folders import cases_from_folders
+    from medsynth_core.datasets.known_sets import cases_of_known_set
     from medsynth_core.datasets.manifest import check_manifest_place, write_manifest
+    from medsynth_core.datasets.splitting import next_step
     from medsynth_core.io.atomic import check_new
 
-    roles = named_values(role, "PATTERN", "ct=*ct*.nii* or ct=CT")
+    roles = named_values(role or [], "PATTERN", "ct=*ct*.nii* or ct=CT")
     check_manifest_place(output)
     check_new(output)
     with progress_bar(as_json) as progress:
         if dicom:
             cases = cases_from_dicom(root, roles, output.parent, progress)
+        elif not roles:
+            cases = cases_of_known_set(root, output.parent, paired=not unpaired, progress=progress)
         else:
             cases = cases_from_folders(root, roles, paired=not unpaired, progress=progress)
     write_manifest(cases, output)
@@ -56,7 +62,7 @@ def build(
         patients = {case.name: case.patient for case in cases}
         print_json({"manifest": str(output), "cases": list(patients), "patients": patients})
         return
-    say(f"{output} lists {len(cases)} cases; assign splits with: medsynth pairs split {output}")
+    say(f"{output} lists {len(cases)} cases{next_step(cases, output)}")
 
 
 @app.command()

@@ -13,7 +13,7 @@ Window = tuple[float, float]
 
 
 def structure(
-    input: Annotated[Path, typer.Argument(help="Image file, DICOM folder, or picture (PNG, JPEG, TIFF).")],
+    input: Annotated[Path, typer.Argument(help="Image file, DICOM folder, or picture (PNG, JPEG, TIFF, GIF).")],
     output: Annotated[
         Path,
         typer.Argument(

@@ -63,6 +63,8 @@ def cases_from_dicom(
             written.
         Cancelled: the progress callback asked to stop.
     """
+    if not roles:
+        raise MedSynthError("No kind of image is asked for; name the modality of each, such as ct=CT.")
     check_roles(roles)
     root, output = Path(root), Path(output)
     progress = progress if isinstance(progress, Progress) else Progress(progress)

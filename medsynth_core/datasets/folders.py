@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
 from medsynth_core.datasets.layouts.choosing import Group, Reading, read_tree
+from medsynth_core.datasets.layouts.data_sets.finding import name_of_data_set
 from medsynth_core.datasets.layouts.doubts import doubts_of
-from medsynth_core.datasets.layouts.image_files import images
-from medsynth_core.datasets.layouts.layout import Files, Tree
+from medsynth_core.datasets.layouts.image_files import files_below, images
+from medsynth_core.datasets.layouts.layout import Files, Tree, summary
 from medsynth_core.datasets.manifest import Case, check_roles
 from medsynth_core.datasets.pet_correction import doubt_uncorrected
 from medsynth_core.errors import MedSynthError
-from medsynth_core.failures import reason_of
 from medsynth_core.io.sidecar import is_error_map
 from medsynth_core.progress import Progress, ProgressCallback
 
@@ -57,11 +56,11 @@ def cases_from_folders(
     """
     root = Path(root)
     check_roles(roles)
-    files = _files(root)
+    files = files_below(root)
     found = {
         role: images([path for path in files if _matches(path, pattern)], files) for role, pattern in roles.items()
     }
-    _check_roles_found(root, found, roles)
+    _check_roles_found(root, found, roles, files)
     _check_one_role(root, found)
     reading = read_tree(Tree(found, roles), paired=paired)
     if reading is None:
@@ -81,17 +80,6 @@ def how_to_write_a_manifest(roles: Iterable[str]) -> str:
     )
 
 
-def _files(root: Path) -> list[PurePath]:
-    """Return the files below ``root``, relative to it and sorted, without hidden ones, which macOS leaves."""
-
-    def complain(error: OSError) -> None:
-        raise MedSynthError(f"The folder {error.filename} cannot be read: {reason_of(error)}.") from error
-
-    tree = os.walk(root, onerror=complain)
-    files = [Path(place, name).relative_to(root) for place, _, names in tree for name in names if name[0] != "."]
-    return sorted(files)
-
-
 def _matches(path: PurePath, pattern: str) -> bool:
     text, wanted = path.as_posix().lower(), pattern.lower()
     if "/" not in wanted:
@@ -99,13 +87,12 @@ def _matches(path: PurePath, pattern: str) -> bool:
     return fnmatchcase(text, wanted) or fnmatchcase(text, f"*/{wanted}")
 
 
-def _check_roles_found(root: Path, found: Files, roles: Mapping[str, str]) -> None:
+def _check_roles_found(root: Path, found: Files, roles: Mapping[str, str], files: list[PurePath]) -> None:
     for role, pattern in roles.items():
         if not found[role]:
-            raise MedSynthError(
-                f"No folder below {root} has a file matching '{pattern}' for '{role}'; choose another folder or "
-                "pattern."
-            )
+            known = name_of_data_set(root, files)
+            advice = f"give no pattern at all to read it as {known}" if known else "choose another folder or pattern"
+            raise MedSynthError(f"No folder below {root} has a file matching '{pattern}' for '{role}'; {advice}.")
 
 
 def _check_one_role(root: Path, found: Files) -> None:
@@ -162,11 +149,7 @@ def _chosen(root: Path, files: Files, roles: Mapping[str, str]) -> dict[str, Pat
 
 
 def _report(progress: Progress, reading: Reading, cases: list[Case]) -> None:
-    patients = sorted({case.patient for case in cases})
-    shown = ", ".join(patients[:5]) + (", …" if len(patients) > 5 else "")
-    progress.log(
-        f"{len(cases)} case{'s' * (len(cases) != 1)} of {len(patients)} patient{'s' * (len(patients) != 1)} ({shown}). "
-        f"Layout: {reading.layout.name}. Patients are told apart by: {reading.layout.patient}."
-    )
+    patients, layout = (case.patient for case in cases), reading.layout
+    progress.log(summary(len(cases), patients, layout.name, layout.patient))
     for doubt in doubts_of(reading):
         progress.log(doubt)

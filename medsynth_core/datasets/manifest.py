@@ -15,6 +15,7 @@ from medsynth_core.datasets.identities import FILE as IDENTITIES
 from medsynth_core.datasets.manifest_rows import manifest_rows
 from medsynth_core.datasets.spelling import spelling
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.pictures import SUFFIXES as PICTURE_SUFFIXES
 from medsynth_core.io.reading import ITK_SUFFIXES, NIFTI_SUFFIXES
 from medsynth_core.io.table import check_table_name, write_rows
 from medsynth_core.preparation.roles import ABOUT_THE_CASE, check_role
@@ -32,12 +33,14 @@ class Case:
         files: role (``ct``, ``pet``, ``mr_t1``, ``lesion``, …) → image file.
         patient: the patient, needed if one has several cases; by default the name of the case. Patients are compared
             by ``person``.
+        label: class of the case (``normal``, ``viral``, …), for a training with classes; ``""`` if it has none.
     """
 
     name: str
     split: str
     files: dict[str, Path]
     patient: str = ""
+    label: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "patient", self.patient or self.name)
@@ -56,7 +59,7 @@ def read_manifest(
     check_files: bool = True,
     unsplit: bool = False,
 ) -> list[Case]:
-    """Return the cases of a CSV with the columns ``case``, ``split``, ``roles`` and, optionally, ``patient``.
+    """Return the cases of a CSV with the columns ``case``, ``split``, ``roles``, and optionally ``patient``, ``class``.
 
     Relative paths are relative to the folder of the CSV. Other columns are ignored, unless they tell patients
     (``patient_id``) where the column ``patient`` does not. Names of columns are read as `manifest_rows` says, those of
@@ -136,11 +139,13 @@ def write_manifest(cases: list[Case], path: str | Path) -> Path:
     if not cases:
         raise MedSynthError(f"There are no cases to write to the manifest {path}; add at least one.")
     check_roles(dict.fromkeys(role for case in cases for role in case.files))
+    classified = any(case.label for case in cases)
     rows = [
         {
             "case": case.name,
             "split": case.split,
             "patient": case.patient,
+            **({"class": case.label} if classified else {}),
             **{role: _written(file, path.parent) for role, file in case.files.items()},
         }
         for case in cases
@@ -248,7 +253,7 @@ def _case(path: Path, line: int, row: dict[str, str], roles: dict[str, str], uns
     if split and split not in SPLITS:
         raise MedSynthError(f"Line {line} of the manifest {path} has the split '{split}'; use train, val or test.")
     files = {role: path.parent / cell for role, column in roles.items() if (cell := row[column])}
-    return Case(name, split, files, row.get("patient", ""))
+    return Case(name, split, files, row.get("patient", ""), row.get("class", ""))
 
 
 def _check_files(path: Path, cases: list[Case], roles: tuple[str, ...]) -> None:
@@ -264,7 +269,7 @@ def _check_files(path: Path, cases: list[Case], roles: tuple[str, ...]) -> None:
 def _is_image(folder: Path, cell: str) -> bool:
     if not cell:
         return False
-    return cell.lower().endswith(NIFTI_SUFFIXES + ITK_SUFFIXES) or os.path.isfile(folder / cell)
+    return cell.lower().endswith(NIFTI_SUFFIXES + ITK_SUFFIXES + PICTURE_SUFFIXES) or os.path.isfile(folder / cell)
 
 
 def _written(file: Path, folder: Path) -> str:

@@ -35,8 +35,8 @@ _PATIENT = re.compile(
 def manifest_rows(path: Path) -> Rows:
     """Return the lines of a manifest by column, at least one; a missing cell is empty.
 
-    Spaces around names of columns and cells are left out. ``case``, ``split`` and ``patient`` are recognised in capital
-    and small letters. Columns may be separated by commas, semicolons or tabs.
+    Spaces around names of columns and cells are left out. ``case``, ``split``, ``patient`` and ``class`` are recognised
+    in capital and small letters. Columns may be separated by commas, semicolons or tabs.
 
     Raises:
         MedSynthError: the table cannot be read, has no line, has a column twice, or tells patients in a column that is

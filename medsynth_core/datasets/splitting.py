@@ -32,6 +32,7 @@ def split_cases(
         shares: shares of patients in train, val and test; their sum is 1, and 0 omits a split.
         seed: random seed for the order in which patients are drawn.
         keep: keep the split of patients that have one, and divide the others to match the shares as well as possible.
+            A split whose share is 0 keeps its patients and gets no others; the shares are those of the rest then.
 
     Raises:
         MedSynthError: the shares are invalid, there are fewer patients than splits, no patient is left for a split, or
@@ -47,13 +48,13 @@ def split_cases(
     patients = same_spelling(case.patient for case in cases)
     split = {patients[case.patient]: case.split for case in cases if keep and case.split}
     free = sorted(set(patients.values()) - split.keys())
-    wanted = _counts(len(free) + len(split), shares)
+    divided = [name for name, share in zip(SPLITS, shares, strict=True) if share]
+    wanted = _counts(len(free) + sum(name in divided for name in split.values()), shares)
     order = [free[index] for index in np.random.default_rng(seed).permutation(len(free))]
     for patient in order:
         # The split that lacks the most patients; the first one in a tie.
-        have = [list(split.values()).count(name) for name in SPLITS]
-        lacking = [count - present for count, present in zip(wanted, have, strict=True)]
-        split[patient] = SPLITS[lacking.index(max(lacking))]
+        lacking = {name: wanted[SPLITS.index(name)] - list(split.values()).count(name) for name in divided}
+        split[patient] = max(divided, key=lambda name: lacking[name])
     empty = [name for name, share in zip(SPLITS, shares, strict=True) if share and name not in split.values()]
     if empty:
         raise MedSynthError(
@@ -129,6 +130,17 @@ def split_manifest(
 def cases_by_split(cases: list[Case]) -> dict[str, list[str]]:
     """Return the names of the cases of train, val and test."""
     return {split: [case.name for case in cases if case.split == split] for split in SPLITS}
+
+
+def next_step(cases: list[Case], manifest: Path) -> str:
+    """Return the end of a sentence on a new manifest: how its cases get the splits that they do not have yet."""
+    if all(case.split for case in cases):
+        return ", all with the split that the data set states"
+    if any(case.split for case in cases):
+        # The test set of a data set stays as it is: the shares are those of the other cases.
+        shares = " --shares 0.85 0.15 0" if any(case.split == "test" for case in cases) else ""
+        return f"; divide those without a split with: medsynth pairs split {manifest} --keep{shares}"
+    return f"; assign splits with: medsynth pairs split {manifest}"
 
 
 def _check_shares(shares: Shares) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of two dimensions: PNG, JPEG, TIFF and BMP, without a grid in the patient."""
+"""Pictures of two dimensions: PNG, JPEG, TIFF, BMP and GIF, without a grid in the patient."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from medsynth_core.failures import reason_of
 from medsynth_core.io.atomic import atomic_write, check_place
 from medsynth_core.io.regular_file import open_regular
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif")
 Channel = Literal["grey", "red", "green", "blue"]
 # Weights of red, green and blue in grey: luma of ITU-R BT.601, as in most programs.
 _LUMA = np.array([0.299, 0.587, 0.114])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Columns of a manifest that say what a case is, so no image can have these names.
-ABOUT_THE_CASE = ("case", "split", "patient")
+ABOUT_THE_CASE = ("case", "split", "patient", "class")
 # Separators of paths, because outputs are written as NAME_ROLE.SUFFIX, and of the options ROLE=FILE.
 SEPARATORS = "/\\="
 # Names of files end with the role of an output, and no system takes names of more than 255 bytes.

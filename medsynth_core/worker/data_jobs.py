@@ -112,15 +112,16 @@ def build_pairs(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Write a manifest of the cases in a folder or of given volumes; return ``manifest`` and ``cases`` (number).
 
     Depending on ``kind``: ``folders`` (``roles`` are file name patterns; with ``paired`` false a folder may contain an
-    image of one role only), ``dicom`` (``roles`` are modalities; the images are written into the manifest's folder) or
-    ``volumes`` (``roles`` are volumes, which are written into the folder ``root`` as one ``case`` of a ``patient``).
-    The cases are not assigned to splits.
+    image of one role only), ``data_set`` (a public data set, which is recognised without ``roles``), ``dicom``
+    (``roles`` are modalities; the images are written into the manifest's folder) or ``volumes`` (``roles`` are volumes,
+    which are written into the folder ``root`` as one ``case`` of a ``patient``). The cases have no splits but those
+    that a data set states.
     """
     from medsynth_core.io.atomic import check_place
 
     output, kind = Path(required(request, "output")), required(request, "kind")
     if kind not in _BUILDERS:
-        raise MedSynthError(f"Pairs cannot be built from '{kind}'; choose folders, dicom or volumes.")
+        raise MedSynthError(f"Pairs cannot be built from '{kind}'; choose folders, data_set, dicom or volumes.")
     check_manifest_place(output)
     check_place(output)
     cases = _BUILDERS[kind](request, progress)
@@ -132,6 +133,13 @@ def _from_folders(request: dict[str, Any], progress: Progress) -> list[Case]:
 
     paired = bool(request.get("paired", True))
     return cases_from_folders(required(request, "root"), _roles(request, str), paired=paired, progress=progress)
+
+
+def _from_data_set(request: dict[str, Any], progress: Progress) -> list[Case]:
+    from medsynth_core.datasets.known_sets import cases_of_known_set
+
+    output, paired = Path(required(request, "output")), bool(request.get("paired", True))
+    return cases_of_known_set(required(request, "root"), output.parent, paired=paired, progress=progress)
 
 
 def _from_dicom(request: dict[str, Any], progress: Progress) -> list[Case]:
@@ -150,7 +158,7 @@ def _from_volumes(request: dict[str, Any], progress: Progress) -> list[Case]:
     return [case_from_volumes(volumes, required(request, "root"), name, patient, progress)]
 
 
-_BUILDERS = {"folders": _from_folders, "dicom": _from_dicom, "volumes": _from_volumes}
+_BUILDERS = {"folders": _from_folders, "data_set": _from_data_set, "dicom": _from_dicom, "volumes": _from_volumes}
 
 
 def _roles(request: dict[str, Any], of: type) -> dict[str, Any]:

@@ -167,6 +167,22 @@ def test_unpaired_images_become_a_manifest_that_a_cyclegan_can_use(medsynth, ima
     assert status == 0 and json.loads(printed)["counts"]["refused"] == 0
 
 
+def test_a_public_data_set_becomes_a_manifest_without_patterns(medsynth, tmp_path):
+    names = [f"train/NORMAL/IM-{n:04}-0001.jpeg" for n in range(20)] + ["test/PNEUMONIA/person1_virus_6.jpeg"]
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    manifest = tmp_path / "all.csv"
+    status, printed, told = medsynth("build", tmp_path / "in", manifest)
+    assert status == 0 and "chest X-rays (Kermany 2018)" in (printed + told).replace("\n", "")
+    command = f"medsynth pairs split {manifest} --keep --shares 0.85 0.15 0"
+    assert command in (printed + told)
+    assert medsynth(*command.split()[2:])[0] == 0
+    cases = read_manifest(manifest, ("xray",))
+    assert [sum(case.split == split for case in cases) for split in ("train", "val", "test")] == [17, 3, 1]
+    assert {case.label for case in cases} == {"normal", "viral"}
+
+
 def test_splits_that_are_there_are_not_lost(medsynth, images, tmp_path):
     manifest = tmp_path / "all.csv"
     medsynth("build", images, manifest, *ROLES)
@@ -185,6 +201,8 @@ def test_splits_that_are_there_are_not_lost(medsynth, images, tmp_path):
         (("build", "IMAGES", "ALL", *ROLES), "already exists"),
         (("build", "IMAGES", "NEW", "--role", "ct"), "ROLE=PATTERN"),
         (("build", "IMAGES", "NEW", "--role", "ct=*mr*"), "No folder below"),
+        (("build", "IMAGES", "NEW"), "recognised without patterns"),
+        (("build", "IMAGES", "NEW", "--dicom"), "No kind of image is asked for"),
         (("build", "nowhere", "NEW", *ROLES), "nowhere"),
         (("build", "IMAGES", "/nowhere/new.csv", *ROLES), "does not exist"),
         (("split", "ALL", "--shares", "0.5", "0.4", "0.3"), "sum is 1"),

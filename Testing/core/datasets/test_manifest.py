@@ -87,6 +87,28 @@ def test_a_manifest_without_a_case_is_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_classes_are_a_column_of_their_own_that_is_no_image(tmp_path):
+    (tmp_path / "boxes.csv").touch()
+    files = {"xray": tmp_path / "a.png", "boxes": tmp_path / "boxes.csv"}
+    cases = [Case("A", "train", files, "", "viral"), Case("B", "test", {"xray": tmp_path / "b.png"})]
+    path = write_manifest(cases, tmp_path / "all.csv")
+    assert path.read_text().splitlines()[:2] == [
+        "case,split,patient,class,xray,boxes",
+        "A,train,A,viral,a.png,boxes.csv",
+    ]
+    assert read_manifest(path, ("xray",), optional=("boxes",), check_files=False) == cases
+    (tmp_path / "viral").touch()
+    assert "class" not in roles_in(path)
+    # In a folder of its own, what is listed stays where it is.
+    (tmp_path / "other").mkdir()
+    write_splits(cases, path, tmp_path / "other" / "all.csv")
+    moved = read_manifest(tmp_path / "other" / "all.csv", (), optional=("boxes",))
+    assert [case.label for case in moved] == ["viral", ""] and moved[0].files["boxes"].samefile(files["boxes"])
+    assert "class" not in write_manifest([cases[1]], tmp_path / "plain.csv").read_text()
+    path.write_text("case,split,Class,xray\nA,train,viral,a.png\n")
+    assert read_manifest(path, (), check_files=False)[0].label == "viral"
+
+
 def test_new_splits_keep_all_other_cells(tmp_path):
     rows = [f"P{n},ct.nii.gz,{50 + n}.5,a note, and more" for n in range(4)]
     path = table(tmp_path, "\n".join(["case,ct,weight_kg,notes", *rows]))

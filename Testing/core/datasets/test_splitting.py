@@ -8,7 +8,7 @@ import pytest
 
 from medsynth_core import MedSynthError
 from medsynth_core.datasets.manifest import Case, shared_patients, write_manifest
-from medsynth_core.datasets.splitting import split_cases, split_for_training, split_manifest
+from medsynth_core.datasets.splitting import next_step, split_cases, split_for_training, split_manifest
 from medsynth_core.systems.data_needs import DataNeeds, Role
 
 ROLES = (Role("ct", "CT", "HU"), Role("pet", "PT", "SUVbw"))
@@ -91,6 +91,29 @@ def test_a_split_is_kept_when_asked_to():
     assert split_for_training(cases, PAIRED, keep=True)[0].split == "test"
     alone = [case("E", "test", "ct"), *cases]
     assert split_for_training(alone, UNPAIRED, keep=True)[0].split == "train"
+
+
+@pytest.mark.parametrize("held_out", [1, 20, 60])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_split_without_a_share_keeps_its_patients_and_gets_no_others(held_out, seed):
+    cases = [case(f"P{n}", "test" if n < held_out else "", "ct") for n in range(held_out + 40)]
+    found = split_cases(cases, (0.85, 0.15, 0.0), seed, keep=True)
+    assert [one.split == "test" for one in found] == [n < held_out for n in range(held_out + 40)]
+    assert [sum(one.split == split for one in found) for split in ("train", "val")] == [34, 6]
+
+
+@pytest.mark.parametrize(
+    ("splits", "words"),
+    [
+        (("", ""), "assign splits with: medsynth pairs split all.csv"),
+        (("test", ""), "divide those without a split with: medsynth pairs split all.csv --keep --shares 0.85 0.15 0"),
+        (("train", ""), "divide those without a split with: medsynth pairs split all.csv --keep"),
+        (("test", "train"), "all with the split that the data set states"),
+    ],
+)
+def test_the_next_step_is_the_command_for_cases_without_a_split(splits, words):
+    step = next_step([case(f"P{n}", split, "ct") for n, split in enumerate(splits)], Path("all.csv"))
+    assert step.endswith(words)
 
 
 def test_a_manifest_is_divided_as_the_panel_divides(tmp_path):

@@ -31,6 +31,19 @@ def test_equal_channels_are_grey(tmp_path, mode):
     assert np.array_equal(read_picture(tmp_path / "a.png"), GREY)
 
 
+@pytest.mark.parametrize("mode", ["L", "1", "P"])
+def test_masks_as_gif_are_read(tmp_path, mode):
+    mask = np.where(GREY > 100, np.uint8(255), np.uint8(0))
+    Image.fromarray(mask).convert(mode).save(tmp_path / "21_manual1.gif")
+    assert is_picture(tmp_path / "21_manual1.gif") and np.array_equal(read_picture(tmp_path / "21_manual1.gif"), mask)
+
+
+def test_an_animation_is_refused(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.gif", save_all=True, append_images=[Image.fromarray(GREY[::-1])])
+    with pytest.raises(MedSynthError, match="2 pages"):
+        read_picture(tmp_path / "a.gif")
+
+
 def test_masks_of_one_bit_are_read(tmp_path):
     Image.fromarray(GREY > 100).save(tmp_path / "a.png")
     assert np.array_equal(read_picture(tmp_path / "a.png") != 0, GREY > 100)

@@ -257,11 +257,24 @@ def test_it_builds_a_manifest_from_folders_and_says_what_is_missing(worker, tmp_
     for kind, roles, words in (
         ("folders", {"mr": "mr.*"}, "No folder below"),
         ("dicom", {"ct": "CT"}, "no usable DICOM study"),
-        ("tape", {"ct": "CT"}, "choose folders, dicom or volumes"),
+        ("tape", {"ct": "CT"}, "choose folders, data_set, dicom or volumes"),
         ("folders", ["ct"], "'roles'"),
     ):
         worker.send(**request, kind=kind, roles=roles)
         assert words in worker.next(*LAST)["message"]
+
+
+def test_it_builds_a_manifest_of_a_public_data_set_without_roles(worker, tmp_path):
+    for name in ("train/PNEUMONIA/person5_virus_9.jpeg", "test/NORMAL/IM-0001-0001.jpeg"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        (tmp_path / "in" / name).write_bytes(b"")
+    worker.send(job="build_pairs", kind="data_set", root=str(tmp_path / "in"), output=str(tmp_path / "all.csv"))
+    assert worker.next(*LAST) == {"event": "done", "manifest": str(tmp_path / "all.csv"), "cases": 2}
+    assert (tmp_path / "all.csv").read_text().splitlines() == [
+        "case,split,patient,class,xray",
+        "IM-0001-0001,test,test-IM-0001,normal,in/test/NORMAL/IM-0001-0001.jpeg",
+        "person5_virus_9,,person5,viral,in/train/PNEUMONIA/person5_virus_9.jpeg",
+    ]
 
 
 def test_folders_of_unpaired_images_may_have_one_of_them(worker, tmp_path):

@@ -1,15 +1,33 @@
-"""The image files among files: of a pair of header and voxels, one."""
+"""The files of a folder tree, and the image files among them: of a pair of header and voxels, one."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
+from medsynth_core.errors import MedSynthError
+from medsynth_core.failures import reason_of
 from medsynth_core.io.nifti import PAIR_SUFFIXES
 from medsynth_core.io.reading import ITK_SUFFIXES, NIFTI_SUFFIXES
 from medsynth_core.io.sidecar import split_suffix
 
 _HEADERS = tuple(suffix for suffix in PAIR_SUFFIXES if suffix.startswith(".hdr"))
+
+
+def files_below(root: Path) -> list[PurePath]:
+    """Return the files below ``root``, relative to it and sorted, without what macOS adds to folders and archives.
+
+    Raises:
+        MedSynthError: a folder cannot be read.
+    """
+
+    def complain(error: OSError) -> None:
+        raise MedSynthError(f"The folder {error.filename} cannot be read: {reason_of(error)}.") from error
+
+    tree = os.walk(root, onerror=complain)
+    files = [Path(place, name).relative_to(root) for place, _, names in tree for name in names if name[0] != "."]
+    return sorted(path for path in files if "__MACOSX" not in path.parts)
 
 
 def images(paths: list[PurePath], files: Collection[PurePath]) -> list[PurePath]:

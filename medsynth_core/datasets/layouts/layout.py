@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -76,3 +76,11 @@ def read_all(tree: Tree, read: Callable[[PurePath, str], Parts | None]) -> dict[
                 return None
             found[path] = parts
     return found
+
+
+def summary(cases: int, patients: Iterable[str], layout: str, told_by: str) -> str:
+    """Return a sentence on the cases that were found, with the first patients."""
+    names = sorted(set(patients))
+    shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    counts = f"{cases} case{'s' * (cases != 1)} of {len(names)} patient{'s' * (len(names) != 1)}"
+    return f"{counts} ({shown}). Layout: {layout}. Patients are told apart by: {told_by}."
