@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-Modality = Literal["CT", "PT", "MR"]
+Modality = Literal["CT", "PT", "MR", "DX", "OP"]
+# Modalities of volumes, and those of single pictures: radiographs and photographs of the eye.
 MODALITIES: tuple[Modality, ...] = ("CT", "PT", "MR")
-MODALITY_NAMES: dict[str, str] = {"CT": "CT", "PT": "PET", "MR": "MR"}
+PICTURE_MODALITIES: tuple[Modality, ...] = ("DX", "OP")
+MODALITY_NAMES: dict[str, str] = {"CT": "CT", "PT": "PET", "MR": "MR", "DX": "X-ray", "OP": "fundus photograph"}
 AIR_HU = -1000.0
 # The lowest CT number of a 12-bit scanner; lower values are padding.
 LOWEST_HU = -1024

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # NumPy's kinds of truth values, of whole numbers with and without sign, and of floating-point numbers.
 _REAL = "biuf"
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+# Key of the metadata of a picture: its voxels have no size and no place in the patient.
+PICTURE = "picture"
 
 
 def states_error_map(metadata: Mapping[str, Any]) -> bool:
@@ -60,7 +62,7 @@ class Volume:
     Attributes:
         voxels: array in (k, j, i) order: slices, rows, columns.
         ijk_to_ras: 4×4 float64 matrix from voxel indices (i, j, k) to millimetres in RAS. Read-only.
-        modality: DICOM modality (``CT``, ``PT``, ``MR``), or ``""`` if unknown.
+        modality: DICOM modality (``CT``, ``PT``, ``MR``; ``DX``, ``OP`` of pictures), or ``""`` if unknown.
         unit: unit of the voxel values: ``HU``, ``SUVbw`` or another SUV (``SUVlbm``, ``SUVlbm-james``,
             ``SUVlbm-janma``, ``SUVibw``, ``SUVbsa``), ``Bq/mL``, ``1`` (dimensionless) or ``""`` if unknown.
         metadata: provenance and other facts; must be serializable as JSON.
@@ -133,6 +135,11 @@ class Volume:
     def is_error_map(self) -> bool:
         """Whether the voxels are the errors of a synthetic image, not an image of the patient."""
         return states_error_map(self.metadata)
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether the voxels are those of a picture, which has no size and no place in the patient."""
+        return self.metadata.get(PICTURE) is True
 
     def refuse_error_map(self, use: str, name: str = "The volume") -> None:
         """Refuse a map of errors where an image of the patient is needed.

@@ -43,9 +43,16 @@ def checkCases(dataSet: DataSet, needs: DataNeeds, onFinished: Finished, **callb
     request = {
         "job": "check_cases", "data": str(dataSet.manifest), "paired": needs.paired, "optional": list(needs.optional),
         "simulated": needs.simulated, "sides": [list(side) for side in needs.sides],
-        "roles": {role.name: {"modality": role.modality, "unit": role.unit} for role in needs.roles},
+        "roles": {role.name: _asked(role) for role in needs.roles},
+        **({"classes": list(needs.classes)} if needs.classes else {}),
     }  # fmt: skip
     return WorkerJob(request, onFinished, **callbacks)
+
+
+def _asked(role: Role) -> dict[str, Any]:
+    """Return what the worker is told of a role; what is said of pictures, only where there may be any."""
+    pictures = {"pictures": True, "colours": role.colours, "channel": role.channel} if role.pictures else {}
+    return {"modality": role.modality, "unit": role.unit, **pictures}
 
 
 def addVolumes(

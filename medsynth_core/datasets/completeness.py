@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from medsynth_core.datasets.manifest import Case, read_manifest
@@ -43,11 +44,14 @@ def training_cases(manifest: str | Path, needs: DataNeeds) -> list[Case]:
 def needed_cases(manifest: str | Path, needs: DataNeeds) -> list[Case]:
     """Return the cases of a manifest with the files that training would read, whether or not they exist.
 
+    They have the class of the manifest only if the training uses it.
+
     Raises:
         MedSynthError: as `read_manifest`; a missing split or file entry is not an error here.
     """
     required = tuple(name for name in needs.names if name not in needs.optional)
-    return read_manifest(manifest, required, optional=needs.optional, check_files=False, unsplit=True)
+    cases = read_manifest(manifest, required, optional=needs.optional, check_files=False, unsplit=True)
+    return cases if needs.classes else [replace(case, label="") for case in cases]
 
 
 def what_is_missing(cases: Sequence[Case], needs: DataNeeds, *, check_files: bool = True) -> str:
@@ -99,24 +103,46 @@ def set_problems(cases: Sequence[Case], needs: DataNeeds, manifest: str | Path |
             for role in needs.names
             if role not in needs.optional and not any(role in case.files for case in trained)
         ]
+    if trained:
+        lacking = [name for name in needs.classes if not any(case.label == name for case in trained)]
+        problems += [
+            f"No case in the split 'train' has the class '{name}'; add one, or remove it from classes in the recipe."
+            for name in lacking
+        ]
     return problems
 
 
 def file_problems(case: Case, needs: DataNeeds) -> list[str]:
-    """Return which files a case lacks and how to proceed: one sentence each, [] if it has all that training needs."""
+    """Return which files a case lacks, or that it lacks its class, and how to proceed: one sentence each.
+
+    [] if it has all that training needs.
+    """
     named = {role: file for role, file in case.files.items() if role in needs.names}
     gone = [f"{role}: there is no such file: {file}." for role, file in named.items() if not os.path.isfile(file)]
     return role_problems(case, needs) + gone
 
 
 def role_problems(case: Case, needs: DataNeeds) -> list[str]:
-    """Return for which roles a case names no file, as `file_problems` does, without looking at the files."""
+    """Return for which roles a case names no file, and whether it lacks its class, without looking at the files."""
     if not any(role in needs.names for role in case.files):
         return ["The case has none of the images that the training needs; remove it."]
     lacking = lacking_roles(case.files, needs)
     if not needs_pair(case, needs):
         lacking = [role for role in lacking if _useless_without(role, case, needs)]
-    return [f"There is no file for '{role}'{_way_out(role, case, needs)}." for role in lacking]
+    return [f"There is no file for '{role}'{_way_out(role, case, needs)}." for role in lacking] + _class(case, needs)
+
+
+def _class(case: Case, needs: DataNeeds) -> list[str]:
+    """Return what is wrong with the class of a case, [] if nothing."""
+    if not needs.classes or case.label in needs.classes:
+        return []
+    listed = ", ".join(needs.classes)
+    if not case.label:
+        return [f"The case has no class; enter one of {listed} in the column 'class', or remove the case."]
+    return [
+        f"The case has the class '{case.label}', but the recipe has {listed}; correct the column 'class', or add it to "
+        "classes in the recipe."
+    ]
 
 
 def needs_pair(case: Case, needs: DataNeeds) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from medsynth_core.datasets.stated_facts import SYNTHETIC
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.picture_volume import read_colours, read_grey
 from medsynth_core.io.reading import read_volume
 from medsynth_core.modality import modality_name
 from medsynth_core.preparation.filled_ct import blanked_region
@@ -46,7 +47,7 @@ def check_image(file: Path, role: Role) -> ImageCheck:
     their unit or are all the same.
     """
     try:
-        volume = read_volume(file, role.modality, role.unit)
+        volume = _read(file, role)
     except MedSynthError as error:
         return ImageCheck(None, (error.message,))
     if volume.is_error_map:
@@ -69,6 +70,19 @@ def check_image(file: Path, role: Role) -> ImageCheck:
     if volume.is_synthetic:
         doubts.insert(0, SYNTHETIC)
     return ImageCheck(volume, doubtful=tuple(f"{role.name}: {doubt}" for doubt in doubts))
+
+
+def _read(file: Path, role: Role) -> Volume:
+    """Return the image of a role; of one in colour the green channel, which holds most of its contrast.
+
+    Raises:
+        MedSynthError: it cannot be read, or is not what the role says.
+    """
+    if role.colours:
+        return read_colours(file, role.modality, role.unit)["green"]
+    if role.pictures:
+        return read_grey(file, role.modality, role.unit, role.channel)
+    return read_volume(file, role.modality, role.unit)
 
 
 def digest(volume: Volume) -> str:

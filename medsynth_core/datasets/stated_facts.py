@@ -9,6 +9,7 @@ from pathlib import Path
 from medsynth_core.datasets.manifest import Case
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.pet_json import pet_json
+from medsynth_core.io.pictures import is_picture
 from medsynth_core.io.reading import ITK_SUFFIXES, NIFTI_SUFFIXES
 from medsynth_core.io.sidecar import read_sidecar
 from medsynth_core.preparation.value_checks import assumed_unit
@@ -56,6 +57,8 @@ def _notes(cases: Sequence[Case], needs: DataNeeds, note: Callable[[Path, Role],
 
 
 def _is_synthetic(file: Path) -> bool:
+    if is_picture(file):
+        return False  # it states nothing
     if _is_image_file(file):
         return states_synthetic(_facts(file))
     from medsynth_core.io.dicom.errors import DAMAGE

@@ -15,6 +15,8 @@ from medsynth_core.io.regular_file import open_regular
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif")
 Channel = Literal["grey", "red", "green", "blue"]
+# In the order of the channels of a picture.
+COLOURS = ("red", "green", "blue")
 # Weights of red, green and blue in grey: luma of ITU-R BT.601, as in most programs.
 _LUMA = np.array([0.299, 0.587, 0.114])
 # Channels of the same grey may differ by this much after the compression of a JPEG.
@@ -50,7 +52,21 @@ def read_picture(path: str | os.PathLike[str], channel: Channel | None = None) -
             f"{path} is a colour picture, but a grey one is needed; choose one of its channels, or convert it to grey.",
             kind="input",
         )
-    return colours @ _LUMA if channel == "grey" else values[..., ("red", "green", "blue").index(channel)]
+    return colours @ _LUMA if channel == "grey" else values[..., COLOURS.index(channel)]
+
+
+def read_colour_picture(path: str | os.PathLike[str]) -> np.ndarray:
+    """Return a colour picture: (rows, columns, 3), red, green and blue, whole numbers as stored.
+
+    Raises:
+        MedSynthError: the file is missing, damaged or no picture, has several pages, or has one channel alone.
+    """
+    values = _values(Path(path))
+    if values.ndim == 2:
+        raise MedSynthError(
+            f"{path} is a grey picture, but one in colour is needed; choose the original in colour.", kind="input"
+        )
+    return values[..., :3]
 
 
 def _values(path: Path) -> np.ndarray:

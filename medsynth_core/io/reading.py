@@ -56,7 +56,7 @@ def read_volume(path: str | os.PathLike[str], modality: str = "", unit: str = ""
         raise MedSynthError(f"{place} cannot be read: {reason or error}.") from error
     except MemoryError as error:
         raise MedSynthError(f"{place} does not fit into the memory of this computer.") from error
-    _check_voxels(volume.voxels, place, allow_nan)
+    check_voxels(volume.voxels, place, allow_nan=allow_nan)
     return volume
 
 
@@ -104,7 +104,17 @@ def _stated(volume: Volume, path: Path, modality: str, unit: str) -> Volume:
     )
 
 
-def _check_voxels(voxels: np.ndarray, path: Path, allow_nan: bool) -> None:
+def check_voxels(voxels: np.ndarray, path: str | os.PathLike[str], *, allow_nan: bool = False) -> None:
+    """Check that the values of a file are those of an image.
+
+    Args:
+        voxels: any array.
+        path: the file, for the message.
+        allow_nan: whether voxels may be NaN.
+
+    Raises:
+        MedSynthError: they are no real numbers, fewer than two, or not finite.
+    """
     if voxels.dtype.kind not in "iuf":
         raise MedSynthError(f"{path} contains {voxels.dtype} values, but a volume needs real numbers.")
     if voxels.size < 2:

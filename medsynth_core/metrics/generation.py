@@ -13,6 +13,15 @@ FID = Metric(
     undefined="there are fewer than two images",
     evaluated=False,
 )
+IMAGE_DISTANCE = Metric(
+    "image_distance",
+    title="Fréchet distance of images (means of 8 × 8 fields)",
+    unit="1",
+    direction="lower",
+    function=None,
+    undefined="there are fewer than two images",
+    evaluated=False,
+)
 MAP_DISTANCE = Metric(
     "map_distance",
     title="Fréchet distance of structure maps",

@@ -35,6 +35,7 @@ _ALL: tuple[Metric, ...] = (
     dose.ACTIVITY_RATIO,
     dose.DOSE_ACCURACY,
     generation.FID,
+    generation.IMAGE_DISTANCE,
     generation.MAP_DISTANCE,
     generation.MS_SSIM_PAIRED,
     generation.MS_SSIM_DIVERSITY,

@@ -61,7 +61,7 @@ def _images(contract: Contract) -> str:
     if isinstance(contract, GenerationContract):
         size = " × ".join(map(str, contract.matrix))
         lines.append(f"Input: a random vector of {contract.noise} numbers." if contract.noise else "")
-        where = f"of {size} voxels"
+        where = f"of {size} {'pixels' if len(contract.matrix) == 2 else 'voxels'}"
     else:
         where = "on the grid of the input" if len(contract.inputs) == 1 else "on the grid of the first input"
     lines += [
@@ -70,7 +70,8 @@ def _images(contract: Contract) -> str:
         for role, side in contract.inputs.items()
     ]
     lines += [
-        f"Output{_named(role, contract.outputs)}: {modality_name(side.modality)} in {markdown(side.unit)}, {where}."
+        f"Output{_named(role, contract.outputs)}: {modality_name(side.modality)} in "
+        f"{'colours' if side.colours else markdown(side.unit)}, {where}."
         for role, side in contract.outputs.items()
     ]
     lines += [

@@ -45,6 +45,7 @@ class DCGANGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.size, self.latent, self.chosen, self.spatial_dims = size, latent, classes, 2
+        self.out_channels, self.multiple_of = out_channels, 1
         levels = levels_of(size)
         inputs, outputs = latent + classes, channels * 2 ** (levels - 1)
         blocks: list[nn.Module] = [nn.ConvTranspose2d(inputs, outputs, SIDE, bias=False)]

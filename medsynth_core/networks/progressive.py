@@ -57,6 +57,18 @@ class _Growing(nn.Module):
         """Set the level, from 0 (4² pixels) to `levels` (the whole size)."""
         self.level = min(max(level, 0.0), float(self.levels))
 
+    def shown(self, image: Tensor) -> Tensor:
+        """Return real images (n, c, size, size) as they are shown to the discriminator at the present level.
+
+        They are averaged down to the side of the level and, while it is faded in, mixed with the former level's pixels
+        in the same way as synthetic images, so that sharpness alone does not tell them apart.
+        """
+        highest, share = self._stage()
+        image = functional.avg_pool2d(image, 2 ** (self.levels - highest))
+        if share == 1.0:
+            return image
+        return torch.lerp(functional.interpolate(functional.avg_pool2d(image, 2), scale_factor=2), image, share)
+
     def _stage(self) -> tuple[int, float]:
         """Return the highest level in use and its share in the image."""
         highest = math.ceil(self.level)
@@ -78,7 +90,7 @@ class ProgressiveGenerator(_Growing):
         self, size: int = 256, latent: int = 512, base: int = 4096, most: int = 512, out_channels: int = 1
     ) -> None:
         super().__init__(size)
-        self.latent = latent
+        self.latent, self.out_channels, self.multiple_of = latent, out_channels, 1
         width = [channels_at(level, base, most) for level in range(self.levels + 1)]
         # A convolution of 4² with a padding of 3 makes 4² pixels of one.
         first = [_Convolution(latent, width[0], SIDE, SIDE - 1), *_after(width[0], width[0])]

@@ -12,6 +12,7 @@ from medsynth_core.grid import EXACT, Grid, overlap, resample_array
 from medsynth_core.modality import AIR_HU, LOWEST_HU
 from medsynth_core.preparation.body import PET_SEED_SUV, PET_SMOOTHING, activity_mask, body_box, body_mask
 from medsynth_core.preparation.contract import Contract, Side, SynthesisContract
+from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.preparation.frame import body_boxes
 from medsynth_core.volume import Volume
 
@@ -70,14 +71,14 @@ class Prepared:
 def model_grid(volume: Volume, contract: Contract) -> Grid:
     """Return the grid with the spacing or matrix of the contract and axes nearest to LPS that covers ``volume``.
 
-    For 2-D networks its slices are transaxial even if the volume is tilted.
+    For 2-D networks its slices are transaxial even if the volume is tilted. A picture always gets the matrix.
     """
     grid = Grid.of(volume).oriented()
     # For 3-D networks a tilted volume is not rotated: interpolation would smooth the noise that the network relies on.
     if contract.slab is None and not grid.straight():
         grid = grid.straightened()
-    if isinstance(contract, SynthesisContract) and contract.matrix:
-        return grid.with_matrix(*contract.matrix)
+    if contract.matrix and (isinstance(contract, SynthesisContract) or volume.is_picture):
+        return grid.with_matrix(*contract.matrix[-2:])
     if contract.spacing is None or np.allclose(grid.spacing, contract.spacing, rtol=EXACT):
         return grid
     return grid.with_spacing(np.array(contract.spacing))
@@ -193,26 +194,29 @@ def prepare_target(target: Volume, prepared: Prepared, side: Side) -> np.ndarray
     return side.intensity.forward(resample_array(voxels, Grid.of(target), prepared.grid, fill=side.nothing))
 
 
-def prepare_alone(target: Volume, contract: Contract, side: Side) -> np.ndarray:
-    """Return the image (k, j, i), float32, from which a generative model learns, on a model grid of its own."""
-    return _alone(target, model_grid(target, contract), side)
+def prepare_alone(images: Mapping[str, Volume], contract: Contract) -> dict[str, np.ndarray]:
+    """Return images (k, j, i) of a case without a prepared input, float32, all on a model grid of the first.
 
+    Pictures are resampled onto the matrix one by one, because they have no place relative to each other.
 
-def prepare_targets_alone(targets: Mapping[str, Volume], contract: Contract) -> dict[str, np.ndarray]:
-    """Return the unpaired training targets (k, j, i) of a case by role, float32, all on a model grid of the first.
+    Args:
+        images: volumes by the names of `channels_of`, of the outputs or of a generator's inputs.
+        contract: grid of the model, and the images.
 
     Raises:
-        MedSynthError: a target does not overlap with the first.
+        MedSynthError: an image does not overlap with the first.
     """
-    first, grid = next(iter(targets)), model_grid(next(iter(targets.values())), contract)
+    sides = channels_of({**contract.inputs, **contract.outputs})
+    first, grid = next(iter(images)), model_grid(next(iter(images.values())), contract)
     made = {}
-    for role, target in targets.items():
-        if not overlap(Grid.of(target), grid):
+    for name, image in images.items():
+        own = model_grid(image, contract) if image.is_picture else grid
+        if not overlap(Grid.of(image), own):
             raise MedSynthError(
-                f"The image for '{role}' does not overlap with that for '{first}'; check that both belong to the same "
+                f"The image for '{name}' does not overlap with that for '{first}'; check that both belong to the same "
                 "patient and frame of reference."
             )
-        made[role] = _alone(target, grid, contract.outputs[role])
+        made[name] = _alone(image, own, sides[name])
     return made
 
 

@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.facts import doubts_of
-from medsynth_core.modality import AIR_HU, Modality, modality_name, modality_of_unit
+from medsynth_core.modality import AIR_HU, PICTURE_MODALITIES, Modality, modality_name, modality_of_unit
 from medsynth_core.preparation.filled_ct import blanked_region
 from medsynth_core.preparation.intensity import Intensity, Percentiles
 from medsynth_core.preparation.part import Part
@@ -51,12 +60,27 @@ class Side(Part):
         unit: unit of the voxel values.
         intensity: mapping between voxel values and network values.
         optional: for an input: whether the model was trained to run without it.
+        colours: for an output of a generator: whether the image is in colour. It then has three channels, red, green
+            and blue, all with the unit and intensity of the side; the files are pictures.
     """
 
     modality: Modality
     unit: Unit
     intensity: Intensity
     optional: bool = False
+    colours: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_colours(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the key ``colours`` out of grey images, as in contracts of earlier versions, which do not know it."""
+        content: dict[str, Any] = handler(self)
+        return content if self.colours else {key: value for key, value in content.items() if key != "colours"}
+
+    @model_validator(mode="after")
+    def _colours_have_no_unit(self) -> Side:
+        if self.colours and self.unit != DIMENSIONLESS:
+            raise ValueError(f'an image in colour has the unit "{DIMENSIONLESS}", not {self.unit}')
+        return self
 
     @model_validator(mode="after")
     def _one_kind(self) -> Side:
@@ -181,7 +205,9 @@ class GenerationContract(_Contract):
     Attributes:
         noise: length of the random input vector; 0 for none.
         inputs: input images by role; empty if the network works from noise alone.
-        matrix: rows and columns of an image, or slices, rows and columns of a volume.
+        matrix: rows and columns of an image, or slices, rows and columns of a volume. The whole field of view of a
+            picture, which states no size, is resampled onto these rows and columns; pixels stay square, and a picture
+            that is not square gets margins.
     """
 
     kind: Literal["generation"] = "generation"
@@ -194,6 +220,14 @@ class GenerationContract(_Contract):
         if not self.noise and not self.inputs:
             raise ValueError("a generator needs noise above 0 or an input")
         return self
+
+    @field_validator("inputs")
+    @classmethod
+    def _inputs_are_grey(cls, inputs: dict[str, Side]) -> dict[str, Side]:
+        coloured = [role for role, side in inputs.items() if side.colours]
+        if coloured:
+            raise ValueError(f"the input '{coloured[0]}' cannot be in colour; only outputs of a generator can")
+        return inputs
 
 
 class SynthesisContract(_Contract):
@@ -234,6 +268,17 @@ class SynthesisContract(_Contract):
     def _first_is_needed(self) -> SynthesisContract:
         if self.input.optional:
             raise ValueError("the first input cannot be optional, because it defines the grid of the result")
+        return self
+
+    @model_validator(mode="after")
+    def _volumes(self) -> SynthesisContract:
+        for role, side in {**self.inputs, **self.outputs}.items():
+            if side.colours or side.modality in PICTURE_MODALITIES:
+                kind = "in colour" if side.colours else f"of the modality {modality_name(side.modality)}"
+                raise ValueError(
+                    f"'{role}' is a picture ({kind}), which has no place in a patient; only generators (contract.kind: "
+                    "generation) are trained with pictures"
+                )
         return self
 
     @model_validator(mode="after")

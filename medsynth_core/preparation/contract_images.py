@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from medsynth_core.io.pictures import COLOURS
 from medsynth_core.preparation.contract import Contract, Side
 
 
@@ -14,6 +15,18 @@ def role_order(contract: Contract) -> list[list[str]]:
     compare as equal, as dictionaries do.
     """
     return [list(contract.inputs), list(contract.outputs)]
+
+
+def channels_of(sides: Mapping[str, Side]) -> dict[str, Side]:
+    """Return the grey images that images consist of, by name and in order: one channel of a network each.
+
+    An image in colour consists of three: ``role:red``, ``role:green`` and ``role:blue``.
+    """
+    return {
+        name: side
+        for role, side in sides.items()
+        for name in ([f"{role}:{colour}" for colour in COLOURS] if side.colours else [role])
+    }
 
 
 def comparable(outputs: Iterable[Side]) -> bool:

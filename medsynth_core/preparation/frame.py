@@ -18,6 +18,14 @@ def whole_slices(shape: tuple[int, ...]) -> np.ndarray:
     return np.tile([0, shape[1], 0, shape[2]], (shape[0], 1))
 
 
+def framed(slices: np.ndarray, side: int, empty: float) -> np.ndarray:
+    """Return slices (k, j, i) in the middle of square frames (k, side, side) of the value ``empty``."""
+    inside, taken = placed(np.array([0, slices.shape[1], 0, slices.shape[2]]), (side, side))
+    frames = np.full((len(slices), side, side), empty, dtype=slices.dtype)
+    frames[:, inside[0], inside[1]] = slices[:, taken[0], taken[1]]
+    return frames
+
+
 def body_boxes(body: np.ndarray, margin: np.ndarray) -> np.ndarray:
     """Return the box of the body in each slice.
 

@@ -18,7 +18,8 @@ class TrainingCase:
         body: (k, j, i) bool: body mask on the grid of the first input.
         targets: (k, j, i) float32 network targets by role; on their own grid if they are not paired with the inputs.
         labels: integer labels of the case for the system: ``dose`` is the index of the input's factor among the dose
-            factors of the contract, -1 if the input was not simulated.
+            factors of the contract, -1 if the input was not simulated; ``class`` is the number of the case's class, in
+            a training with classes.
         boxes: (k, 4) int: rows and columns of each slice that a 2-D network sees, as in `Prepared`; None for whole
             slices.
     """

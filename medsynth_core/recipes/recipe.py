@@ -67,8 +67,9 @@ class Recipe(SystemSettings):
         about: text of the model card.
         system: the training method: ``paired`` (a generator, with a discriminator if there is an adversarial loss:
             cascades, U-Nets, pix2pix), ``dsggan`` (two stages with separate losses), ``cyclegan`` (unpaired),
-            ``cg3dsrgan`` (low-dose PET, with a dose head), ``structure-vaegan`` (structure maps from noise) or
-            ``multimodal`` (images of several modalities from structure maps).
+            ``cg3dsrgan`` (low-dose PET, with a dose head), ``structure-vaegan`` (structure maps from noise),
+            ``multimodal`` (images of several modalities from structure maps) or ``unconditional`` (images from noise:
+            DCGAN, ACGAN, WGAN, PGGAN).
         augmentation: random augmentation of training slices.
         common_field: crop each pair to the common field of view of input and target, for instance if the MR covers
             less than the CT. If off, the target counts as 0 outside its field of view.
@@ -159,6 +160,9 @@ class Recipe(SystemSettings):
             found.append(("common_field", self.common_field, "and dose, whose input and target have one field of view"))
         elif contract.kind != "synthesis":
             found.append(("common_field", self.common_field, "because a generative model has no pairs"))
+        if self.optimiser.algorithm == "rmsprop":
+            own = self.optimiser.betas != Optimiser().betas
+            found.append(("optimiser.betas", own, "and optimiser.algorithm: rmsprop"))
         if self.dose is None:
             found.append(("contract.dose_factors", contract.dose_factors, "without the key dose"))
         return found

@@ -54,11 +54,13 @@ class System(ABC, Generic[S]):
         networks: networks by name; ``generator`` is validated and published.
         optimisers: optimisers by name; each updates the networks of the same name in `trained`.
         complete: whether the whole generator is being trained; until then nothing can be published.
+        epoch_steps: steps of an epoch, which the training loop states; systems that change with every step need it.
     """
 
     settings_class: ClassVar[type[SystemSettings]]
     kinds: ClassVar[tuple[str, ...]] = ("synthesis",)
     complete = True
+    epoch_steps = 1
 
     def __init__(self, settings: S, engine: Engine, networks: dict[str, nn.Module]) -> None:
         from medsynth_core.networks.initialisation import initialise_normal
@@ -96,6 +98,10 @@ class System(ABC, Generic[S]):
         import torch
 
         settings = self.settings.optimiser
+        if settings.algorithm == "rmsprop":
+            return torch.optim.RMSprop(
+                network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            )
         algorithm = torch.optim.Adam if settings.algorithm == "adam" else torch.optim.AdamW
         return algorithm(
             network.parameters(),

@@ -20,7 +20,8 @@ class Batch:
         inputs: (n, channels, h, w) or (n, 1, d, h, w) network inputs by role; empty for a generator that takes only
             noise.
         targets: (n, channels, h, w) or (n, 1, d, h, w) network targets by role.
-        labels: (n,) integers by name: ``dose`` is the dose class of each input, -1 if it has none.
+        labels: (n,) integers by name: ``dose`` is the dose class of each input, -1 if it has none; ``class`` is the
+            number of each image's class, in a training with classes.
         cases: names of the cases in the batch.
     """
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from medsynth_core.io.pictures import Channel
+
 
 @dataclass(frozen=True)
 class Role:
@@ -13,11 +15,17 @@ class Role:
         name: column name (``ct``, ``pet``, ``mr_t1``, …).
         modality: DICOM modality of the images; ``""`` for any.
         unit: unit of the voxels; ``""`` for any.
+        pictures: whether the files may be pictures (PNG, JPEG, TIFF, BMP).
+        colours: whether they are pictures in colour.
+        channel: what of a colour picture is used; None refuses colours unless ``colours`` is set.
     """
 
     name: str
     modality: str = ""
     unit: str = ""
+    pictures: bool = False
+    colours: bool = False
+    channel: Channel | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class DataNeeds:
         sides: names of roles that an unpaired training can use only together, usually the inputs and the outputs. A
             training case needs every role of at least one side, except optional ones, and must not have only part of
             any. Empty if every image can be used alone.
+        classes: classes of the cases, in the order of their numbers; each case needs one of them. Empty if the training
+            uses none.
         by_modality: whether slices of each modality are drawn by themselves, with what belongs to them.
     """
 
@@ -44,6 +54,7 @@ class DataNeeds:
     patches: bool = False
     sides: tuple[tuple[str, ...], ...] = ()
     by_modality: bool = False
+    classes: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.metrics.image_sets import ms_ssim_paired
+from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.structure.fusion import NOISE
 from medsynth_core.structure.lesions import place_lesion
@@ -75,8 +76,8 @@ class MultimodalSystem(System[MultimodalSettings]):
         """Train on one batch and return its losses by name.
 
         Args:
-            batch: for each modality its images (n, 1, h, w) and, as ``role:structure``, ``role:organ`` and
-                ``role:lesion``, what belongs to them.
+            batch: for each modality its images (n, 1, h, w), in colour the three of `channels_of`, and, as
+                ``role:structure``, ``role:organ`` and ``role:lesion``, what belongs to them.
             parts: number of parts in which the batch is computed, one after the other, to save memory.
         """
         self._train_mode()
@@ -269,9 +270,7 @@ class MultimodalSystem(System[MultimodalSettings]):
         for number, image in enumerate(piece.images):
             organ = piece.organs[number]
             given = self._input(piece.lines[number], organ, piece.labels[number])
-            apart = self._image("generator", given, number) - image
-            around = ((1 - organ) * apart).square().mean()
-            losses.append({"reconstruction": apart.square().mean(), "background": around})
+            losses.append(_apart(self._image("generator", given, number), image, organ))
         loss = self.settings.loss
         return _means(losses, ""), {"reconstruction": loss.reconstruction, "background": loss.background}
 
@@ -280,6 +279,9 @@ class MultimodalSystem(System[MultimodalSettings]):
         made = [self._image("generator", drawn.given, number) for number in range(self._count)]
         losses = [self._persuading("discriminator", image, number) for number, image in enumerate(made)]
         found = _means(losses, "")
+        if self.settings.own_maps:
+            # With a single modality, every image is drawn from the map of the real one with its number.
+            found |= _apart(made[0], drawn.piece.images[0], drawn.piece.organs[0])
         if self.settings.processor is not None:
             of_lesions = [
                 {"lesion": self._lesion_loss(role, image, drawn.label)}
@@ -322,12 +324,13 @@ class MultimodalSystem(System[MultimodalSettings]):
         """
         scores = []
         for number, role in enumerate(settings.modalities):
-            real = case.targets[role]
+            side = settings.contract.outputs[role]
+            real = np.stack([case.targets[name] for name in channels_of({role: side})], axis=-1)
             if not len(real):
                 continue
             made = drawn_from(candidate.network, settings, number, case)
-            low, high = settings.contract.outputs[role].intensity.mapped
-            rows, columns = made.shape[1:]
+            low, high = side.intensity.mapped
+            rows, columns = made.shape[1:3]
             scores.append(ms_ssim_paired(real[:, :rows, :columns], made, max(high - low, 1e-6)))
         return {"ms_ssim_paired": float(np.mean(scores))} if scores else {}
 
@@ -336,8 +339,11 @@ class _Piece:
     """The images of a batch by number of the modality, with their maps, organs and labels."""
 
     def __init__(self, batch: Batch, settings: MultimodalSettings) -> None:
+        import torch
+
         roles, targets = settings.modalities, batch.targets
-        self.images = [targets[role] for role in roles]
+        names = [channels_of({role: side}) for role, side in settings.contract.outputs.items()]
+        self.images = [torch.cat([targets[name] for name in several], dim=1) for several in names]
         # Augmentation interpolates.
         self.lines, self.organs = (
             [(targets[f"{role}:{part}"] > 0.5).float() for role in roles] for part in ("structure", "organ")
@@ -356,17 +362,19 @@ def generator_input(settings: MultimodalSettings, lines: Tensor, organ: Tensor, 
     """Return what a generator draws from: (n, 1, h, w), with lesions (n, 2, h, w).
 
     The first channel is the structure map with noise in the organ (equation 12), or with the ablations the map or the
-    noise alone; the second is the lesion label.
+    noise alone, or 1 − the map; the second is the lesion label.
     """
     import torch
 
     filled = lines + noise * organ * (1 - lines) if settings.fuse else lines
+    if settings.invert:
+        filled = 1 - filled
     drawn = filled if settings.maps else noise
     return torch.cat([drawn, label + LABEL_OFFSET], dim=1) if settings.lesion else drawn
 
 
 def drawn_from(network: nn.Module, settings: MultimodalSettings, number: int, case: TrainingCase) -> np.ndarray:
-    """Return the images (k, j, i) of a modality that are drawn from its own maps in a case, always with one noise."""
+    """Return the images (k, j, i, channels) of a modality that are drawn from its own maps, always with one noise."""
     import torch
 
     role = settings.modalities[number]
@@ -382,7 +390,13 @@ def drawn_from(network: nn.Module, settings: MultimodalSettings, number: int, ca
             wanted = torch.full((len(part),), number, dtype=torch.long, device=device)
             several = len(settings.modalities) > 1
             made.append(network(part.to(device), wanted) if several else network(part.to(device)))
-    return torch.cat(made)[:, 0].float().cpu().numpy()
+    return torch.cat(made).movedim(1, -1).float().cpu().numpy()
+
+
+def _apart(made: Tensor, image: Tensor, organ: Tensor) -> dict[str, Tensor]:
+    """Return how far a synthetic image is from the real one of the same map (equation 18)."""
+    apart = made - image
+    return {"reconstruction": apart.square().mean(), "background": ((1 - organ) * apart).square().mean()}
 
 
 def _means(losses: list[dict[str, Tensor]], prefix: str) -> dict[str, Tensor]:
@@ -403,8 +417,11 @@ def _check(settings: MultimodalSettings, networks: dict[str, Any]) -> None:
         MedSynthError: they do not.
     """
     count = len(settings.modalities)
-    wanted = {"in_channels": 1 + bool(settings.lesion), "out_channels": 1, "chosen": count if count > 1 else 0}
-    for name, facts in (("generator", wanted), ("translator", {**wanted, "in_channels": 1})):
+    channels = len(channels_of(settings.contract.outputs)) // count
+    drawn = {"in_channels": 1 + bool(settings.lesion), "out_channels": channels, "chosen": count if count > 1 else 0}
+    shown = {"in_channels": channels}
+    needed = {"generator": drawn, "translator": {**drawn, **shown}, "discriminator": shown}
+    for name, facts in {**needed, **{f"processor_{role}": shown for role in settings.modalities}}.items():
         network = networks.get(name)
         for fact, value in facts.items():
             if network is not None and getattr(network, fact, None) != value:

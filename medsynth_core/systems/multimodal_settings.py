@@ -10,7 +10,7 @@ from medsynth_core.models.card import NetworkSpec
 from medsynth_core.preparation.contract import GenerationContract
 from medsynth_core.preparation.part import Part
 from medsynth_core.systems.data_needs import DataNeeds, Role
-from medsynth_core.systems.settings import SystemSettings
+from medsynth_core.systems.settings import SystemSettings, role_of
 from medsynth_core.systems.structure_source import StructureSource
 
 
@@ -61,6 +61,10 @@ class MultimodalSettings(SystemSettings):
         pretrain_epochs: epochs after these in which the generator learns from images and their own maps.
         maps: draw from structure maps; from noise alone if not (ablation A).
         fuse: fill structure maps with noise (equation 12).
+        invert: draw from 1 − the structure map, which is then not filled with noise (SkrGAN).
+        own_maps: compare each image with the one whose map it is drawn from, with the weights ``loss.reconstruction``
+            and ``loss.background``, also while the generator learns against the discriminator (SkrGAN); only for a
+            single modality without lesions.
         fit_lesions: use lesion labels only where they lie inside the organ.
         loss: weights of the losses.
 
@@ -77,6 +81,8 @@ class MultimodalSettings(SystemSettings):
     pretrain_epochs: int = Field(default=0, ge=0)
     maps: bool = True
     fuse: bool = True
+    invert: bool = False
+    own_maps: bool = False
     fit_lesions: bool = True
     loss: MultimodalLoss = MultimodalLoss()
 
@@ -93,17 +99,23 @@ class MultimodalSettings(SystemSettings):
     @property
     def needs(self) -> DataNeeds:
         """The images of the modalities, of which a case needs one, and what their maps and labels come from."""
-        roles = {role: Role(role, side.modality, side.unit) for role, side in self.contract.outputs.items()}
+        roles = {role: role_of(role, side, self.contract) for role, side in self.contract.outputs.items()}
         for source in self.structures.values():
-            roles.setdefault(source.role, Role(source.role, source.modality, source.unit))
+            roles.setdefault(source.role, source.needed)
         if self.lesion:
-            roles.setdefault(self.lesion, Role(self.lesion))
+            roles.setdefault(self.lesion, Role(self.lesion, pictures=True))
         return DataNeeds(tuple(roles.values()), optional=tuple(roles), by_modality=True)
 
     @model_validator(mode="after")
     def _fit(self) -> MultimodalSettings:
         if set(self.structures) != set(self.modalities):
             raise ValueError(f"structures must have an entry for each output ({', '.join(self.modalities)})")
+        if self.invert and (self.fuse or not self.maps):
+            raise ValueError("invert draws from the structure map alone: set fuse to no and maps to yes")
+        if self.own_maps and (len(self.modalities) > 1 or self.lesion or not self.maps):
+            raise ValueError("own_maps is for structure maps of a single modality without lesion; leave it out")
+        if len({side.colours for side in self.contract.outputs.values()}) > 1:
+            raise ValueError("contract.outputs must be all grey or all in colour, because one network draws all")
         if len(self.modalities) < 2 and self.translator is not None:
             raise ValueError("a translator needs two modalities at least; leave translator out")
         if (self.processor is not None) != bool(self.lesion):

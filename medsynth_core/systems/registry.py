@@ -12,6 +12,7 @@ from medsynth_core.systems.multimodal import MultimodalSystem
 from medsynth_core.systems.paired import PairedSystem
 from medsynth_core.systems.settings import SystemSettings
 from medsynth_core.systems.structure_vaegan import StructureVAEGANSystem
+from medsynth_core.systems.unconditional import UnconditionalSystem
 
 if TYPE_CHECKING:
     from medsynth_core.systems.engine import Engine
@@ -23,6 +24,7 @@ SYSTEMS: dict[str, type[System[Any]]] = {
     "cg3dsrgan": CG3DSRGANSystem,
     "structure-vaegan": StructureVAEGANSystem,
     "multimodal": MultimodalSystem,
+    "unconditional": UnconditionalSystem,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from medsynth_core.models.card import Name, NetworkSpec
-from medsynth_core.preparation.contract import Contract, SynthesisContract
+from medsynth_core.preparation.contract import Contract, Side, SynthesisContract
 from medsynth_core.preparation.part import Part
 from medsynth_core.simulation.settings import DoseSettings
 from medsynth_core.systems.data_needs import DataNeeds, Role
@@ -70,10 +70,11 @@ class AdversarialLoss(Part):
 
 
 class Optimiser(Part):
-    """Adam, with the same settings for generator and discriminator.
+    """The optimiser, with the same settings for generator and discriminator.
 
-    ``algorithm`` is where ``weight_decay`` applies: ``adamw`` shrinks the weights themselves (Loshchilov and Hutter
-    2019), ``adam`` adds it to the gradient (L2 regularisation). Without weight decay they are the same.
+    ``algorithm`` is ``rmsprop``, which has no ``betas`` (WGAN), or Adam in one of two forms, which differ in where
+    ``weight_decay`` applies: ``adamw`` shrinks the weights themselves (Loshchilov and Hutter 2019), ``adam`` adds it to
+    the gradient (L2 regularisation). Without weight decay they are the same.
     ``schedule`` of the learning rate: ``constant``; ``linear``, constant for the fraction ``hold`` of the epochs, then
     decreasing linearly to 0 (pix2pix, CycleGAN: 0.5); ``exponential``, multiplied by ``factor`` every epoch;
     ``plateau``, multiplied by ``factor`` after more than ``patience`` consecutive validations without improvement, as
@@ -82,7 +83,7 @@ class Optimiser(Part):
     ``accumulate`` is the number of parts in which a batch is computed, to save memory.
     """
 
-    algorithm: Literal["adamw", "adam"] = "adamw"
+    algorithm: Literal["adamw", "adam", "rmsprop"] = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0, le=1e30)
     betas: tuple[Beta, Beta] = (0.9, 0.99)
     weight_decay: float = Field(default=0.0, ge=0, le=10)
@@ -173,7 +174,7 @@ class SystemSettings(Part):
         sides = {**self.contract.outputs, **self.contract.inputs}
         # Inputs first, because the other images are compared with them. A simulated input shares its output's file.
         order = [*self.contract.inputs, *(role for role in self.contract.outputs if role not in self.contract.inputs)]
-        roles = {role: Role(role, sides[role].modality, sides[role].unit) for role in order}
+        roles = {role: role_of(role, sides[role], self.contract) for role in order}
         if self.dose is not None and self.dose.attenuation_role:
             ct = self.dose.attenuation_role
             roles.setdefault(ct, Role(ct, "CT", "HU"))
@@ -216,6 +217,11 @@ class SystemSettings(Part):
         if self.optimiser.accumulate > self.batch_size:
             raise ValueError("optimiser.accumulate cannot be larger than batch_size")
         return self
+
+
+def role_of(name: str, side: Side, contract: Contract) -> Role:
+    """Return the column of a manifest for an image of a contract; those of generators may be pictures."""
+    return Role(name, side.modality, side.unit, pictures=contract.kind == "generation", colours=side.colours)
 
 
 def check_any(loss: Part, *names: str) -> None:

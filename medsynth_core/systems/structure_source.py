@@ -7,10 +7,12 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.pictures import Channel
 from medsynth_core.modality import Modality
 from medsynth_core.preparation.part import Part
 from medsynth_core.preparation.roles import check_role, check_unit
 from medsynth_core.structure.settings import StructureSettings, preset
+from medsynth_core.systems.data_needs import Role
 
 
 class StructureSource(Part):
@@ -20,6 +22,8 @@ class StructureSource(Part):
         role: column of the manifest with the images.
         modality: DICOM modality of the images.
         unit: their unit; a window of the settings is in it.
+        channel: what of a picture in colour its map is found in, such as ``green`` for photographs of the fundus; None
+            for grey pictures, and for volumes.
         preset: settings for a kind of image (``medsynth structure --preset``); "" for automatic thresholds.
         values: settings in place of those of the preset, by name.
     """
@@ -27,6 +31,7 @@ class StructureSource(Part):
     role: str
     modality: Modality
     unit: str
+    channel: Channel | None = None
     preset: str = ""
     values: dict[str, Any] = Field(default_factory=dict)
 
@@ -47,6 +52,11 @@ class StructureSource(Part):
         except MedSynthError as error:
             raise ValueError(error.message) from error
         return self
+
+    @property
+    def needed(self) -> Role:
+        """The column of the manifest with the images."""
+        return Role(self.role, self.modality, self.unit, pictures=True, channel=self.channel)
 
     def settings(self) -> StructureSettings:
         """Return the settings of the maps.

@@ -9,14 +9,15 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.metrics.frechet import frechet_distance
+from medsynth_core.metrics.field_means import field_means, scaled_distance
 from medsynth_core.models.card import NetworkSpec
 from medsynth_core.preparation.contract import GenerationContract
 from medsynth_core.preparation.part import Part
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.systems.base import Candidate, System, Tally
 from medsynth_core.systems.batch import Batch
-from medsynth_core.systems.data_needs import DataNeeds, Role
+from medsynth_core.systems.codes import codes
+from medsynth_core.systems.data_needs import DataNeeds
 from medsynth_core.systems.settings import SystemSettings
 from medsynth_core.systems.structure_source import StructureSource
 
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from medsynth_core.systems.engine import Engine
-
-# Maps are compared by the shares of lines and of organ in so many fields along each side.
-FIELDS = 8
-# Codes that are drawn at once for validation.
-_AT_ONCE = 16
 
 
 class StructureVAEGANLoss(Part):
@@ -99,8 +95,7 @@ class StructureVAEGANSettings(SystemSettings):
     @property
     def needs(self) -> DataNeeds:
         """The images whose structure maps are learned."""
-        source = self.structure
-        return DataNeeds((Role(source.role, source.modality, source.unit),), sides=((source.role,),))
+        return DataNeeds((self.structure.needed,), sides=((self.structure.role,),))
 
     @property
     def generation(self) -> GenerationContract:
@@ -265,9 +260,8 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
         if len(real) < 2:
             return {}
         drawn = drawn_maps(candidate.network, len(real), settings.generation.noise, seed=0)
-        # Lines are few: with equal weight in both kinds, the organ would decide alone.
-        spread = np.maximum(real.std(axis=0), 1e-3)
-        return {"map_distance": frechet_distance(_features(*drawn) / spread, real / spread)}
+        # Scaled, because lines are few: with equal weight in both kinds, the organ would decide alone.
+        return {"map_distance": scaled_distance(_features(*drawn), real)}
 
 
 def drawn_maps(network: nn.Module, count: int, latent: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -281,14 +275,9 @@ def drawn_maps(network: nn.Module, count: int, latent: int, seed: int) -> tuple[
     """
     import torch
 
-    generator = torch.Generator().manual_seed(seed)
     device = next(network.parameters()).device
-    found = []
     with torch.no_grad():
-        for start in range(0, count, _AT_ONCE):
-            # One by one, so that a code depends on its number alone.
-            codes = [torch.randn(latent, generator=generator) for _ in range(min(_AT_ONCE, count - start))]
-            found.append(network(torch.stack(codes).to(device)).float().cpu().numpy() > 0.5)
+        found = [network(part.to(device)).float().cpu().numpy() > 0.5 for part in codes(count, latent, seed)]
     maps = np.concatenate(found)
     organ = maps[:, 1]
     return maps[:, 0] & organ, organ
@@ -296,14 +285,7 @@ def drawn_maps(network: nn.Module, count: int, latent: int, seed: int) -> tuple[
 
 def _features(lines: np.ndarray, organ: np.ndarray) -> np.ndarray:
     """Return the shares of lines and of organ in the fields of each map: (n, 2 · 8²)."""
-    rows, columns = (side // FIELDS * FIELDS for side in lines.shape[1:])
-    fields = [
-        some[:, :rows, :columns]
-        .reshape(len(some), FIELDS, rows // FIELDS, FIELDS, columns // FIELDS)
-        .mean(axis=(2, 4), dtype=np.float64)
-        for some in (lines, organ)
-    ]
-    return np.concatenate([part.reshape(len(part), -1) for part in fields], axis=1)
+    return np.concatenate([field_means(lines), field_means(organ)], axis=1)
 
 
 def _mask(image: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from medsynth_core.preparation.contract import Side
+from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.preparation.frame import whole_slices
 from medsynth_core.preparation.slices import neighbours
 from medsynth_core.preparation.training_case import TrainingCase
@@ -140,7 +141,7 @@ class Slices(Dataset[Item]):
         self.count, self.targets = len(self._slices), len(self._target_slices)
         self._seed, self._paired = recipe.seed, recipe.needs.paired
         self._given = Channels(contract.inputs, channels[0], contract.slices)
-        self._wanted = Channels(contract.outputs, channels[1], contract.slices)
+        self._wanted = Channels(channels_of(contract.outputs), channels[1], contract.slices)
         self._augmenter = Augmenter(recipe.augmentation, self._given.empty, self._wanted.empty)
 
     def _with_body(self, numbered: list[tuple[int, int]]) -> list[tuple[int, int]]:

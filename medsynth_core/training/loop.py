@@ -73,6 +73,7 @@ class Trainer:
             WORKERS if engine.device.type == "cuda" else 0,
             pinned=engine.device.type == "cuda",
         )
+        self.system.epoch_steps = len(self.batches)
         self.parts = recipe.optimiser.accumulate
         self.epoch = self.step = self.position = 0
         self.sums: dict[str, float] = {}

@@ -7,6 +7,8 @@ import torch
 from torch.utils.data import Dataset
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.preparation.contract import Side
+from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.training.augmentation import Augmenter
@@ -33,6 +35,7 @@ class ModalitySlices(Dataset[Item]):
 
     def __init__(self, cases: list[TrainingCase], recipe: Recipe) -> None:
         self._roles = list(recipe.contract.outputs)
+        self._images = {role: list(channels_of({role: side})) for role, side in recipe.contract.outputs.items()}
         self._cases = [{role: torch.from_numpy(array) for role, array in case.targets.items()} for case in cases]
         self._names, self._seed = [case.name for case in cases], recipe.seed
         self._paired = bool(getattr(recipe, "registered", False))
@@ -42,26 +45,33 @@ class ModalitySlices(Dataset[Item]):
             what = "with an image of every modality" if self._paired else f"that gives images of '{lacking[0]}'"
             raise MedSynthError(f"The training split has no case {what}; add cases, or change the key registered.")
         self.count = self.targets = max(len(found) for found in self._slices.values())
-        empties = {role: side.empty for role, side in recipe.contract.outputs.items()}
         self._augmenters = {
-            role: Augmenter(recipe.augmentation, torch.tensor([empties[role], *[0.0] * len(PARTS)]), torch.zeros(0))
-            for role in self._roles
+            role: Augmenter(recipe.augmentation, self._empty(role, side), torch.zeros(0))
+            for role, side in recipe.contract.outputs.items()
         }
+
+    def _empty(self, role: str, side: Side) -> torch.Tensor:
+        """Return the network value of empty space in each channel of an image, and in its parts."""
+        return torch.tensor([*[side.empty] * len(self._images[role]), *[0.0] * len(PARTS)])
+
+    def _having(self, role: str) -> list[int]:
+        """Return the numbers of the cases that have an image of a modality."""
+        return [index for index, case in enumerate(self._cases) if len(case[self._images[role][0]])]
 
     def _own_slices(self) -> dict[str, list[tuple[int, int]]]:
         """Return (case, slice) of each modality, from cases of its own where there are enough."""
-        having = {role: [index for index, case in enumerate(self._cases) if len(case[role])] for role in self._roles}
+        having = {role: self._having(role) for role in self._roles}
         own: dict[str, list[int]] = {role: [] for role in self._roles}
-        for number, case in enumerate(self._cases):
+        for number in range(len(self._cases)):
             # A case that lacks the modality of its turn gives the one that has the fewest cases.
-            able = [role for role in self._roles if len(case[role])]
+            able = [role for role in self._roles if number in having[role]]
             turn = self._roles[number % len(self._roles)]
             chosen = turn if turn in able else min(able, key=lambda role: (len(own[role]), len(having[role])))
             own[chosen].append(number)
         return {role: self._numbered(role, numbers) for role, numbers in own.items()}
 
     def _paired_slices(self) -> dict[str, list[tuple[int, int]]]:
-        whole = [index for index, case in enumerate(self._cases) if all(len(case[role]) for role in self._roles)]
+        whole = sorted(set.intersection(*(set(self._having(role)) for role in self._roles)))
         return {role: self._numbered(role, whole) for role in self._roles}
 
     def _numbered(self, role: str, cases: list[int]) -> list[tuple[int, int]]:
@@ -79,7 +89,7 @@ class ModalitySlices(Dataset[Item]):
             # The same slice of all modalities with pairs; otherwise one of each, in an order of its own.
             random = np.random.default_rng((self._seed, epoch, index, 0 if self._paired else number + 1))
             case, k = found[index % len(found)] if self._paired else found[random.integers(len(found))]
-            names = (role, *(part_of(role, part) for part in PARTS))
+            names = (*self._images[role], *(part_of(role, part) for part in PARTS))
             stack = torch.stack([self._cases[case][part][k] for part in names])
             moved, _ = self._augmenters[role].each(stack, stack[:0], random)
             targets |= dict(zip(names, moved.split(1), strict=True))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from medsynth_core.datasets.manifest import SPLITS, Case
+from medsynth_core.io.pictures import COLOURS
 from medsynth_core.models.card import WEIGHTS
 from medsynth_core.models.package import sha256
 from medsynth_core.networks.registry import create_network
@@ -99,7 +100,7 @@ def _data_format(recipe: Recipe) -> dict[str, Any]:
     ]
     if contract.kind == "generation" and contract.noise:
         given.append(_noise(contract.noise))
-    channels = getattr(network, "out_channels", len(contract.outputs)) // len(contract.outputs)
+    channels = max(getattr(network, "out_channels", len(contract.outputs)) // len(contract.outputs), 1)
     made = [{**_tensor(side, channels, shape), "format": side.unit} for side in contract.outputs.values()]
     # MONAI bundles use these names for a single input or output, whatever it shows.
     names = (
@@ -113,13 +114,13 @@ def _data_format(recipe: Recipe) -> dict[str, Any]:
 
 
 def _tensor(side: Side, channels: int, shape: list[str]) -> dict[str, Any]:
-    middle = channels // 2
+    names = COLOURS if side.colours else [f"slice {index - channels // 2:+d}" for index in range(channels)]
     return {
         "type": "image",
         "format": "hounsfield" if side.unit == "HU" else "magnitude",
         "modality": side.modality,
-        "num_channels": channels,
-        "channel_def": {str(index): f"slice {index - middle:+d}" for index in range(channels)},
+        "num_channels": len(names),
+        "channel_def": {str(index): name for index, name in enumerate(names)},
         "dtype": "float32",
         "is_patch_data": False,
         "value_range": [],

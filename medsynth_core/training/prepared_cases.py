@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from medsynth_core.preparation.case import (
     prepare,
     prepare_alone,
     prepare_target,
-    prepare_targets_alone,
 )
 from medsynth_core.preparation.contract import Side, SynthesisContract
-from medsynth_core.preparation.contract_images import role_order
+from medsynth_core.preparation.contract_images import channels_of, role_order
 from medsynth_core.preparation.frame import cut_boxes
+from medsynth_core.preparation.side_images import check_one_kind, read_side
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.progress import Progress
 from medsynth_core.recipes.recipe import Recipe, needed_roles
@@ -46,13 +47,20 @@ def load_case(case: Case, recipe: Recipe, cache: Path | None = None, *, paired: 
     """Read and prepare one case, or load it from the folder ``cache``; a newly prepared case is stored there.
 
     Returns:
-        One training case or, where the recipe simulates doses, one for each dose.
+        One training case or, where the recipe simulates doses, one for each dose. With classes, they have the label
+        ``class``, the number of the case's class.
 
     Raises:
         MedSynthError: a volume cannot be read or does not fit the recipe's contract, or the cache cannot be written.
     """
-    if cache is None:
-        return _prepared(case, recipe, paired)
+    # Not kept with the arrays, which do not depend on it.
+    label = {"class": recipe.needs.classes.index(case.label)} if recipe.needs.classes else {}
+    found = _prepared(case, recipe, paired) if cache is None else _cached(case, recipe, cache, paired)
+    return [replace(one, labels={**one.labels, **label}) for one in found]
+
+
+def _cached(case: Case, recipe: Recipe, cache: Path, paired: bool) -> list[TrainingCase]:
+    """Return a prepared case from the folder ``cache``, where it is stored first if it is new."""
     doses = range(len(recipe.contract.dose_factors)) if recipe.dose else range(-1, 0)
     stem = _fingerprint(case, recipe, paired)
     parts = _parts(recipe)
@@ -128,7 +136,7 @@ def _parts(recipe: Recipe) -> list[str]:
         *(f"input-{role}" for role in inputs),
         "body",
         "boxes",
-        *(f"target-{role}" for role in (*contract.outputs, *parts)),
+        *(f"target-{role}" for role in (*channels_of(contract.outputs), *parts)),
     ]
 
 
@@ -204,7 +212,7 @@ def _prepared_unpaired(case: Case, contract: SynthesisContract) -> TrainingCase:
     targets: dict[str, np.ndarray] = dict.fromkeys(contract.outputs, _NOTHING)
     if next(iter(targets)) in case.files:
         volumes = {role: _read(case, role, side) for role, side in contract.outputs.items()}
-        targets = prepare_targets_alone(volumes, contract)
+        targets = prepare_alone(volumes, contract)
     return TrainingCase(case.name, inputs, body, targets, {"dose": -1}, boxes)
 
 
@@ -215,11 +223,15 @@ def _prepared_alone(case: Case, recipe: Recipe) -> TrainingCase:
         return structure_case(case, source, recipe.contract)
     if sources is not None:
         return modality_case(case, sources, getattr(recipe, "lesion", ""), recipe.contract)
-    sides = {**recipe.contract.inputs, **recipe.contract.outputs}
-    made = {role: prepare_alone(_read(case, role, side), recipe.contract, side) for role, side in sides.items()}
-    targets = {role: made[role] for role in recipe.contract.outputs}
+    contract = recipe.contract
+    volumes: dict[str, Volume] = {}
+    for role, side in {**contract.outputs, **contract.inputs}.items():
+        volumes |= read_side(case.files[role], role, side)
+    check_one_kind(volumes)
+    made = prepare_alone(volumes, contract)
+    targets = {name: made[name] for name in channels_of(contract.outputs)}
     body = np.ones(next(iter(targets.values())).shape, dtype=bool)
-    return TrainingCase(case.name, {role: made[role] for role in recipe.contract.inputs}, body, targets, {"dose": -1})
+    return TrainingCase(case.name, {role: made[role] for role in contract.inputs}, body, targets, {"dose": -1})
 
 
 def _inputs(prepared: Prepared, contract: SynthesisContract) -> dict[str, np.ndarray]:

@@ -254,9 +254,10 @@ class RunFolder:
                 "channels of the network; resume it with its own recipe.yaml."
             )
         if self._read_rows(SPLIT) != _split_rows(cases):
+            classes = " or different classes" if any(case.label for case in cases) else ""
             raise MedSynthError(
-                f"The training in {self.path} uses a different split from the manifest; resume it with the cases of "
-                "its own split.csv."
+                f"The training in {self.path} uses a different split{classes} from the manifest; resume it with the "
+                "cases of its own split.csv."
             )
 
     def check_trained_with(self, cases: list[Case]) -> None:
@@ -266,11 +267,11 @@ class RunFolder:
             MedSynthError: they are others.
         """
         ran, given = (
-            {(row["case"], row["split"]) for row in rows if row["split"] != "test"}
+            {(row["case"], row["split"], row.get("class", "")) for row in rows if row["split"] != "test"}
             for rows in (self._read_rows(SPLIT), _split_rows(cases))
         )
         if ran != given:
-            name, split = sorted(ran ^ given)[0]
+            name, split, _ = sorted(ran ^ given)[0]
             raise MedSynthError(
                 f"The training in {self.path} had other cases than the manifest, which differs in '{name}' ({split}); "
                 "give a manifest of its own training and validation cases."
@@ -334,4 +335,7 @@ class RunFolder:
 
 
 def _split_rows(cases: list[Case]) -> list[dict[str, str]]:
-    return [{"case": case.name, "split": case.split} for case in cases]
+    """Return the split of each case and, in a training with classes, its class."""
+    classified = any(case.label for case in cases)
+    rows = [{"case": case.name, "split": case.split} for case in cases]
+    return [{**row, "class": case.label} for row, case in zip(rows, cases, strict=True)] if classified else rows

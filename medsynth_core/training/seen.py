@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.preparation.frame import whole_slices
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.recipes.recipe import Recipe
@@ -60,7 +61,7 @@ def check_contrast(cases: list[TrainingCase], recipe: Recipe) -> None:
     Raises:
         MedSynthError: all voxels of all cases have the same network value in the images of a role.
     """
-    sides = {"inputs": recipe.contract.inputs, "outputs": recipe.contract.outputs}
+    sides = {"inputs": recipe.contract.inputs, "outputs": channels_of(recipe.contract.outputs)}
     for key, roles in sides.items():
         for role, side in roles.items():
             if side.optional:  # it may be missing in all training cases
@@ -70,8 +71,9 @@ def check_contrast(cases: list[TrainingCase], recipe: Recipe) -> None:
             images = (getattr(case, "targets" if key == "outputs" else key).get(role) for case in cases)
             shown = [image for image in images if image is not None and image.size]
             if shown and not any(float(np.ptp(image)) > least for image in shown):
+                named = role.rpartition(":")[0] if side.colours else role
                 raise MedSynthError(
-                    f"contract.{key}.{role}.intensity of the recipe gives all voxels of the {len(shown)} training "
+                    f"contract.{key}.{named}.intensity of the recipe gives all voxels of the {len(shown)} training "
                     f"cases the same network value ({float(shown[0].flat[0]):g}), so there is nothing to learn; choose "
                     "one for the range of values of these images."
                 )

@@ -9,7 +9,7 @@ import numpy as np
 from medsynth_core.datasets.manifest import Case
 from medsynth_core.errors import MedSynthError
 from medsynth_core.grid import Grid, resample_array
-from medsynth_core.io.reading import read_volume
+from medsynth_core.io.picture_volume import read_grey
 from medsynth_core.modality import AIR_HU
 from medsynth_core.preparation.case import model_grid
 from medsynth_core.preparation.contract import Contract
@@ -35,7 +35,7 @@ def structure_case(case: Case, source: StructureSource, contract: Contract) -> T
     Raises:
         MedSynthError: the image cannot be read or is not what the source says, or no slice has a structure.
     """
-    volume = read_volume(case.files[source.role], modality=source.modality, unit=source.unit)
+    volume = read_grey(case.files[source.role], source.modality, source.unit, source.channel)
     volume.refuse_error_map(f"'{source.role}'", str(case.files[source.role]))
     nothing = AIR_HU if source.unit == "HU" else 0.0
     grid = model_grid(volume, contract)

@@ -10,7 +10,7 @@ Requests::
     {"job": "convert_to_suv", "input": VOLUME, "files": [FILE.dcm, …], "output": FILE.npy}
     {"job": "write_dicom", "input": VOLUME, "folder": FOLDER, "reference": FOLDER_OR_FILE}
     {"job": "check_cases", "data": MANIFEST.csv, "roles": {ROLE: {"modality": "CT", "unit": "HU"}, …}, "paired": true,
-     "optional": [ROLE, …], "simulated": false, "sides": [[ROLE, …], …]}
+     "optional": [ROLE, …], "simulated": false, "sides": [[ROLE, …], …], "classes": []}
     {"job": "check_cases", "data": MANIFEST.csv, "recipe": FILE_OR_PRESET}
     {"job": "register", "fixed": IMAGE, "moving": IMAGE, "output": FILE.nii.gz, "deformable": false}
     {"job": "build_pairs", "kind": "folders", "root": FOLDER, "roles": {ROLE: "*ct*.nii*", …}, "paired": true,
@@ -28,7 +28,9 @@ last three are optional), and ``IMAGE`` is ``{"file": FILE.nii.gz, "modality": "
 false, a folder may contain an image of one role only, and cases outside ``val`` and ``test`` are checked image by
 image. ``optional`` lists roles that may be missing in a case; ``simulated`` means that the network's inputs are
 simulated from the image of the first role. ``sides`` lists groups of roles, usually the inputs and the outputs, of
-which a case checked image by image needs at least one, and none in part. A ``recipe`` defines all of these.
+which a case checked image by image needs at least one, and none in part. ``classes`` lists the classes of the cases. A
+role may also have the keys ``pictures`` and ``colours`` (true or false) and ``channel``, as
+`medsynth_core.systems.data_needs.Role`. A ``recipe`` defines all of these.
 
 Events have a key ``event``: ``started``, ``progress`` (``progress`` in 0…1, ``message``), ``log``, ``done``, ``error``
 (``kind``, ``message``, ``hint``) and ``cancelled``. The keys of ``done`` are documented at the job's function. Voxels

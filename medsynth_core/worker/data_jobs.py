@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from medsynth_core.datasets.manifest import Case, check_manifest_place, write_manifest
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.pictures import Channel
 from medsynth_core.progress import Progress
 from medsynth_core.systems.data_needs import DataNeeds, Role
 from medsynth_core.version import __version__
@@ -27,9 +28,7 @@ def _needs(request: dict[str, Any]) -> DataNeeds:
         from medsynth_core.recipes.recipe import read_recipe
 
         return read_recipe(request["recipe"]).needs
-    roles = [
-        Role(name, required(kind, "modality"), kind.get("unit") or "") for name, kind in _roles(request, dict).items()
-    ]
+    roles = [_role(name, kind) for name, kind in _roles(request, dict).items()]
     optional, names = request.get("optional") or [], [role.name for role in roles]
     if not isinstance(optional, list) or not all(name in names for name in optional):
         raise MedSynthError("In the request to the worker 'optional' must be a list of names of its roles.")
@@ -39,7 +38,27 @@ def _needs(request: dict[str, Any]) -> DataNeeds:
         optional=tuple(optional),
         simulated=bool(request.get("simulated")),
         sides=_sides(request, names),
+        classes=_classes(request),
     )
+
+
+def _role(name: str, kind: dict[str, Any]) -> Role:
+    pictures, colours = bool(kind.get("pictures")), bool(kind.get("colours"))
+    channel = kind.get("channel") or None
+    if channel not in (None, *get_args(Channel)):
+        raise MedSynthError(
+            f"In the request to the worker the 'channel' of the role '{name}' must be one of "
+            f"{', '.join(get_args(Channel))}."
+        )
+    return Role(name, required(kind, "modality"), kind.get("unit") or "", pictures, colours, channel)
+
+
+def _classes(request: dict[str, Any]) -> tuple[str, ...]:
+    """Return the classes of the cases, in the order of their numbers."""
+    classes = request.get("classes") or []
+    if not all(isinstance(name, str) for name in classes):
+        raise MedSynthError("In the request to the worker 'classes' must be a list of names.")
+    return tuple(classes)
 
 
 def _sides(request: dict[str, Any], names: list[str]) -> tuple[tuple[str, ...], ...]:

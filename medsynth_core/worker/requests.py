@@ -20,7 +20,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
         "patient", "picture", "preset", "recipe", "reference", "root", "run", "uncertainty", "unit", "voxels",
     ),
     "an object": ("about", "fixed", "input", "inputs", "lesion", "metadata", "moving", "roles", "settings"),
-    "a list": ("files", "ijk_to_ras", "images", "known", "optional", "sides"),
+    "a list": ("classes", "files", "ijk_to_ras", "images", "known", "optional", "sides"),
     "true or false": ("deformable", "paired", "simulated", "solid"),
     "a whole number": ("batch_size",),
 }  # fmt: skip

@@ -112,6 +112,36 @@ def test_without_a_manifest_the_same_is_said(needs, cases, words, tmp_path):
     assert re.search(words, found) and "medsynth" not in found
 
 
+CLASSIFIED = replace(PAIRED, classes=("normal", "viral"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (("normal", "viral", "viral"), "^$"),
+        (("normal", "viral", ""), "Case 'C': The case has no class; enter one of normal, viral in the column 'class'"),
+        (("normal", "viral", "Viral"), "Case 'C': The case has the class 'Viral', but the recipe has normal, viral"),
+        (("normal", "normal", "viral"), "No case in the split 'train' has the class 'viral'; add one"),
+    ],
+)
+def test_with_classes_each_case_has_one_of_them(labels, words, tmp_path):
+    cases = [
+        replace(case, label=label)
+        for case, label in zip(listed(tmp_path, A, ("D", "train", *A[2:]), ("C", *B[1:])), labels, strict=True)
+    ]
+    assert re.search(words, what_is_missing(cases, CLASSIFIED))
+    assert what_is_missing(cases, PAIRED) == ""
+    manifest = write_manifest(cases, tmp_path / "all.csv")
+    if words == "^$":
+        assert [case.label for case in training_cases(manifest, CLASSIFIED)] == list(labels)
+        assert not any(case.label for case in training_cases(manifest, PAIRED))
+        return
+    with pytest.raises(MedSynthError, match=words.removeprefix("Case ")):
+        training_cases(manifest, CLASSIFIED)
+    checked = check_data(manifest, CLASSIFIED)
+    assert re.search(words.removeprefix("Case 'C': "), " ".join([*checked.problems, *checked.cases[2].problems]))
+
+
 ALL = ("ct", "mr", "pet", "late")
 
 

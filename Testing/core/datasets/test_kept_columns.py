@@ -26,6 +26,14 @@ def test_other_columns_and_cells_are_kept(tmp_path):
     assert list(tmp_path.iterdir()) == [manifest]
 
 
+def test_classes_are_kept_and_can_be_changed(tmp_path):
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("case,Class,ct\nA,viral,a.nii.gz\nB,normal,b.nii.gz\n")
+    first, second = read_manifest(manifest, ("ct",), check_files=False, unsplit=True)
+    rewrite_manifest([replace(first, split="val"), replace(second, label="viral", split="train")], manifest)
+    assert manifest.read_text() == ("case,class,ct,split,patient\nA,viral,a.nii.gz,val,A\nB,viral,b.nii.gz,train,B\n")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from medsynth_core import MedSynthError
-from medsynth_core.datasets.manifest import Case, read_manifest, roles_in, split_of, write_manifest, write_splits
+from medsynth_core.datasets.manifest import (
+    Case,
+    check_roles,
+    read_manifest,
+    roles_in,
+    split_of,
+    write_manifest,
+    write_splits,
+)
 from medsynth_core.datasets.splitting import split_cases
 
 
@@ -66,6 +74,24 @@ def test_a_wrong_manifest_is_refused_in_one_sentence(tmp_path, text, words):
         read_manifest(table(tmp_path, text), ("ct", "pet"))
     assert "\n" not in told.value.message and told.value.message.endswith(".")
     assert "manifest.csv" in told.value.message
+
+
+@pytest.mark.parametrize("column", ["class", "Class", " CLASS "])
+def test_the_class_of_a_case_is_no_image(tmp_path, column):
+    (tmp_path / "viral").touch()  # a file of the name of a class
+    path = table(tmp_path, f"case,split,{column},ct\nA,train,viral,ct.nii.gz\nB,val,,ct.nii.gz\n")
+    cases = read_manifest(path, ("ct",))
+    assert [case.label for case in cases] == ["viral", ""] and roles_in(path) == ("ct",)
+    written = write_manifest(cases, tmp_path / "again.csv")
+    assert written.read_text() == "case,split,patient,class,ct\nA,train,A,viral,ct.nii.gz\nB,val,B,,ct.nii.gz\n"
+    assert read_manifest(written, ("ct",)) == cases
+    with pytest.raises(MedSynthError, match="role 'class' has the name of a column that describes the case"):
+        check_roles(["class"])
+
+
+def test_a_manifest_of_cases_without_class_has_no_column_for_it(tmp_path):
+    write_manifest([Case("A", "train", {"ct": tmp_path / "ct.nii.gz"})], tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_text() == "case,split,patient,ct\nA,train,A,ct.nii.gz\n"
 
 
 def test_a_split_with_no_case_is_refused(tmp_path):

@@ -132,6 +132,18 @@ def test_a_level_is_faded_in():
         torch.testing.assert_close(scores[2], scores[3], rtol=1e-2, atol=1e-3)
 
 
+def test_real_images_are_shown_as_those_of_the_level():
+    discriminator = growing()[1]
+    image = numbers((2, 1, 32, 32), "image")
+    assert torch.equal(discriminator.shown(image), image)
+    discriminator.grow(1)
+    half = functional.avg_pool2d(image, 4)
+    torch.testing.assert_close(discriminator.shown(image), half)
+    discriminator.grow(0.25)
+    before = functional.interpolate(functional.avg_pool2d(image, 8), scale_factor=2)
+    torch.testing.assert_close(discriminator.shown(image), 0.75 * before + 0.25 * half)
+
+
 def test_networks_are_fully_grown_unless_they_are_told():
     generator, discriminator = growing()
     assert generator(numbers((2, 6), "code")).shape[-1] == 32

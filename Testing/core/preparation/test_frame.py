@@ -9,7 +9,7 @@ from medsynth_core.grid import Grid
 from medsynth_core.inference.slice_predictor import Predictor
 from medsynth_core.networks.registry import create_network
 from medsynth_core.preparation.case import prepare, prepare_target
-from medsynth_core.preparation.frame import body_boxes, cut_boxes, frame_side, placed, whole_slices
+from medsynth_core.preparation.frame import body_boxes, cut_boxes, frame_side, framed, placed, whole_slices
 from medsynth_core.recipes.recipe import Augmentation
 from medsynth_core.training.augmentation import Augmenter
 
@@ -150,3 +150,12 @@ def test_a_matrix_resamples_the_field_of_view_and_the_result_comes_back():
     field = Grid.of(ct).size * Grid.of(ct).spacing
     assert (prepared.grid.size * prepared.grid.spacing >= field - 1e-9).all()
     assert prepared.restore(prepared.voxels).shape == ct.shape
+
+
+def test_slices_are_in_the_middle_of_their_frames():
+    slices = np.arange(2 * 3 * 8, dtype=np.float32).reshape(2, 3, 8)
+    found = framed(slices, 6, -1.0)
+    assert found.shape == (2, 6, 6) and found.dtype == np.float32
+    # Three rows in six, the additional empty one at the end; the middle six of eight columns.
+    assert np.array_equal(found[:, 1:4], slices[:, :, 1:7])
+    assert (found[:, [0, 4, 5]] == -1).all()

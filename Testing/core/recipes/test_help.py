@@ -36,7 +36,7 @@ def test_the_parts_of_a_contract_are_listed_in_plain_words():
     assert listed["contract.spacing"].takes == "3 × number ≥ 0.05, ≤ 100" and listed["contract.kind"].takes.startswith(
         "synthesis"
     )
-    assert listed["contract.inputs.ROLE.modality"].takes == "CT, PT, MR"
+    assert listed["contract.inputs.ROLE.modality"].takes == "CT, PT, MR, DX, OP"
     assert listed["contract.noise"].takes == "whole number ≥ 0 (kind generation)"
     assert not [key.name for key in recipe_keys() if "=" in key.takes]
 
@@ -59,7 +59,10 @@ def test_a_preset_is_read_by_its_name():
             ("  spacing:", "  spacng:"),
             "at 'contract.spacng': .*did you mean 'spacing'.*Possible keys: .*flip_average\\.$",
         ),
-        (("unit: HU", "untt: HU"), "at 'contract.inputs.ct.untt': .*did you mean 'unit'.*intensity, optional\\.$"),
+        (
+            ("unit: HU", "untt: HU"),
+            "at 'contract.inputs.ct.untt': .*did you mean 'unit'.*optional, colours\\.$",
+        ),
         (("points:", "pointz:"), "at 'contract.inputs.ct.intensity.pointz': .*did you mean 'points'"),
         (("kind: synthesis", "kind: synthetic"), "at 'contract': it must be .* kinds: 'synthesis', 'generation'"),
         (("system: paired", "system: [paired]"), "there is no system .*; choose one of paired"),

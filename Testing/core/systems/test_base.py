@@ -53,6 +53,22 @@ def test_every_network_has_the_optimiser_of_the_recipe(algorithm, kind):
         assert {id(value) for value in group["params"]} == {id(value) for value in made.networks[name].parameters()}
 
 
+def test_rmsprop_has_no_running_mean_of_gradients():
+    made = system(optimiser={"algorithm": "rmsprop", "learning_rate": 5e-5, "weight_decay": 1e-5})
+    (optimiser,) = made.optimisers.values()
+    assert type(optimiser) is torch.optim.RMSprop and optimiser.defaults["momentum"] == 0
+    assert optimiser.defaults["lr"] == 5e-5 and optimiser.defaults["weight_decay"] == 1e-5
+    before = [value.detach().clone() for value in made.generator.parameters()]
+    for value in made.generator.parameters():
+        value.grad = torch.ones_like(value)
+    made._descend("generator")
+    # The mean square of gradients of 1 is 0.01 after the first step.
+    for old, new in zip(before, made.generator.parameters(), strict=True):
+        torch.testing.assert_close(old - new.detach(), torch.full_like(old, 5e-4), rtol=1e-3, atol=1e-7)
+    with pytest.raises(MedSynthError, match="optimiser.betas .* has no effect"):
+        tiny_recipe(optimiser={"algorithm": "rmsprop", "betas": [0.5, 0.9]}).check_effect()
+
+
 def test_l2_regularisation_goes_through_adam_and_the_decay_of_adamw_does_not():
     """With a gradient of 0 Adam with L2 takes a whole step, AdamW shrinks the weights by their share."""
     moved = {}
@@ -110,7 +126,7 @@ def test_gradients_are_clipped_to_the_norm_of_the_recipe():
 def test_what_systems_say_of_themselves():
     kinds = {
         "synthesis": {"paired", "dsggan", "cyclegan", "cg3dsrgan"},
-        "generation": {"structure-vaegan", "multimodal"},
+        "generation": {"structure-vaegan", "multimodal", "unconditional"},
     }
     for kind, names in kinds.items():
         assert {name for name, each in SYSTEMS.items() if each.kinds == (kind,)} == names

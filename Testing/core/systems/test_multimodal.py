@@ -220,6 +220,73 @@ def test_what_is_drawn_from_follows_equation_12_or_the_ablation(maps, fuse):
         assert ((s[free] >= 0.5) & (s[free] <= 0.6)).all() if fuse else (s[free] == 0).all()
 
 
+def alone(**changes: Any) -> Recipe:
+    """Return a recipe of one modality without lesions: SkrGAN as the thesis re-implements it, unless changed."""
+    content = recipe().contract.model_dump(mode="json")
+    single = {
+        "contract": {**content, "inputs": {"structure": UNIT}, "outputs": {"ct": CT_SIDE}},
+        "structures": {"ct": CT_SOURCE},
+        "lesion": "",
+        "network": {"name": "skrgan", "options": {"channels": 2}},
+        "discriminator": {"name": "multimodal-discriminator", "options": {"channels": 2, "modalities": 0}},
+        "translator": None,
+        "processor": None,
+        "prepare_epochs": 0,
+        "pretrain_epochs": 0,
+    }
+    return recipe(**{**single, "fuse": False, "invert": True, "own_maps": True, "loss": {"background": 0}, **changes})
+
+
+def test_skrgan_draws_from_inverted_maps_and_is_compared_with_their_images():
+    made = system(alone())
+    for network in made.networks.values():
+        network.eval()
+    piece = _Piece(batch(), made.settings)
+    drawn = _Drawn(piece, made._given(piece))
+    # Each image is drawn from 1 − its own map.
+    assert torch.equal(drawn.given, 1 - piece.lines[0])
+    losses, weights = made._drawing(drawn)
+    with torch.no_grad():
+        image = made.networks["generator"](1 - piece.lines[0])
+        persuaded = mse(made.networks["discriminator"](image), 1)
+        around = mse((1 - piece.organs[0]) * image, (1 - piece.organs[0]) * piece.images[0])
+    torch.testing.assert_close(losses["reconstruction"].detach(), mse(image, piece.images[0]))
+    torch.testing.assert_close(losses["background"].detach(), around)
+    torch.testing.assert_close(losses["adversarial"].detach(), persuaded)
+    assert weights == {"adversarial": 3.0, "reconstruction": 5.0, "background": 0.0}
+    total = made.step(batch())
+    expected = 3 * total["adversarial"] + 5 * total["reconstruction"]
+    assert total["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_gan_of_noise_alone_knows_no_maps():
+    made = system(
+        alone(maps=False, invert=False, own_maps=False, network={"name": "unet-gan", "options": {"channels": 2}})
+    )
+    first, second = (_Piece(batch(seed=seed), made.settings) for seed in (0, 1))
+    torch.manual_seed(2)
+    given = made._given(first)[0]
+    torch.manual_seed(2)
+    assert torch.equal(made._given(second)[0], given) and given.min() >= 0.5 and given.max() <= 0.6
+    losses, _ = made._drawing(_Drawn(first, made._given(first)))
+    assert set(losses) == {"adversarial"} and set(made.networks) == {"generator", "discriminator"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fuse": True}, "set fuse to no and maps to yes"),
+        ({"maps": False, "own_maps": False}, "set fuse to no and maps to yes"),
+        ({"maps": False, "invert": False}, "own_maps is for structure maps of a single modality"),
+    ],
+)
+def test_options_of_skrgan_that_do_not_fit_are_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        alone(**changes)
+    with pytest.raises(ValueError, match="own_maps is for structure maps of a single modality"):
+        recipe(own_maps=True)
+
+
 def test_labels_lie_in_the_organ_unless_the_filter_is_off():
     piece = _Piece(batch(), recipe())
     for organ in piece.organs:

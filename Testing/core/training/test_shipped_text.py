@@ -19,12 +19,14 @@ OWN = {"title": "Mine", "description": "Mine.", "limits": ("Mine.",), "data_lice
 # Sentences in the limits of shipped texts that are true of other models too.
 GENERAL = """
     A CT contains little information on tumour uptake;
+    An image may be nearly the same as one of a real patient whom the model has seen.
     Do not read a lesion, or its absence, from this image.
     It is an average over patients;
     It may remove lesions or create false ones;
     It may show what is not there and hide what is;
     It shows tumours as muscle;
     It shows tumours where there are none and misses real ones;
+    Its images show no patient, and nothing in them is a finding.
     Small or faint lesions may be smoothed away, and noise may look like a lesion;
     The CT shows where organs are, not how much tracer they take up;
     Tissues that look alike in CT look alike in this image;

@@ -1,0 +1,42 @@
+"""Simple features of images, with which sets of them are compared where no trained network finds better ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medsynth_core.metrics.frechet import frechet_distance
+
+# Fields along each side of an image.
+FIELDS = 8
+# Features that hardly vary in the real images would otherwise outweigh all others.
+_LEAST_SPREAD = 1e-3
+
+
+def field_means(images: np.ndarray) -> np.ndarray:
+    """Return the means of 8 × 8 fields of each image.
+
+    Args:
+        images: (n, rows, columns), at least 8 of each; rows and columns beyond a multiple of 8 are left out.
+
+    Returns:
+        (n, 64) float64.
+    """
+    rows, columns = (side // FIELDS * FIELDS for side in images.shape[1:])
+    fields = images[:, :rows, :columns].reshape(len(images), FIELDS, rows // FIELDS, FIELDS, columns // FIELDS)
+    return fields.mean(axis=(2, 4), dtype=np.float64).reshape(len(images), -1)
+
+
+def scaled_distance(made: np.ndarray, real: np.ndarray) -> float:
+    """Return the Fréchet distance of features, each divided by its standard deviation in the real images.
+
+    Features of different kinds, such as those of a CT and a PET, have equal weight then.
+
+    Args:
+        made: (n, d) features of synthetic images; at least two.
+        real: (m, d) features of real images; at least two.
+
+    Raises:
+        ValueError: as `frechet_distance`.
+    """
+    spread = np.maximum(real.std(axis=0), _LEAST_SPREAD)
+    return frechet_distance(made / spread, real / spread)
