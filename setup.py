@@ -5,5 +5,7 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["medsynth_core*"]), "medsynth_core.bundled"],
     package_dir={"medsynth_core.bundled": "Resources"},
-    package_data={"medsynth_core.bundled": ["Models/**", "Recipes/**", "SampleCase/**"]},
+    package_data={
+        "medsynth_core.bundled": ["Comparisons/**", "FeatureExtractor/**", "Models/**", "Recipes/**", "SampleCase/**"]
+    },
 )

@@ -73,3 +73,22 @@ def paired_wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
     if np.array_equal(a[both], b[both]):
         return 1.0
     return float(wilcoxon(a[both], b[both]).pvalue)
+
+
+def t_interval(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of Student's t for the mean of repeated trainings; NaN for fewer than two finite values.
+
+    It supposes that they are independent and roughly normal, which three to five trainings cannot show.
+
+    Args:
+        values: one for each training; those that are not finite are ignored.
+        confidence: probability with which such intervals contain the mean.
+    """
+    from scipy.stats import t
+
+    finite = np.asarray(values, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    if finite.size < 2:
+        return math.nan, math.nan
+    half = float(t.ppf((1 + confidence) / 2, finite.size - 1) * finite.std(ddof=1) / math.sqrt(finite.size))
+    return float(finite.mean()) - half, float(finite.mean()) + half

@@ -21,6 +21,7 @@ EXPERIMENTS = {
     "ct-to-mr-systems": "ct_to_mr_systems",
     "low-dose-pet": "low_dose_pet",
     "whole-body-pet": "whole_body_pet",
+    "feature-extractor": "feature_extractor",
 }
 
 

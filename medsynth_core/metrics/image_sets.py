@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,7 +94,7 @@ class Nearest:
     Attributes:
         index: (n) number of the nearest training image of each generated image.
         distance: (n) root mean square difference from it.
-        among_training: (m) the same distance of each training image from its nearest other one.
+        among_training: (m) the same distance of each training image from its nearest other one, of another patient.
     """
 
     index: np.ndarray
@@ -106,21 +107,25 @@ class Nearest:
         return np.flatnonzero(self.distance < self.among_training.min())
 
 
-def nearest_training_images(generated: np.ndarray, training: np.ndarray) -> Nearest:
+def nearest_training_images(generated: np.ndarray, training: np.ndarray, patients: Sequence[str] = ()) -> Nearest:
     """Return which training image each generated image is nearest to: whether a generator repeats what it saw.
 
     Args:
         generated: (n, …) images.
-        training: (m, …) training images of the same shape, at least two; from other images than slices beside each
-            other, which are alike.
+        training: (m, …) training images of the same shape, at least two.
+        patients: (m) names; training images are then compared with those of other patients only, because slices beside
+            each other are alike. Empty if each image is of another patient.
 
     Raises:
-        ValueError: the shapes differ, or there is one training image only.
+        ValueError: the shapes differ, or there is one training image or one patient only.
     """
     if generated.shape[1:] != training.shape[1:] or len(training) < 2:
         raise ValueError(f"the images have the shapes {generated.shape} and {training.shape}")
+    names = np.array(patients) if len(patients) else np.arange(len(training))
+    if names.shape != (len(training),) or len(np.unique(names)) < 2:
+        raise ValueError(f"{len(training)} training images need as many names of patients, of at least two patients")
     between, among = _distances(generated, training), _distances(training, training)
-    np.fill_diagonal(among, np.inf)
+    among[names[:, None] == names] = np.inf
     index = between.argmin(axis=1)
     return Nearest(index, between[np.arange(len(index)), index], among.min(axis=1))
 

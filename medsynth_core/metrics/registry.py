@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.metrics import checkerboard, dong2020, dose, edge, generation, lesion, ms_ssim, pixel, ssim
+from medsynth_core.metrics import checkerboard, dong2020, dose, edge, generation, judging, lesion, ms_ssim, pixel, ssim
 from medsynth_core.metrics.metric import Comparison, Metric
 
 # In the order of `evaluate`'s report; a new metric is one more line.
@@ -39,6 +39,7 @@ _ALL: tuple[Metric, ...] = (
     generation.MAP_DISTANCE,
     generation.MS_SSIM_PAIRED,
     generation.MS_SSIM_DIVERSITY,
+    *judging.JUDGED,
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 

@@ -12,7 +12,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
 from medsynth_core.io.regular_file import open_regular
 from medsynth_core.models.card import GenerationCard, Metadata, SynthesisCard, read_metadata
-from medsynth_core.models.weights import check_weights
+from medsynth_core.models.weights import check_weights, loaded_network
 from medsynth_core.preparation.contract import GenerationContract, SynthesisContract
 
 if TYPE_CHECKING:
@@ -95,43 +95,17 @@ class Model:
             MedSynthError: the weights are damaged or not finite, or do not fit the network of the card.
         """
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
 
         try:
-            network = self._network_without_memory()
-            state = load_file(self.weights)
-            # Copied, because what is loaded may be the file itself, mapped into memory.
-            network.load_state_dict({name: value.clone() for name, value in state.items()}, assign=True)
+            network = loaded_network(self.card.network.name, self.card.network.options, self.weights)
         except (RuntimeError, SafetensorError) as error:
             raise MedSynthError(
                 f"The weights of the model '{self.name}' do not fit the network '{self.card.network.name}' of its card "
                 f"({self.path}); download the package again.",
                 kind="model",
             ) from error
-        check_weights(state, f"the model '{self.name}'", "do not use it, and download the package again")
-        return network.float().eval()
-
-    def _network_without_memory(self) -> nn.Module:
-        """Return the network of the card without weights, if it has the shapes of those in the file.
-
-        No memory is taken for either, because a card may ask for any amount of it.
-
-        Raises:
-            RuntimeError: they differ.
-        """
-        import torch
-        from safetensors import safe_open
-
-        from medsynth_core.networks.registry import create_network
-
-        with torch.device("meta"):
-            network = create_network(self.card.network.name, **self.card.network.options)
-        wanted = {name: list(value.shape) for name, value in network.state_dict().items()}
-        with safe_open(self.weights, "pt") as file:
-            names = file.keys()
-            found = {name: list(file.get_slice(name).get_shape()) for name in names}
-        if wanted != found:
-            raise RuntimeError("the shapes differ")
+        remedy = "do not use it, and download the package again"
+        check_weights(network.state_dict(), f"the model '{self.name}'", remedy)
         return network
 
 

@@ -17,6 +17,7 @@ from medsynth_core.networks.cascade import COMPACT, WIDE, Cascade
 from medsynth_core.networks.contextual3d import CG3DSRGAN, ContextualNet
 from medsynth_core.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from medsynth_core.networks.dsggan import DSGGAN
+from medsynth_core.networks.image_features import ImageFeatures
 from medsynth_core.networks.mlnet3d import MLNet3D, UNet3D
 from medsynth_core.networks.modality_unet import ModalityUNet
 from medsynth_core.networks.options import check_options
@@ -149,6 +150,9 @@ NETWORKS: dict[str, Entry] = {
         SSD,
         "Detector of lesions: SSD on VGG-16 (Liu et al.; Qu, multi-modal synthesis)",
         ("in_channels", "classes", "channels", "size"),
+    ),
+    "image-features": Entry(
+        ImageFeatures, "Features of an image, with which sets are compared", ("in_channels", "channels")
     ),
     "unet-gan": Entry(ModalityUNet, "Generator of GAN#, from noise (baseline of Qu)", _UNET),
     "skrgan": Entry(ModalityUNet, "Generator of SkrGAN as Qu implements it (baseline)", _UNET),

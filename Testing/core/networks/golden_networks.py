@@ -66,6 +66,7 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "lesion-segmenter": ("lesion-segmenter", {"channels": 2, "out_channels": 3}, (24, 16)),
     "lesion-classifier": ("lesion-classifier", {"channels": 2, "dropout": 0.0}, (40, 64)),
     "lesion-detector": ("lesion-detector", {"channels": 2, "classes": 2, "size": 64}, (64, 64)),
+    "image-features": ("image-features", {"channels": [2, 3, 4, 5], "in_channels": 2}, (64, 48)),
     "unet-gan": ("unet-gan", {"channels": 2}, (16, 16)),
     "skrgan": ("skrgan", {"channels": 2, "out_channels": 3}, (16, 16)),
     "dcgan": ("dcgan", {"size": 32, "latent": 5, "channels": 2}, ()),

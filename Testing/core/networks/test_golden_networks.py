@@ -90,6 +90,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "lesion-segmenter": {"in_channels": 1, "out_channels": 5, "channels": 64, "dropout": 0.0},
     "lesion-classifier": {"in_channels": 1, "classes": 3, "channels": 64, "dropout": 0.5},
     "lesion-detector": {"in_channels": 1, "classes": 1, "channels": 64, "size": 300},
+    "image-features": {"in_channels": 1, "channels": (16, 32, 64, 96)},
     "unet-gan": {"in_channels": 1, "out_channels": 1, "channels": 64, "dropout": 0.0},
     "dcgan": {"size": 64, "latent": 100, "channels": 64, "out_channels": 3},
     "acgan": {"size": 64, "latent": 100, "channels": 64, "out_channels": 3, "classes": 3},

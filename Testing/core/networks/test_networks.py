@@ -93,7 +93,7 @@ def test_floating_point_operations_at_the_reference_size(name, options, gflop):
 # Networks from or to codes, and discriminators.
 NOT_OF_IMAGES = (
     "structure-encoder", "structure-decoder", "structure-gen", "structure-disc", "latent", "multimodal", "modality",
-    "lesion-class", "lesion-detect",
+    "lesion-class", "lesion-detect", "image-features",
 )  # fmt: skip
 
 
