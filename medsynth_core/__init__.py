@@ -17,6 +17,7 @@ _PUBLIC = {
     "Volume": "volume",
     "create_network": "networks.registry",
     "evaluate": "evaluation.report",
+    "generate": "generation.data_set",
     "list_models": "models.library",
     "load_model": "models.library",
     "read_volume": "io.reading",
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "create_network",
     "evaluate",
+    "generate",
     "list_models",
     "load_model",
     "read_volume",
@@ -47,6 +49,7 @@ __all__ = [
 if TYPE_CHECKING:
     from medsynth_core.errors import Cancelled, MedSynthError
     from medsynth_core.evaluation.report import evaluate
+    from medsynth_core.generation.data_set import generate
     from medsynth_core.inference.synthesis import synthesize
     from medsynth_core.io.dicom.derived.series_writing import write_dicom
     from medsynth_core.io.reading import read_volume

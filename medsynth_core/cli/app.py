@@ -16,6 +16,7 @@ from medsynth_core.cli import clean_command as cleaning
 from medsynth_core.cli import dicom_command as dicom
 from medsynth_core.cli import dose_command as dose
 from medsynth_core.cli import evaluate_command as evaluation
+from medsynth_core.cli import generate_command as generation
 from medsynth_core.cli import models_command as models
 from medsynth_core.cli import pairs_command as pairs
 from medsynth_core.cli import structure_command as structure
@@ -36,6 +37,7 @@ app.command("synthesize")(synthesis.synthesize)
 app.command("evaluate")(evaluation.evaluate)
 app.command("simulate-dose")(dose.simulate_dose)
 app.command("structure")(structure.structure)
+app.command("generate")(generation.generate)
 app.command("suv")(suv.suv)
 app.command("dicom")(dicom.dicom)
 app.command("train", cls=training.TrainCommand)(training.train)

@@ -10,6 +10,8 @@ import numpy as np
 # Weights of the scales, the finest first (Wang et al. 2003).
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 KERNEL = 11
+# Side of the pictures in which a package keeps its training images.
+SMALL = 16
 # Images are compared in parts of so many, to bound memory.
 _PART = 64
 
@@ -85,6 +87,23 @@ def _ms_ssim(images: np.ndarray, others: np.ndarray, data_range: float) -> np.nd
         part = slice(start, start + _PART)
         found.append(np.asarray(metric(tensor(images[part]), tensor(others[part]))).ravel())
     return np.concatenate(found)
+
+
+def small_pictures(images: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return images as means of fields, which show where bright and dark is but no detail of a person.
+
+    Args:
+        images: (n, rows, columns), of at least 16 rows and columns.
+        low, high: values that become 0 and 255.
+
+    Returns:
+        (n, 16, 16), uint8. Rows and columns beyond a multiple of 16 are cut off, half on each side.
+    """
+    rows, columns = (side // SMALL for side in images.shape[1:])
+    top, left = ((side % SMALL) // 2 for side in images.shape[1:])
+    inside = images[:, top : top + rows * SMALL, left : left + columns * SMALL]
+    means = inside.reshape(len(images), SMALL, rows, SMALL, columns).mean(axis=(2, 4), dtype=np.float64)
+    return np.clip((means - low) / max(high - low, 1e-12) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

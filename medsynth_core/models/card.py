@@ -31,6 +31,8 @@ METADATA = Path("configs/metadata.json")
 # Key of the metadata with what only MedSynth states; by it its packages are told from other MONAI bundles.
 OWN_KEY = "medsynth"
 WEIGHTS: Literal["models/model.safetensors"] = "models/model.safetensors"
+# What a generator of images keeps of its training data (`medsynth_core.models.records`).
+RECORDS_FILE = "models/training.safetensors"
 
 # Names of other files in the folder of a training.
 RESERVED = {"arrays", "previews", "stop", "tensorboard"}
@@ -226,10 +228,18 @@ class SynthesisCard(_Card):
 
 
 class GenerationCard(_Card):
-    """The card of a generative model: images from noise, a structure map or a label."""
+    """The card of a generative model: images from noise, a structure map or a label.
+
+    Attributes:
+        ranges: measures of the structure maps of training images, and the range in which 99 % of these lie
+            (`medsynth_core.structure.quality`); a map from noise beyond it is drawn again.
+        records: SHA-256 of the file with what the package keeps of its training data; "" without one.
+    """
 
     kind: Literal["generation"] = "generation"
     contract: GenerationContract
+    ranges: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    records: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
 
 
 Card = Annotated[

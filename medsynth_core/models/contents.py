@@ -10,7 +10,7 @@ from typing import Any
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.json_reading import read_json
-from medsynth_core.models.card import METADATA, OWN_KEY, WEIGHTS
+from medsynth_core.models.card import METADATA, OWN_KEY, RECORDS_FILE, WEIGHTS
 
 INFERENCE_FILE = PurePosixPath("configs/inference.json")
 # Expressions in this file ($…) are Python code that MONAI runs, so a package may hold no others.
@@ -28,9 +28,10 @@ INFERENCE: dict[str, Any] = {
 RECORDS = ("recipe.yaml", "split.csv", "metrics.csv", "environment.json")
 # Every file that a package can have, and its largest size in bytes: three times the largest published cascade for the
 # weights, a hundred times a usual file for the others.
-LARGEST_WEIGHTS, LARGEST_TEXT = 4_000_000_000, 20_000_000
+LARGEST_WEIGHTS, LARGEST_TEXT, LARGEST_RECORDS = 4_000_000_000, 20_000_000, 200_000_000
 FILES = {
     WEIGHTS: LARGEST_WEIGHTS,
+    RECORDS_FILE: LARGEST_RECORDS,
     METADATA.as_posix(): LARGEST_TEXT,
     INFERENCE_FILE.as_posix(): LARGEST_TEXT,
     "LICENSE": LARGEST_TEXT,

@@ -8,7 +8,8 @@ from typing import Any
 
 # Without one of these, torch builds a network that computes nothing; without layers or blocks there is still one.
 COUNTS = (
-    "in_channels", "out_channels", "channels", "context_channels", "classes", "latent", "width", "base", "most",
+    "in_channels", "out_channels", "channels", "context_channels", "mask_channels", "classes", "latent", "width",
+    "base", "most",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from medsynth_core.networks.cascade import COMPACT, WIDE, Cascade
 from medsynth_core.networks.contextual3d import CG3DSRGAN, ContextualNet
 from medsynth_core.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from medsynth_core.networks.dsggan import DSGGAN
+from medsynth_core.networks.from_noise import ModalitiesFromNoise
 from medsynth_core.networks.image_features import ImageFeatures
 from medsynth_core.networks.mlnet3d import MLNet3D, UNet3D
 from medsynth_core.networks.modality_unet import ModalityUNet
@@ -127,6 +128,14 @@ NETWORKS: dict[str, Entry] = {
         partial(ModalityUNet, modalities=4),
         "Generator of several modalities (Qu, multi-modal synthesis)",
         (*_UNET, "modalities"),
+    ),
+    "multimodal-from-noise": Entry(
+        ModalitiesFromNoise,
+        "Generator of structure maps and of images from these (Qu, multi-modal synthesis)",
+        (
+            *("size", "latent", "width", "mask_channels", "mask_dropout"),
+            *("in_channels", "modalities", "channels", "dropout"),
+        ),
     ),
     "multimodal-discriminator": Entry(
         partial(StridedDiscriminator, modalities=4),

@@ -136,6 +136,12 @@ class StructureGenerator(nn.Module):
         background = self.mask(torch.cat([1 - lines, lines], dim=1))
         return torch.cat([_share(maps), 1 - _share(background)], dim=1)
 
+    def draw(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the structure map and the organ of each code, (n, 1, size, size) each, 0 and 1; lines are inside."""
+        found = (self(code).float() > 0.5).float()
+        organ = found[:, 1:]
+        return found[:, :1] * organ, organ
+
     def reference_inputs(self) -> tuple[Tensor, ...]:
         """Return a code, for counting operations."""
         return (torch.empty(1, self.latent),)

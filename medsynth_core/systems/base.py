@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -32,6 +33,19 @@ REPORTED = ("mae", "psnr", "ssim_2d_wang11", "nrmse_minmax")
 S = TypeVar("S", bound=SystemSettings)
 
 
+@dataclass(frozen=True)
+class Records:
+    """What the package of a generative model keeps of its training data, besides the weights.
+
+    Attributes:
+        arrays: uint8 arrays by name (`medsynth_core.models.records`).
+        ranges: measures of real structure maps with the range in which nearly all of them lie.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    ranges: Mapping[str, tuple[float, float]]
+
+
 class Candidate(Protocol):
     """A network under validation.
 
@@ -53,12 +67,14 @@ class System(ABC, Generic[S]):
         kinds: kinds of contract that the system can train, ``synthesis`` or ``generation``.
         networks: networks by name; ``generator`` is validated and published.
         optimisers: optimisers by name; each updates the networks of the same name in `trained`.
+        keeps_records: whether a package keeps something of the training data besides the weights.
         complete: whether the whole generator is being trained; until then nothing can be published.
         epoch_steps: steps of an epoch, which the training loop states; systems that change with every step need it.
     """
 
     settings_class: ClassVar[type[SystemSettings]]
     kinds: ClassVar[tuple[str, ...]] = ("synthesis",)
+    keeps_records = False
     complete = True
     epoch_steps = 1
 
@@ -139,6 +155,14 @@ class System(ABC, Generic[S]):
         As those of `validate`, they depend only on the weights of the generator. Most systems have none.
         """
         return {}
+
+    @classmethod
+    def records(cls, settings: S, cases: Sequence[TrainingCase]) -> Records | None:
+        """Return what a package keeps of the training cases; None, as for most systems, if it keeps nothing.
+
+        Only asked if `keeps_records`.
+        """
+        return None
 
     def begin_epoch(self, epoch: int) -> None:  # noqa: B027 - most systems have nothing to do
         """Prepare for an epoch (from 0); systems that train in stages switch to the next stage here."""

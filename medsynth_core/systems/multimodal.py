@@ -7,6 +7,7 @@ with structure maps of other images (equations 13 to 17).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.structure.fusion import NOISE
 from medsynth_core.structure.lesions import place_lesion
-from medsynth_core.systems.base import Candidate, System, Tally
+from medsynth_core.systems.base import Candidate, Records, System, Tally
 from medsynth_core.systems.batch import Batch
+from medsynth_core.systems.multimodal_maps import check_maps, load_maps
+from medsynth_core.systems.multimodal_records import records_of
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ class MultimodalSystem(System[MultimodalSettings]):
 
     settings_class = MultimodalSettings
     kinds = ("generation",)
+    keeps_records = True
 
     def __init__(self, settings: MultimodalSettings, engine: Engine) -> None:
         from medsynth_core.losses.adversarial import Adversarial
@@ -54,9 +58,16 @@ class MultimodalSystem(System[MultimodalSettings]):
         networks = {name: create_network(spec.name, **spec.options) for name, spec in specs.items()}
         _check(settings, networks)
         super().__init__(settings, engine, networks)
+        # Networks without memory are built to see whether they can be.
+        if settings.structure_model and next(networks["generator"].parameters()).device.type != "meta":
+            load_maps(settings, self.networks["generator"])
         self.adversarial = Adversarial("least_squares")
         self._epoch, self._steps, self._count = 0, 0, len(settings.modalities)
         self._random = np.random.default_rng(settings.seed)
+
+    def _groups(self) -> dict[str, nn.Module]:
+        """Return the networks that each optimiser updates: all of them, but not what draws maps from noise."""
+        return {name: getattr(network, "contrasts", network) for name, network in self.networks.items()}
 
     @classmethod
     def reports(cls, metric: str) -> bool:
@@ -153,7 +164,8 @@ class MultimodalSystem(System[MultimodalSettings]):
     def _given(self, piece: _Piece) -> tuple[Tensor, Tensor]:
         """Return the input that all modalities are drawn from, and its label.
 
-        The map of each item is that of a modality in turn; its label is that of any image of the batch.
+        The map of each item is that of a modality in turn, or drawn from noise; its label is that of any image of the
+        batch.
         """
         import torch
 
@@ -162,12 +174,27 @@ class MultimodalSystem(System[MultimodalSettings]):
         lines, organ = (
             torch.stack([some[turn[item]][item] for item in range(n)]) for some in (piece.lines, piece.organs)
         )
+        if self.settings.drawn_maps:
+            lines, organ = self._some_drawn(lines, organ)
         label = torch.zeros_like(lines)
         if self.settings.lesion:
             pool = [one[0].cpu().numpy() for labels in piece.labels for one in labels if one.any()]
             for item in range(n):
                 label[item, 0] = torch.from_numpy(self._label(pool, 1 - organ[item, 0].cpu().numpy())).to(label)
         return self._input(lines, organ, label), label
+
+    def _some_drawn(self, lines: Tensor, organ: Tensor) -> tuple[Tensor, Tensor]:
+        """Return structure maps and organs, of which some are replaced by those from noise."""
+        import torch
+
+        maps: Any = self.networks["generator"].maps
+        chosen = torch.from_numpy(self._random.random(len(lines)) < self.settings.drawn_maps).to(lines.device)
+        codes = self._random.standard_normal((len(lines), maps.latent)).astype(np.float32)
+        maps.eval()
+        with torch.no_grad():
+            drawn, around = maps.draw(torch.from_numpy(codes).to(lines.device))
+        chosen = chosen[:, None, None, None]
+        return torch.where(chosen, drawn, lines), torch.where(chosen, around, organ)
 
     def _label(self, pool: list[np.ndarray], background: np.ndarray) -> np.ndarray:
         """Return a label from the pool, inside the organ if asked for; an empty one if there is none."""
@@ -317,6 +344,11 @@ class MultimodalSystem(System[MultimodalSettings]):
         self._steps = state["steps"]
 
     @classmethod
+    def records(cls, settings: MultimodalSettings, cases: Sequence[TrainingCase]) -> Records | None:
+        """Return lesion labels and small pictures of the training cases, and the ranges of measures of their maps."""
+        return records_of(settings, cases)
+
+    @classmethod
     def validate(cls, settings: MultimodalSettings, case: TrainingCase, candidate: Candidate) -> dict[str, float]:
         """Return ``ms_ssim_paired`` of images that are drawn from the maps and labels of a case's real images.
 
@@ -429,6 +461,7 @@ def _check(settings: MultimodalSettings, networks: dict[str, Any]) -> None:
                 raise MedSynthError(
                     f"The {name} of the recipe '{settings.name}' needs {option}: {value}; set the option.", kind="model"
                 )
+    check_maps(settings, networks["generator"])
     judged = getattr(networks["discriminator"], "modality", None) is not None
     if judged != (count > 1):
         raise MedSynthError(

@@ -54,11 +54,18 @@ class MultimodalSettings(SystemSettings):
         lesion: column of the lesion masks; "" for none.
         registered: train with the same slice of all modalities of a patient. Otherwise each case gives images of one
             modality, so that nothing of a registered pair is seen.
+        structure_model: a model of the system structure-vaegan (its name in the library, or its package folder) that
+            becomes the part of the generator that draws maps from noise (network ``multimodal-from-noise``). It is not
+            trained further. "" for a generator that needs a map of an image.
+        drawn_maps: share of the maps from noise among those that the generator is trained with against the
+            discriminator (0…1); the others are of images.
         discriminator: network with a map for real or synthetic and one for the modality.
         translator: network that translates between modalities; None without the registration loss.
         processor: network that finds lesions in an image, one for each modality; None without the lesion loss.
         prepare_epochs: epochs in which translator and processors learn, before the generator is trained.
         pretrain_epochs: epochs after these in which the generator learns from images and their own maps.
+        keep_pictures: keep pictures of 16 × 16 fields of the training images in the package, by which generated images
+            that repeat one of them are recognised.
         maps: draw from structure maps; from noise alone if not (ablation A).
         fuse: fill structure maps with noise (equation 12).
         invert: draw from 1 − the structure map, which is then not filled with noise (SkrGAN).
@@ -74,11 +81,14 @@ class MultimodalSettings(SystemSettings):
     structures: dict[str, StructureSource]
     lesion: str = ""
     registered: bool = False
+    structure_model: str = ""
+    drawn_maps: float = Field(default=0.0, ge=0, le=1)
     discriminator: NetworkSpec
     translator: NetworkSpec | None = None
     processor: NetworkSpec | None = None
     prepare_epochs: int = Field(default=0, ge=0)
     pretrain_epochs: int = Field(default=0, ge=0)
+    keep_pictures: bool = True
     maps: bool = True
     fuse: bool = True
     invert: bool = False
@@ -122,6 +132,8 @@ class MultimodalSettings(SystemSettings):
             raise ValueError("lesion and processor must be given together")
         if (self.translator or self.processor) and not self.prepare_epochs:
             raise ValueError("translator and processor learn in prepare_epochs, which must be above 0")
+        if self.drawn_maps and not self.structure_model:
+            raise ValueError("drawn_maps needs a structure_model that draws them")
         if self.prepare_epochs + self.pretrain_epochs >= self.epochs:
             raise ValueError("epochs must be more than prepare_epochs and pretrain_epochs together")
         return self

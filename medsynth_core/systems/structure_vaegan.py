@@ -277,10 +277,9 @@ def drawn_maps(network: nn.Module, count: int, latent: int, seed: int) -> tuple[
 
     device = next(network.parameters()).device
     with torch.no_grad():
-        found = [network(part.to(device)).float().cpu().numpy() > 0.5 for part in codes(count, latent, seed)]
-    maps = np.concatenate(found)
-    organ = maps[:, 1]
-    return maps[:, 0] & organ, organ
+        pairs = [cast(Any, network).draw(part.to(device)) for part in codes(count, latent, seed)]
+    maps = torch.cat([torch.cat(pair, dim=1) for pair in pairs]).cpu().numpy() > 0.5
+    return maps[:, 0], maps[:, 1]
 
 
 def _features(lines: np.ndarray, organ: np.ndarray) -> np.ndarray:

@@ -21,9 +21,11 @@ from medsynth_core.interruption import held_back
 from medsynth_core.io.json_file import write_json
 from medsynth_core.io.table import write_rows
 from medsynth_core.io.temporary import temporary_folder
-from medsynth_core.models.card import FEWEST_VALIDATED, METADATA, WEIGHTS, read_metadata
+from medsynth_core.models.card import FEWEST_VALIDATED, METADATA, RECORDS_FILE, WEIGHTS, read_metadata
 from medsynth_core.models.contents import INFERENCE, INFERENCE_FILE, RECORDS, check_replaceable
 from medsynth_core.models.markdown import card_text
+from medsynth_core.models.package import sha256
+from medsynth_core.models.records import write_records
 from medsynth_core.models.weights import check_weights
 from medsynth_core.networks.registry import create_network
 from medsynth_core.preparation.contract import SynthesisContract
@@ -42,6 +44,10 @@ from medsynth_core.training.run_watch import CASES, RECIPE, TEST_FIGURE, TEST_SC
 from medsynth_core.training.stored_state import read_weights
 from medsynth_core.training.validation import Trained, error_curve, mean_scores, undefined_scores
 
+KEPT = (
+    "The package keeps lesion labels of the training cases to draw from and, unless the recipe has "
+    "keep_pictures: false, pictures of 16 × 16 fields of their images to recognise copies by."
+)
 # Metrics by case or by split.
 CaseScores = dict[str, dict[str, float]]
 FEW_VALIDATED = (
@@ -205,13 +211,27 @@ class _Writer:
         trained = Trained(_stored_network(recipe, package), recipe.contract, self.device)
         metrics, scores = self._scores(trained, val, test)
         curves = _error_curves(trained, val, recipe) if is_error_known(split_of(cases, "val")) else {}
-        facts = {**curves, "metrics": metrics}
+        facts = {**curves, **self._records(cases), "metrics": metrics}
         write_json(package / METADATA, package_metadata(recipe, cases, self.folder, package, facts))
         write_json(package / INFERENCE_FILE, INFERENCE)
         for record in RECORDS:
             shutil.copyfile(self.folder.path / record, package / "docs" / "training" / record)
         (package / "docs" / "README.md").write_text(card_text(read_metadata(package)), encoding="utf-8")
         return scores
+
+    def _records(self, cases: list[Case]) -> dict[str, Any]:
+        """Write what the package keeps of the training cases, and return what the card says of it."""
+        system = SYSTEMS[self.recipe.system]
+        if not system.keeps_records:
+            return {}
+        paired = self.recipe.needs.paired
+        trained = load_cases(split_of(cases, "train"), self.recipe, Progress(), _cache(self.folder), paired=paired)
+        records = system.records(self.recipe, trained)
+        if records is None:
+            return {}
+        write_records(records.arrays, self.package / RECORDS_FILE)
+        append_event(self.folder.path, "log", message=KEPT)
+        return {"ranges": dict(records.ranges), "records": sha256(self.package / RECORDS_FILE)}
 
     def _scores(
         self, trained: Trained, val: list[TrainingCase], test: list[TrainingCase]

@@ -48,6 +48,8 @@ def test_the_rule_for_weights_is_the_same_everywhere():
 
 
 # The publications' values, or those chosen where they state none.
+GENERATED_MAPS = {"size": 512, "latent": 4096, "width": 64, "mask_channels": 32, "mask_dropout": 0.1}
+GENERATED_IMAGES = {"in_channels": 1, "out_channels": 1, "channels": 64, "dropout": 0.0, "modalities": 4}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "unet256": {
         "in_channels": 3,
@@ -81,11 +83,16 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "residual-unet": {"in_channels": 1, "out_channels": 1, "channels": (24, 48, 96, 192, 256)},
     "structure-encoder": {"size": 512, "latent": 4096, "width": 64, "dropout": 0.15},
     "structure-decoder": {"size": 512, "latent": 4096, "width": 64},
-    "structure-generator": {"size": 512, "latent": 4096, "width": 64, "mask_channels": 32, "mask_dropout": 0.1},
+    "structure-generator": GENERATED_MAPS,
     "structure-mask": {"channels": 32, "dropout": 0.1},
     "structure-discriminator": {"channels": 64},
     "latent-discriminator": {"latent": 4096, "channels": 128},
-    "multimodal-generator": {"in_channels": 1, "out_channels": 1, "channels": 64, "dropout": 0.0, "modalities": 4},
+    "multimodal-generator": GENERATED_IMAGES,
+    "multimodal-from-noise": {
+        **GENERATED_MAPS,
+        **{name: value for name, value in GENERATED_IMAGES.items() if name != "out_channels"},
+        "in_channels": 2,
+    },
     "multimodal-discriminator": {"in_channels": 1, "channels": 64, "modalities": 4},
     "lesion-segmenter": {"in_channels": 1, "out_channels": 5, "channels": 64, "dropout": 0.0},
     "lesion-classifier": {"in_channels": 1, "classes": 3, "channels": 64, "dropout": 0.5},

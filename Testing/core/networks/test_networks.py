@@ -51,6 +51,7 @@ def parameters_of(name: str, **options: object) -> int:
         ("multimodal-generator", {"in_channels": 6}, 4_333_507),
         ("multimodal-generator", {"modalities": 0}, 4_321_411),
         ("modality-translator", {}, 4_330_627),
+        ("multimodal-from-noise", {}, 37_736_326 + 1_083_014 + 4_331_203),
         ("multimodal-discriminator", {}, 475_330),
         ("lesion-segmenter", {}, 4_323_727),
         ("lesion-classifier", {"in_channels": 3, "classes": 1000}, 132_863_336),

@@ -1,0 +1,55 @@
+"""``medsynth generate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from medsynth_core.cli.output import AsJson, print_json, progress_bar, say
+
+
+def generate(
+    model: Annotated[str, typer.Option(help="Generator of the library, or package folder.")],
+    count: Annotated[int, typer.Option(help="Number of cases.")],
+    output: Annotated[Path, typer.Option(help="Folder for the cases; a run that was interrupted is completed.")],
+    slices: Annotated[int, typer.Option(help="Slices of each case, which change gradually.")] = 1,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Draw from the structure map of this image file or DICOM folder, on its grid."),
+    ] = None,
+    unit: Annotated[str, typer.Option(help="HU, SUVbw or another unit, if the image of --from states none.")] = "",
+    lesion: Annotated[Path | None, typer.Option(help="Mask of the lesion on the image of --from.")] = None,
+    lesions: Annotated[
+        Path | None, typer.Option(help="Manifest with a column 'lesion', or a mask: labels to draw from.")
+    ] = None,
+    layout: Annotated[
+        Literal["plain", "nnunet", "bids"], typer.Option(help="Folders and names of the files.")
+    ] = "plain",
+    format: Annotated[Literal["nifti", "png"], typer.Option(help="Format of single slices.")] = "nifti",
+    unfiltered: Annotated[
+        bool, typer.Option("--unfiltered", help="Keep structure maps that are unlike those of the training images.")
+    ] = False,
+    random_seed: Annotated[int, typer.Option(help="The same seed gives the same cases.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Generate registered images of several modalities with lesion labels, from noise or from an image's structure."""
+    from medsynth_core.generation.data_set import generate as generated
+    from medsynth_core.generation.memorisation import facts_of
+
+    with progress_bar(as_json) as progress:
+        found = generated(
+            model, output, count, seed=random_seed, slices=slices, layout=layout, format=format,
+            filtered=not unfiltered, source=source, unit=unit, lesion=lesion, lesions=lesions,
+            device=device, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        checked = {role: facts_of(check) for role, check in found.memorisation.items()}
+        facts = {"count": found.count, "made": found.made, "rejected": found.rejected}
+        print_json({"folder": str(found.folder), **facts, "memorisation": checked})
+        return
+    say(f"{found.count} cases in {found.folder} ({found.made} new); overview.png shows the first ones.")
+    for role, check in found.memorisation.items():
+        say(f"{role}: {check}")

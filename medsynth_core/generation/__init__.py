@@ -1,0 +1,1 @@
+"""Generation of registered images of several modalities with lesion labels, from noise or from a structure map."""

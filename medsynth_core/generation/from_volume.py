@@ -1,0 +1,140 @@
+"""Anatomies from the structure map of a volume, with lesions that are given or drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.generation.anatomy import Anatomy
+from medsynth_core.generation.generator import Generator
+from medsynth_core.grid import Grid, overlap, resample_array
+from medsynth_core.modality import AIR_HU, modality_name, modality_of_unit
+from medsynth_core.preparation.case import model_grid
+from medsynth_core.preparation.value_checks import assumed_unit, no_activity, not_synthesizable, unusable_ct
+from medsynth_core.structure.maps import background_mask, structure_map
+from medsynth_core.structure.settings import StructureSettings
+from medsynth_core.systems.structure_source import StructureSource
+from medsynth_core.volume import Volume
+
+
+def anatomy_of(generator: Generator, volume: Volume, settings: StructureSettings | None = None) -> Anatomy:
+    """Return the structure map and organ of a volume, without lesion, on the grid of the model.
+
+    Args:
+        generator: the model.
+        volume: an image of a modality whose structure maps the model was trained with.
+        settings: settings of the structure map; None uses those of the training.
+
+    Raises:
+        MedSynthError: the model does not know the volume's modality or unit, or no slice has a structure.
+    """
+    volume.refuse_error_map("structure maps")
+    source = _source(generator, volume)
+    grid = model_grid(volume, generator.contract)
+    nothing = AIR_HU if source.unit == "HU" else 0.0
+    voxels = resample_array(volume.voxels.astype(np.float32, copy=False), Grid.of(volume), grid, fill=nothing)
+    found = settings or source.settings()
+    background = background_mask(voxels, found)
+    lines = structure_map(voxels, found, background=background)
+    if not lines.any():
+        raise MedSynthError(
+            f"The structure map of the volume is empty with alpha {found.alpha}, beta {found.beta} and gamma "
+            f"{found.gamma}; lower alpha, or choose the settings for another kind of image.",
+            kind="input",
+        )
+    return Anatomy(lines, ~background, np.zeros(grid.shape, np.uint8), grid)
+
+
+def assumption(generator: Generator, volume: Volume) -> str:
+    """Return the sentence on the unit that is assumed of a volume that states none; "" if it states one.
+
+    Raises:
+        MedSynthError: as `anatomy_of`.
+    """
+    source = _source(generator, volume)
+    return "" if volume.unit else assumed_unit(source.unit, source.modality)
+
+
+def with_own_lesion(anatomy: Anatomy, lesion: Volume) -> Anatomy:
+    """Return an anatomy with the lesion label of a volume.
+
+    Raises:
+        MedSynthError: the label does not overlap with the anatomy, has no lesion there, or a lesion outside the organ.
+    """
+    own = Grid.of(lesion)
+    if not lesion.voxels.any():
+        raise MedSynthError("The lesion label is empty; draw a lesion.", kind="input")
+    label = np.zeros(anatomy.shape, np.uint8)
+    if overlap(own, anatomy.grid):
+        label = resample_array(lesion.voxels, own, anatomy.grid, order="nearest").astype(np.uint8)
+    if not label.any():
+        raise MedSynthError(
+            "The lesion label does not lie in the volume, or is smaller than its voxels; check that both belong to the "
+            "same patient and frame of reference.",
+            kind="input",
+        )
+    outside = (label != 0) & ~anatomy.organ
+    if outside.any():
+        slices = np.flatnonzero(outside.any(axis=(1, 2)))
+        share = np.count_nonzero(outside) / np.count_nonzero(label)
+        raise MedSynthError(
+            f"{share:.0%} of the lesion label lies outside the organ (in {len(slices)} slices, the first at "
+            f"{_height(anatomy.grid, slices[0]):.0f} mm); draw it inside the body, or lower gamma.",
+            kind="input",
+        )
+    return anatomy.with_label(label)
+
+
+def _height(grid: Grid, k: int) -> float:
+    """Return the height of a slice in the patient, mm above the origin."""
+    return float(grid.ijk_to_ras[2] @ [0, 0, k, 1])
+
+
+def _source(generator: Generator, volume: Volume) -> StructureSource:
+    """Return the structure source of the training with the modality and unit of a volume.
+
+    A volume that states neither is taken for the only kind of image that the model knows, or for a CT if its values are
+    those of one.
+
+    Raises:
+        MedSynthError: there is none, it is not known which, or the values are not those of such an image.
+    """
+    sources = list({source.role: source for source in generator.settings.structures.values()}.values())
+    fitting = [
+        source for source in sources if volume.modality in ("", source.modality) and volume.unit in ("", source.unit)
+    ]
+    known = " or ".join(dict.fromkeys(f"{modality_name(each.modality)} in {each.unit}" for each in sources))
+    kind = modality_name(volume.modality or modality_of_unit(volume.unit), "of unknown modality")
+    own = f"{kind} in {volume.unit or 'an unknown unit'}"
+    if not fitting:
+        raise MedSynthError(
+            f"The volume is {own}, but the model '{generator.model.name}' draws from the structure of {known}; choose "
+            "another volume.",
+            kind="input",
+        )
+    if len(fitting) > 1:
+        ct = [source for source in fitting if source.unit == "HU" and not unusable_ct(volume.voxels)]
+        if not ct:
+            raise MedSynthError(
+                f"The volume is {own}, and the model '{generator.model.name}' draws from the structure of {known}; "
+                "state the unit of the volume.",
+                kind="input",
+            )
+        fitting = ct
+    _check_values(volume, fitting[0])
+    return fitting[0]
+
+
+def _check_values(volume: Volume, source: StructureSource) -> None:
+    """Check that the values of a volume are those of an image of a source.
+
+    Raises:
+        MedSynthError: they are not.
+    """
+    found = not_synthesizable(volume.voxels)
+    if not found and source.unit == "HU":
+        found = unusable_ct(volume.voxels)
+    if not found and source.modality == "PT":
+        found = no_activity(volume.voxels, source.unit)
+    if found:
+        raise MedSynthError(found[0], kind="input")

@@ -1,0 +1,54 @@
+"""Whether generated images repeat training images, by the pictures of these that a package keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.evaluation.memorisation import Memorisation
+from medsynth_core.evaluation.memorisation import memorisation as compared
+from medsynth_core.generation.generator import Generator
+from medsynth_core.metrics.image_sets import SMALL, small_pictures
+
+
+def pictures_of(generator: Generator, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return pictures of 16 × 16 fields of generated images (k, j, i; in their units) by role."""
+    found = {}
+    for role, voxels in images.items():
+        intensity = generator.contract.outputs[role].intensity
+        if min(voxels.shape[1:]) >= SMALL:
+            found[role] = small_pictures(intensity.forward(voxels), *intensity.mapped)
+    return found
+
+
+def memorisation(generator: Generator, pictures: Mapping[str, np.ndarray]) -> dict[str, Memorisation]:
+    """Return the comparison for each modality whose training images the package shows.
+
+    Args:
+        generator: the model.
+        pictures: pictures (n, 16, 16) of all generated images by role, as of `pictures_of`.
+    """
+    found = {}
+    for role, made in pictures.items():
+        training, patients = generator.training_pictures(role), generator.training_patients(role)
+        if training is None or not len(made):
+            continue
+        names = [] if patients is None else [str(number) for number in patients]
+        try:
+            found[role] = compared(made.astype(np.float32), training.astype(np.float32), patients=names)
+        except MedSynthError:  # one patient only: there is nothing to compare with
+            continue
+    return found
+
+
+def facts_of(found: Memorisation) -> dict[str, Any]:
+    """Return a comparison as plain data: its distances, and the numbers of generated images that are near."""
+    return {
+        "distances": found.rows(),
+        "near": found.near,
+        "suspects": [int(number) for number in found.suspects],
+        "said": str(found),
+    }

@@ -1,0 +1,116 @@
+"""What a folder of generated cases says of the run that made them: ``generation.json`` and ``README.md``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.generation.case import NOTICE, value_range
+from medsynth_core.generation.generator import Generator
+from medsynth_core.generation.order import Order
+from medsynth_core.io.atomic import atomic_write, check_free, make_folder
+from medsynth_core.io.json_file import write_json
+from medsynth_core.io.json_reading import read_json
+from medsynth_core.text import markdown
+from medsynth_core.version import __version__
+
+RECORD, README = "generation.json", "README.md"
+
+
+class RunRecord:
+    """The record of a run in its folder.
+
+    Args:
+        folder: folder of the data set.
+        generator: the model.
+        order: what is generated.
+
+    Raises:
+        MedSynthError: the folder contains something else, or the cases of another model or order.
+    """
+
+    def __init__(self, folder: Path, generator: Generator, order: Order) -> None:
+        self.folder, self.generator, self.order = folder, generator, order
+        self._identity = {
+            "model": generator.model.name,
+            "weights_sha256": generator.model.card.weights.sha256,
+            "medsynth_version": __version__,
+            "order": order.to_dict(),
+        }
+        if (folder / RECORD).exists():
+            self._check_same()
+        else:
+            check_free(folder)
+
+    def _check_same(self) -> None:
+        try:
+            found = read_json(self.folder / RECORD)
+        except (OSError, ValueError):
+            found = None
+        if not isinstance(found, dict):
+            raise MedSynthError(
+                f"{self.folder / RECORD} cannot be read, so it is not known what is in the folder; choose another one.",
+                kind="output",
+            )
+        other = _difference(found, self._identity)
+        if other:
+            raise MedSynthError(
+                f"{self.folder} has another run in it, with {other}; choose another folder, or the same settings to "
+                "complete it.",
+                kind="output",
+            )
+
+    def begin(self) -> None:
+        """Write the record of a run that is not complete, and what its images are."""
+        make_folder(self.folder)
+        write_json(self.folder / RECORD, {**self._identity, "complete": False, **self._images()})
+        with atomic_write(self.folder / README) as temporary:
+            temporary.write_text(self._text(), encoding="utf-8")
+
+    def finish(self, facts: dict[str, Any]) -> None:
+        """Write that the run is complete, with facts about it."""
+        write_json(self.folder / RECORD, {**self._identity, "complete": True, **self._images(), **facts})
+
+    def _images(self) -> dict[str, Any]:
+        contract = self.generator.contract
+        images: dict[str, dict[str, Any]] = {
+            role: {"modality": side.modality, "unit": side.unit} for role, side in contract.outputs.items()
+        }
+        if self.order.format == "png":
+            for role, facts in images.items():
+                facts["values_of_0_and_255"] = value_range(self.generator, role)
+        card = self.generator.model.card
+        return {
+            "notice": NOTICE,
+            "images": images,
+            "spacing_mm": contract.spacing,
+            "licence": card.licence,
+            "data_licence": card.data_licence,
+        }
+
+    def _text(self) -> str:
+        """Return what the folder is, for people, with the attribution that the licence of the data asks for."""
+        model, card = self.generator.model, self.generator.model.card
+        units = "; ".join(f"`{role}` in {side.unit}" for role, side in self.generator.contract.outputs.items())
+        limits = "\n".join(f"- {markdown(limit)}" for limit in card.limits)
+        references = "\n".join(f"- {markdown(reference)}" for reference in model.metadata.references)
+        return (
+            f"# Synthetic images\n\n{self.order.count} cases by the model `{model.name}` {model.metadata.version} "
+            f"({markdown(card.title)}), random seed {self.order.seed}. **{NOTICE}** Images: {units}.\n\n"
+            "`manifest.csv` lists the files. `structure` is 1 on the lines that the images were drawn from, "
+            "`background` 1 outside the organ, `lesion` the label of the lesion.\n\n"
+            f"## Limits\n\n{limits}\n\n## Licence and attribution\n\nModel: {markdown(card.licence)}. Images like "
+            f"these were learned from: {markdown(card.data_licence)}\n\n{references}\n"
+        )
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Return in words what of a run is other than wanted; "" if nothing is."""
+    for key, value in wanted.items():
+        if key != "order" and found.get(key) != value:
+            return f"{key} {found.get(key)}"
+    orders = found.get("order")
+    if not isinstance(orders, dict):
+        return "unknown settings"
+    return next((f"{key} {orders.get(key)}" for key, value in wanted["order"].items() if orders.get(key) != value), "")

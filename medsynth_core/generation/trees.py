@@ -1,0 +1,194 @@
+"""Where the files of generated cases lie: plain folders, an nnU-Net data set, or BIDS derivatives."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.io.json_file import write_json
+from medsynth_core.modality import modality_name
+from medsynth_core.preparation.contract import GenerationContract
+from medsynth_core.text import visible
+from medsynth_core.version import __version__
+
+MASKS = ("structure", "background", "lesion")
+# Folder names of nnU-Net's data sets.
+_DATASET = re.compile(r"Dataset\d{3}_\w+")
+# BIDS 1.10: folder and suffix by modality; CT has none yet, and that of the draft BEP024 is used.
+_BIDS = {"MR": ("anat", "T1w"), "PT": ("pet", "pet"), "CT": ("ct", "ct")}
+_MR_SUFFIXES = {"t1": "T1w", "t1c": "T1w", "t2": "T2w", "flair": "FLAIR", "pd": "PDw"}
+
+
+class Tree(ABC):
+    """The files of a data set.
+
+    Args:
+        root: folder of the data set.
+        contract: contract of the model, whose outputs are the images.
+        suffix: of the images: ``.nii.gz`` or ``.png``.
+    """
+
+    name = ""
+
+    def __init__(self, root: Path, contract: GenerationContract, suffix: str = ".nii.gz") -> None:
+        self.root, self.contract, self.suffix = root, contract, suffix
+
+    @abstractmethod
+    def file(self, number: int, part: str) -> Path:
+        """Return the file of a case (from 1) and an image by its role, or a mask by its name."""
+
+    def case(self, number: int) -> str:
+        """Return the name of a case."""
+        return f"case_{number:04d}"
+
+    def files(self, number: int, parts: Sequence[str]) -> dict[str, Path]:
+        """Return the files of a case by part."""
+        return {part: self.file(number, part) for part in parts}
+
+    def check(self, lesion: bool) -> None:  # noqa: B027 - most trees allow everything
+        """Check that the data set can be written so.
+
+        Args:
+            lesion: whether cases have a lesion label.
+
+        Raises:
+            MedSynthError: it cannot.
+        """
+
+    def finish(self, count: int, labels: np.ndarray) -> None:  # noqa: B027 - most trees need no more
+        """Write what the data set needs besides the images.
+
+        Args:
+            count: number of cases.
+            labels: values of the lesion labels, 0 for none left out.
+        """
+
+
+class PlainTree(Tree):
+    """``case_0001/ct.nii.gz``: a folder for each case."""
+
+    name = "plain"
+
+    def file(self, number: int, part: str) -> Path:
+        """Return the file of a case and part."""
+        return self.root / self.case(number) / f"{part}{self.suffix}"
+
+
+class NNUNetTree(Tree):
+    """``imagesTr/case_0001_0000.nii.gz`` with ``labelsTr/case_0001.nii.gz``, as nnU-Net 2 reads them."""
+
+    name = "nnunet"
+
+    def file(self, number: int, part: str) -> Path:
+        """Return the file of a case and part; structure map and background mask are beside what nnU-Net reads."""
+        case = self.case(number)
+        if part == "lesion":
+            return self.root / "labelsTr" / f"{case}{self.suffix}"
+        if part in MASKS:
+            return self.root / part / f"{case}{self.suffix}"
+        return self.root / "imagesTr" / f"{case}_{list(self.contract.outputs).index(part):04d}{self.suffix}"
+
+    def check(self, lesion: bool) -> None:
+        """Check that there is a lesion label, and that the folder has a name that nnU-Net finds."""
+        if not lesion:
+            raise MedSynthError(
+                "An nnU-Net data set needs labels, but the cases have no lesions; choose the layout plain or bids.",
+                kind="settings",
+            )
+        if not _DATASET.fullmatch(self.root.resolve().name):
+            raise MedSynthError(
+                f"nnU-Net does not find a data set in a folder named '{visible(self.root.resolve().name)}'; choose an "
+                "output folder such as Dataset501_Synthetic.",
+                kind="output",
+            )
+
+    def finish(self, count: int, labels: np.ndarray) -> None:
+        """Write ``dataset.json``."""
+        values = range(1, int(labels.max(initial=1)) + 1)
+        classes = {"lesion": 1} if len(values) == 1 else {f"lesion_{value}": value for value in values}
+        write_json(
+            self.root / "dataset.json",
+            {
+                "channel_names": {
+                    str(n): _channel(role, self.contract) for n, role in enumerate(self.contract.outputs)
+                },
+                "labels": {"background": 0, **classes},
+                "numTraining": count,
+                "file_ending": self.suffix,
+                "description": "Synthetic images with lesion labels, not for diagnosis.",
+            },
+        )
+
+
+class BIDSTree(Tree):
+    """``sub-0001/anat/sub-0001_desc-synthetic_T1w.nii.gz``: derivatives of BIDS."""
+
+    name = "bids"
+
+    def file(self, number: int, part: str) -> Path:
+        """Return the file of a case and part."""
+        subject = f"sub-{number:04d}"
+        if part in MASKS:
+            entity = "label-lesion" if part == "lesion" else f"desc-{part}"
+            return self.root / subject / "anat" / f"{subject}_{entity}_mask{self.suffix}"
+        folder, suffix, contrast = _bids_place(part, self.contract)
+        return self.root / subject / folder / f"{subject}{contrast}_desc-synthetic_{suffix}{self.suffix}"
+
+    def finish(self, count: int, labels: np.ndarray) -> None:
+        """Write ``dataset_description.json``."""
+        write_json(
+            self.root / "dataset_description.json",
+            {
+                "Name": "Synthetic images with lesion labels, not for diagnosis",
+                "BIDSVersion": "1.10.0",
+                "DatasetType": "derivative",
+                "GeneratedBy": [{"Name": "MedSynth", "Version": __version__}],
+            },
+        )
+
+
+TREES: dict[str, type[Tree]] = {tree.name: tree for tree in (PlainTree, NNUNetTree, BIDSTree)}
+
+
+def tree_of(layout: str, root: Path, contract: GenerationContract, suffix: str) -> Tree:
+    """Return the tree of a layout.
+
+    Raises:
+        MedSynthError: there is no such layout, or it does not hold such images.
+    """
+    if layout not in TREES:
+        raise MedSynthError(
+            f"There is no layout '{layout}' for generated cases; choose one of {', '.join(TREES)}.", kind="settings"
+        )
+    if layout == "bids" and suffix != ".nii.gz":
+        raise MedSynthError("BIDS has no pictures of this kind; choose NIfTI, or the layout plain.", kind="settings")
+    return TREES[layout](root, contract, suffix)
+
+
+def _channel(role: str, contract: GenerationContract) -> str:
+    """Return the name of a channel, by which nnU-Net chooses how to normalise it: CT otherwise than all others."""
+    side = contract.outputs[role]
+    return "CT" if side.unit == "HU" else role
+
+
+def _bids_place(role: str, contract: GenerationContract) -> tuple[str, str, str]:
+    """Return folder, suffix and entity for contrast agent of an image."""
+    folder, suffix = _BIDS.get(contract.outputs[role].modality, ("anat", modality_name(role)))
+    words = role.lower().split("_")
+    suffix = next((_MR_SUFFIXES[word] for word in words if folder == "anat" and word in _MR_SUFFIXES), suffix)
+    return folder, suffix, "_ce-gadolinium" if "t1c" in words else ""
+
+
+def manifest_rows(tree: Tree, count: int, parts: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the lines of the manifest of a data set: a patient of its own for each case, all for training."""
+    rows: list[Mapping[str, Any]] = []
+    for number in range(1, count + 1):
+        files = {part: path.relative_to(tree.root).as_posix() for part, path in tree.files(number, parts).items()}
+        rows.append({"case": tree.case(number), "split": "train", "patient": tree.case(number), **files})
+    return rows
