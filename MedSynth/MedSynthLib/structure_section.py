@@ -6,7 +6,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.structure.settings import PRESETS, StructureSettings, preset
+from medsynth_core.structure.settings import PRESETS, StructureSettings, settings_for
 from MedSynthLib.connections import Connections
 from MedSynthLib.messages import asItIs
 from MedSynthLib.structure_preview import StructurePreview
@@ -71,8 +71,7 @@ class StructureSection:
         Raises:
             MedSynthError: the scene names a preset that does not exist.
         """
-        name = self._parameters().structurePreset
-        return (preset(name) if name else StructureSettings()).with_values(**self.thresholds())
+        return settings_for(self._parameters().structurePreset, self.thresholds())
 
     def thresholds(self) -> dict[str, float]:
         """Return the thresholds that take the place of those of the preset."""

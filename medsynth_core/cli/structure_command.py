@@ -52,13 +52,13 @@ def structure(
 ) -> None:
     """Extract the structure map of an image: the lines of its edges, without values."""
     from medsynth_core.structure.files import StructureFiles, write_structure
-    from medsynth_core.structure.settings import StructureSettings
-    from medsynth_core.structure.settings import preset as settings_of
+    from medsynth_core.structure.settings import settings_for
 
-    settings = (settings_of(preset) if preset else StructureSettings()).with_values(
-        sigma1=sigma1, alpha=alpha, sigma2=sigma2, beta=beta, median=median, gamma=gamma, grow=grow,
-        background_median=background_median, window=window,
-    )  # fmt: skip
+    values = {
+        "sigma1": sigma1, "alpha": alpha, "sigma2": sigma2, "beta": beta, "median": median, "gamma": gamma,
+        "grow": grow, "background_median": background_median, "window": window,
+    }  # fmt: skip
+    settings = settings_for(preset, values)
     files = StructureFiles(input, output, background_mask, lesion, channel)
     with progress_bar(as_json) as progress:
         shares = write_structure(files, settings, solid=solid, progress=progress)

@@ -39,6 +39,16 @@ class GeneratedCase:
         """Masks and images by name."""
         return {**self.masks, **self.images}
 
+    @property
+    def lesion_centre(self) -> tuple[float, float, float] | None:
+        """Centre of mass of the lesion label, mm in RAS; None without a lesion."""
+        label = self.masks["lesion"]
+        if not label.voxels.any():
+            return None
+        i, j, k = np.argwhere(label.voxels).mean(axis=0)[::-1]
+        x, y, z = (label.ijk_to_ras @ [i, j, k, 1.0])[:3]
+        return float(x), float(y), float(z)
+
 
 def generated_case(
     generator: Generator,

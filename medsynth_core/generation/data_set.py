@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from medsynth_core.generation.anatomy import Anatomy
-from medsynth_core.generation.case import GeneratedCase, generated_case, write_case
-from medsynth_core.generation.from_noise import Draw, draw_anatomy, with_lesion
-from medsynth_core.generation.from_volume import anatomy_of, assumption, with_own_lesion
-from medsynth_core.generation.generator import Generator
-from medsynth_core.generation.labels import labels_from
 from medsynth_core.evaluation.memorisation import Memorisation
+from medsynth_core.generation.case import GeneratedCase, write_case
+from medsynth_core.generation.case_maker import CaseMaker
+from medsynth_core.generation.generator import Generator
 from medsynth_core.generation.memorisation import facts_of, memorisation, pictures_of
 from medsynth_core.generation.order import Format, Order
 from medsynth_core.generation.overview import MOST, write_overview
 from medsynth_core.generation.run import RunRecord
 from medsynth_core.generation.trees import MASKS, Tree, manifest_rows, tree_of
-from medsynth_core.grid import Grid
 from medsynth_core.io.reading import read_volume
 from medsynth_core.io.table import write_rows
 from medsynth_core.progress import Progress, ProgressCallback
-from medsynth_core.volume import Volume
 
 SUFFIXES = {"nifti": ".nii.gz", "png": ".png"}
 # Share of the work that is the drawing of cases.
@@ -93,71 +88,6 @@ def generate(
     return _Run(Generator.load(model, device), Path(output), order).complete(progress)
 
 
-class CaseMaker:
-    """Makes the cases of an order, each from its number alone.
-
-    Attributes:
-        note: what was assumed of the given volume; "" if nothing was.
-
-    Args:
-        generator: the model.
-        order: what is to be generated.
-
-    Raises:
-        MedSynthError: an input of the order cannot be used.
-    """
-
-    def __init__(self, generator: Generator, order: Order) -> None:
-        self.generator, self.order = generator, order
-        self.lesions: Sequence[np.ndarray] = generator.lesions if generator.settings.lesion else ()
-        if order.lesions is not None:
-            self.lesions = labels_from(order.lesions, generator)
-        self._source = None if order.source is None else read_volume(order.source, unit=order.unit)
-        self.note = "" if self._source is None else assumption(generator, self._source)
-        self._anatomy = None if self._source is None else self._of_source(self._source)
-
-    @property
-    def has_lesions(self) -> bool:
-        """Whether cases have a lesion label."""
-        return bool(len(self.lesions)) or self.order.lesion is not None
-
-    def make(self, number: int) -> tuple[GeneratedCase, Draw]:
-        """Return a case by its number (from 0), and the anatomy that it was drawn from."""
-        random = np.random.default_rng((self.order.seed, number))
-        draw = self._draw(random)
-        facts = {"case": number + 1, "random_seed": self.order.seed, **({"log": [self.note]} if self.note else {})}
-        grid = None if self._source is None else Grid.of(self._source)
-        return generated_case(self.generator, draw.anatomy, random, facts, grid), draw
-
-    def _draw(self, random: np.random.Generator) -> Draw:
-        if self._anatomy is None:
-            order = self.order
-            return draw_anatomy(self.generator, random, order.slices, self.lesions, filtered=order.filtered)
-        if self.order.lesion is not None or not len(self.lesions):
-            return Draw(self._anatomy, ())
-        return Draw(with_lesion(self._anatomy, self._fitting(self._anatomy), random), ())
-
-    def _fitting(self, anatomy: Anatomy) -> list[np.ndarray]:
-        """Return the labels in slices of the size of an anatomy, where that is another one than the model's frames."""
-        return [_in_the_middle(label, anatomy.shape[1:]) for label in self.lesions]
-
-    def _of_source(self, volume: Volume) -> Anatomy:
-        anatomy = anatomy_of(self.generator, volume)
-        return anatomy if self.order.lesion is None else with_own_lesion(anatomy, read_volume(self.order.lesion))
-
-
-def _in_the_middle(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a label cut to its lesion, in the middle of a slice of a shape; without what does not fit."""
-    places = np.argwhere(label)
-    found = np.zeros(shape, dtype=label.dtype)
-    first = places.min(axis=0)
-    lesion = label[first[0] : places[:, 0].max() + 1, first[1] : places[:, 1].max() + 1]
-    lesion = lesion[: shape[0], : shape[1]]
-    top, left = ((side - own) // 2 for side, own in zip(shape, lesion.shape, strict=True))
-    found[top : top + lesion.shape[0], left : left + lesion.shape[1]] = lesion
-    return found
-
-
 class _Run:
     """The making of a data set in its folder."""
 
@@ -181,9 +111,7 @@ class _Run:
         self.record.begin()
         made = [number for number in range(self.order.count) if not self._is_whole(number)]
         rejected: dict[str, int] = {}
-        for at, number in enumerate(made):
-            progress(_DRAWING * at / len(made), f"Drawing case {number + 1} of {self.order.count}")
-            case, draw = self.maker.make(number)
+        for number, case, draw in self.maker.drawn(made, progress.part(0.0, _DRAWING)):
             write_case(case, self.tree.files(number + 1, self.parts), self.generator)
             for reason in draw.rejected:
                 rejected[reason.split(" ")[0]] = rejected.get(reason.split(" ")[0], 0) + 1

@@ -12,6 +12,7 @@ import numpy as np
 from medsynth_core.compute.device import choose_device
 from medsynth_core.errors import MedSynthError
 from medsynth_core.generation.anatomy import Anatomy
+from medsynth_core.generation.available import is_generator
 from medsynth_core.models.card import GenerationCard
 from medsynth_core.models.library import load_model
 from medsynth_core.models.package import Model
@@ -166,7 +167,7 @@ def _settings(model: Model) -> MultimodalSettings:
         "system multimodal.",
         kind="model",
     )
-    if not isinstance(model.card, GenerationCard) or model.card.training.recipe.get("system") != "multimodal":
+    if not is_generator(model):
         raise refused
     try:
         recipe = Recipe.model_validate(model.card.training.recipe)

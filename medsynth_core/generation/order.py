@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from medsynth_core.errors import MedSynthError
+import numpy as np
 
-MOST_CASES, MOST_SLICES = 100_000, 1000
+from medsynth_core.errors import MedSynthError
+from medsynth_core.structure.settings import StructureSettings
+from medsynth_core.volume import Volume
+
+MOST_CASES, MOST_SLICES, MOST_SEED = 100_000, 1000, 2**32 - 1
 Format = Literal["nifti", "png"]
 
 
@@ -23,10 +27,12 @@ class Order:
         layout: ``plain``, ``nnunet`` or ``bids`` (`medsynth_core.generation.trees`).
         format: ``nifti``, or ``png`` for single slices.
         filtered: leave out maps that are unlike those of the training images.
-        source: image file or DICOM folder whose structure map is drawn from; None for maps from noise.
+        source: image, or image file or DICOM folder with it, whose structure map is drawn from; None for maps from
+            noise.
         unit: unit of the source's values, if its file states none; "" for the one that the model takes.
-        lesion: mask of the lesion on the source; None draws one.
+        lesion: mask of the lesion on the source, or a file with it; None draws one.
         lesions: manifest with a column ``lesion``, or a mask, with labels to draw from; None uses those of the model.
+        structure: settings of the structure map of the source; None uses those of the training.
 
     Raises:
         MedSynthError: a value is outside its range, or options do not go together.
@@ -38,15 +44,16 @@ class Order:
     layout: str = "plain"
     format: Format = "nifti"
     filtered: bool = True
-    source: Path | None = None
+    source: Path | Volume | None = None
     unit: str = ""
-    lesion: Path | None = None
+    lesion: Path | Volume | None = None
     lesions: Path | None = None
+    structure: StructureSettings | None = None
 
     def __post_init__(self) -> None:
         self._check("count", self.count, 1, MOST_CASES)
         self._check("slices", self.slices, 1, MOST_SLICES)
-        self._check("seed", self.seed, 0, 2**32 - 1)
+        self._check("seed", self.seed, 0, MOST_SEED)
         if self.format not in ("nifti", "png"):
             raise MedSynthError(f"There is no format '{self.format}'; choose nifti or png.", kind="settings")
         if self.format == "png" and (self.slices > 1 or self.source is not None):
@@ -55,6 +62,11 @@ class Order:
             raise MedSynthError("The slices are those of the given volume; leave slices out.", kind="settings")
         if self.unit and self.source is None:
             raise MedSynthError("The unit is that of a given volume; give one, or leave it out.", kind="settings")
+        if self.structure is not None and self.source is None:
+            raise MedSynthError(
+                "The settings of the structure map are those of a given volume; give one, or leave them out.",
+                kind="settings",
+            )
         if self.lesion is not None and self.source is None:
             raise MedSynthError(
                 "A lesion mask belongs to the volume that it was drawn on; give this volume as well, or give labels to "
@@ -75,9 +87,20 @@ class Order:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as plain data; files by their absolute paths."""
-        content = asdict(self)
-        for field in fields(self):
-            if isinstance(content[field.name], Path):
-                content[field.name] = str(content[field.name].resolve())
-        return content
+        """Return the options as plain data; files by their absolute paths, images by what they are."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value.resolve())
+    if isinstance(value, StructureSettings):
+        return {name: list(part) if isinstance(part, tuple) else part for name, part in value.to_dict().items()}
+    if isinstance(value, Volume):
+        return {"shape": list(value.shape), "modality": value.modality, "unit": value.unit}
+    return value
+
+
+def new_seed() -> int:
+    """Return a random seed that is another one each time, for those who do not choose one."""
+    return int(np.random.default_rng().integers(MOST_SEED + 1))

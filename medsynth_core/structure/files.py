@@ -14,8 +14,7 @@ from medsynth_core.io.segmentation import Segment, is_segmentation, write_segmen
 from medsynth_core.io.writing import check_distinct, check_output, write_labelled
 from medsynth_core.progress import Progress, ProgressCallback
 from medsynth_core.structure.settings import StructureSettings
-from medsynth_core.structure.volume_maps import structure_of, structure_of_volume
-from medsynth_core.volume import Volume
+from medsynth_core.structure.volume_maps import structure_labels, structure_of, structure_of_volume
 
 SEGMENTS = (Segment("structure", 1, (1.0, 1.0, 0.0)), Segment("background", 2, (0.3, 0.3, 0.3)))
 
@@ -109,14 +108,10 @@ def _of_volume(files: StructureFiles, settings: StructureSettings, solid: bool, 
     progress(0.9, "Writing the result")
     for path, mask in zip(files.written, (lines, background), strict=False):
         if is_segmentation(path):
-            write_segmentation(_labels(lines, background), SEGMENTS, path)
+            write_segmentation(structure_labels(lines, background), SEGMENTS, path)
         else:
             write_labelled(mask, path)
     return _shares(lines.voxels, background.voxels)
-
-
-def _labels(lines: Volume, background: Volume) -> Volume:
-    return lines.replace(voxels=(lines.voxels + 2 * background.voxels).astype(np.uint8))
 
 
 def _shares(lines: np.ndarray, background: np.ndarray) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -128,3 +129,16 @@ def preset(name: str) -> StructureSettings:
             f"There is no preset '{name}' for structure maps; choose one of {', '.join(PRESETS)}.", kind="settings"
         )
     return PRESETS[name]
+
+
+def settings_for(name: str = "", values: Mapping[str, Any] | None = None) -> StructureSettings:
+    """Return the settings of a preset, with other values for some of them.
+
+    Args:
+        name: name of the preset; "" for automatic thresholds.
+        values: values by the name of the setting; None leaves the setting as it is.
+
+    Raises:
+        MedSynthError: there is no such preset or setting, or a value is outside its range.
+    """
+    return (preset(name) if name else StructureSettings()).with_values(**(values or {}))

@@ -113,3 +113,8 @@ def _facts(volume: Volume) -> dict[str, Any]:
     """Return what a map keeps of its image's metadata: whether the image is of a patient at all."""
     kept = {"synthetic": True} if volume.is_synthetic else {}
     return {"medsynth_version": __version__, **kept}
+
+
+def structure_labels(lines: Volume, background: Volume) -> Volume:
+    """Return a structure map and its background mask as one label map, uint8: 1 on lines, 2 on the background."""
+    return lines.replace(voxels=(lines.voxels + 2 * background.voxels).astype(np.uint8))

@@ -11,7 +11,7 @@ from medsynth_core.io.pictures import Channel
 from medsynth_core.modality import Modality
 from medsynth_core.preparation.part import Part
 from medsynth_core.preparation.roles import check_role, check_unit
-from medsynth_core.structure.settings import StructureSettings, preset
+from medsynth_core.structure.settings import StructureSettings, settings_for
 from medsynth_core.systems.data_needs import Role
 
 
@@ -64,4 +64,4 @@ class StructureSource(Part):
         Raises:
             MedSynthError: there is no such preset or setting, or a value is outside its range.
         """
-        return (preset(self.preset) if self.preset else StructureSettings()).with_values(**self.values)
+        return settings_for(self.preset, self.values)

@@ -21,8 +21,8 @@ _KEYS: dict[str, tuple[str, ...]] = {
     ),
     "an object": ("about", "fixed", "input", "inputs", "lesion", "metadata", "moving", "roles", "settings"),
     "a list": ("classes", "files", "ijk_to_ras", "images", "known", "optional", "sides"),
-    "true or false": ("deformable", "paired", "simulated", "solid"),
-    "a whole number": ("batch_size",),
+    "true or false": ("deformable", "filtered", "paired", "simulated", "solid"),
+    "a whole number": ("batch_size", "count", "seed", "slices"),
 }  # fmt: skip
 _TYPES = {"a text": str, "an object": dict, "a list": list, "true or false": bool, "a whole number": int}
 _TYPE_OF = {key: kind for kind, keys in _KEYS.items() for key in keys}

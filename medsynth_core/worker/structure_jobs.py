@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from medsynth_core.progress import Progress
 from medsynth_core.worker.requests import received, required, save
 
@@ -18,14 +16,13 @@ def extract_structure(request: dict[str, Any], progress: Progress) -> dict[str, 
     """
     from medsynth_core.io.atomic import check_place
     from medsynth_core.io.writing import check_distinct
-    from medsynth_core.structure.settings import StructureSettings, preset
-    from medsynth_core.structure.volume_maps import structure_of_volume
+    from medsynth_core.structure.settings import settings_for
+    from medsynth_core.structure.volume_maps import structure_labels, structure_of_volume
 
     output, source, lesion = Path(required(request, "output")), required(request, "input"), request.get("lesion")
     check_place(output)
     check_distinct([output, *(Path(required(given, "voxels")) for given in (source, lesion) if given)])
-    settings = preset(request["preset"]) if request.get("preset") else StructureSettings()
-    settings = settings.with_values(**(request.get("settings") or {}))
+    settings = settings_for(request.get("preset") or "", request.get("settings"))
     progress(0.1, "Finding the structure")
     lines, background = structure_of_volume(
         received(source),
@@ -33,7 +30,7 @@ def extract_structure(request: dict[str, Any], progress: Progress) -> dict[str, 
         lesion=received(lesion) if lesion else None,
         solid=bool(request.get("solid")),
     )
-    save((lines.voxels + 2 * background.voxels).astype(np.uint8), output)
+    save(structure_labels(lines, background).voxels, output)
     return {
         "output": str(output),
         "settings": settings.to_dict(),
