@@ -8,6 +8,8 @@ import slicer
 import vtk
 from MedSynthLib.device_box import AUTOMATIC
 from MedSynthLib.export import ExportJob
+from MedSynthLib.generation_logic import GenerationLogic
+from MedSynthLib.job_runner import JobRunner
 from MedSynthLib.sample_data import SAMPLE_NAME, registerSampleCase
 from MedSynthLib.scene_parameters import parametersOf
 from MedSynthLib.structure_logic import StructureLogic
@@ -61,6 +63,11 @@ class MedSynthParameterNode:
         structurePreset: kind of image of a structure map; "" for automatic thresholds.
         structureAlpha, structureBeta, structureGamma: thresholds of a structure map; 0 for those of the preset.
         structureSolid: find the edges of a structure map in three dimensions.
+        generateModel: name of the model that generates images; "" for the first in the library.
+        generateSource: what it draws from: "noise", "volume" or "settings" (`MedSynthLib.generate_section`).
+        generateCount, generateSlices: number of cases, and of slices of each from noise.
+        generateSeed: seed of the draws; -1 for a new one each time.
+        generateFiltered: leave out unusual structure maps.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -75,6 +82,12 @@ class MedSynthParameterNode:
     structureBeta: Annotated[float, WithinRange(0, 1)] = 0.0
     structureGamma: Annotated[float, WithinRange(0, 1)] = 0.0
     structureSolid: bool = False
+    generateModel: str = ""
+    generateSource: str = "noise"
+    generateCount: Annotated[int, WithinRange(1, 100)] = 1
+    generateSlices: Annotated[int, WithinRange(1, 200)] = 1
+    generateSeed: Annotated[int, WithinRange(-1, 2**31 - 1)] = -1
+    generateFiltered: bool = True
 
 
 class MedSynthWidget(SynthesisPanel):
@@ -85,7 +98,7 @@ class MedSynthWidget(SynthesisPanel):
         return MedSynthLogic()
 
 
-class MedSynthLogic(ScriptedLoadableModuleLogic, StructureLogic):
+class MedSynthLogic(ScriptedLoadableModuleLogic, StructureLogic, GenerationLogic):
     """Synthesis, conversion to SUVbw and export without a panel, for Slicer's Python console and for scripts::
 
         import SampleData
@@ -95,14 +108,14 @@ class MedSynthLogic(ScriptedLoadableModuleLogic, StructureLogic):
         pet = MedSynthLogic().synthesize(ct, model="ct-to-pet")
 
     `convertToSuv` makes a volume in SUVbw of a PET in Bq/mL that was loaded from DICOM, `extractStructure` a label map
-    of the edges of a volume, and `exportDicom` writes a result as a DICOM series. A logic runs one job at a time: see
-    `state`, `isRunning`, `workerPid`, `cancel`, `abort`
+    of the edges of a volume, `generate` makes images of several modalities with lesions, and `exportDicom` writes a
+    result as a DICOM series. A logic runs one job at a time: see `state`, `isRunning`, `workerPid`, `cancel`, `abort`
     and `waitForCompletion`.
     """
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        StructureLogic.__init__(self)
+        JobRunner.__init__(self)
 
     def getParameterNode(self) -> MedSynthParameterNode:
         """Return the scene's parameter node."""

@@ -38,12 +38,21 @@ class Fit:
 
 
 def availableModels() -> list:
-    """Return a summary of each model in the library; [] while the packages to read them are missing."""
+    """Return a summary of each synthesis model in the library; [] while the packages to read them are missing."""
     try:
         from medsynth_core.models.library import list_models
     except ImportError:  # missing, or too old
         return []
-    return list_models()
+    return [model for model in list_models() if model.kind == "synthesis"]
+
+
+def availableGenerators() -> list:
+    """Return a summary of each generator in the library; [] while the packages to read them are missing."""
+    try:
+        from medsynth_core.generation.available import list_generators
+    except ImportError:
+        return []
+    return list_generators()
 
 
 def fitOf(volumeNode, model: str, further: Mapping[str, Any] | None = None) -> Fit:

@@ -22,17 +22,18 @@ def setProvenance(node, inputVolume, facts: dict[str, Any], further: Mapping[str
 
     Args:
         node: gets the facts as attributes ``MedSynth.*``, and references to the inputs.
-        inputVolume: the volume that it was made from, whose grid it has.
+        inputVolume: the volume that it was made from, whose grid it has; None if it was made from noise.
         facts: metadata of a ``medsynth_core.volume.Volume``.
         further: the other volumes that it was made from by role; their names are in ``MedSynth.FurtherInputNames``.
     """
-    sources = sourceUIDs(inputVolume)
+    sources = sourceUIDs(inputVolume) if inputVolume is not None else []
     for name in list(node.GetAttributeNames()):
         if name.startswith((PREFIX, "DICOM.")):
             node.RemoveAttribute(name)
     node.SetAttribute(SYNTHETIC, "true")
-    node.SetAttribute(INPUT_NAME, inputVolume.GetName())
-    node.SetNodeReferenceID(INPUT, inputVolume.GetID())
+    node.SetNodeReferenceID(INPUT, inputVolume.GetID() if inputVolume is not None else None)
+    if inputVolume is not None:
+        node.SetAttribute(INPUT_NAME, inputVolume.GetName())
     _setFurther(node, further or {})
     if sources:
         node.SetAttribute(SOURCE_UIDS, " ".join(sources))

@@ -1,4 +1,4 @@
-"""The panel of the module MedSynth: Setup, Synthesize, Advanced, one button that is Apply or Cancel, and the log."""
+"""The panel of the module MedSynth: its sections, one button that is Apply or Cancel, and the log."""
 
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from MedSynthLib.device_box import DeviceBox
 from MedSynthLib.difference_volume import differenceOf
 from MedSynthLib.display import showInstead, showOver
 from MedSynthLib.further_inputs import FurtherInputs
+from MedSynthLib.generate_section import GenerateSection
 from MedSynthLib.input_follower import InputFollower
 from MedSynthLib.job_section import JobSection
 from MedSynthLib.messages import sentenceOf
@@ -41,17 +42,25 @@ class SynthesisPanel(ModulePanel):
             self.ui, lambda: self._parameterNode.outputVolume, self._exportDicom, self._jobs.end
         )
         self._structure = StructureSection(self.ui, lambda: self._parameterNode, self._makeStructure)
+        self._generate = GenerateSection(
+            self.ui,
+            lambda: self._parameterNode,
+            self.logic,
+            self._jobs,
+            lambda: self._devices.device,
+            self._structure.thresholds,
+        )
         self._input = InputFollower(self.update, self._onAnotherChoice)
         self.connections.connect(self.ui.applyButton, "clicked(bool)", self.onApplyButton)
         self.connections.connect(self.ui.convertButton, "clicked(bool)", self.onConvertButton)
         self._setup.refresh()
-        self._model.refresh()
+        self._refreshModels()
 
     def cleanup(self) -> None:
         """Cancel what still runs when the module is unloaded or Slicer exits, and disconnect everything."""
         self._jobs.close()  # first: the widgets may be gone, and an aborted job tells the panel
         self.logic.abort()
-        for section in (self._setup, self._devices, self._model, self._result, self._structure):
+        for section in (self._setup, self._devices, self._model, self._result, self._structure, self._generate):
             section.close()
         ModulePanel.cleanup(self)
         self._input.release()
@@ -61,7 +70,7 @@ class SynthesisPanel(ModulePanel):
         """Bring the panel up to date each time it is opened."""
         self._setup.refresh()
         self._setup.findDevices()
-        self._model.refresh()
+        self._refreshModels()
         self.initializeParameterNode()
 
     def onSceneStartClose(self, caller, event) -> None:
@@ -104,6 +113,7 @@ class SynthesisPanel(ModulePanel):
             widget.enabled = not running
         self._result.update(running)
         self._structure.update(running)
+        self._generate.update(running)
 
     def onApplyButton(self, *_clicked: Any) -> None:
         """Start the synthesis, or cancel the running job."""
@@ -203,8 +213,12 @@ class SynthesisPanel(ModulePanel):
             parameters.outputVolume = None
 
     def _listModels(self) -> None:
-        self._model.refresh()
+        self._refreshModels()
         self.update()
+
+    def _refreshModels(self) -> None:
+        self._model.refresh()
+        self._generate.refresh()
 
     def _onModelChosen(self, name: str) -> None:
         self._parameterNode.model = name

@@ -171,10 +171,18 @@ def volumeBeside(volumeNode, inputVolume):
         MedSynthError: the node is not a scalar volume, or a transform between the two is not linear.
     """
     volume = coreVolume(volumeNode)
-    if volumeNode.GetParentTransformNode() is inputVolume.GetParentTransformNode():
-        return volume
-    between = np.linalg.inv(toWorld(inputVolume)) @ toWorld(volumeNode)
-    return volume.replace(ijk_to_ras=between @ volume.ijk_to_ras)
+    return volume.replace(ijk_to_ras=between(volumeNode, inputVolume) @ volume.ijk_to_ras)
+
+
+def between(node, inputVolume) -> np.ndarray:
+    """Return the matrix from a node's own RAS coordinates to those of another node (4×4, mm), as the scene shows both.
+
+    Raises:
+        MedSynthError: a transform between the two is not linear.
+    """
+    if node.GetParentTransformNode() is inputVolume.GetParentTransformNode():
+        return np.eye(4)
+    return np.linalg.inv(toWorld(inputVolume)) @ toWorld(node)
 
 
 def toWorld(volumeNode) -> np.ndarray:
@@ -228,12 +236,17 @@ def addResultVolume(
 
 def fillResultVolume(node, inputVolume, geometry: Geometry, voxels: np.ndarray) -> None:
     """Replace a node's voxels, geometry, parent transform and place in the subject hierarchy."""
+    setVoxels(node, geometry, voxels)
+    node.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
+    placeBeside(node, inputVolume)
+
+
+def setVoxels(node, geometry: Geometry, voxels: np.ndarray) -> None:
+    """Replace a node's voxels and geometry."""
     slicer.util.updateVolumeFromArray(node, voxels)
     node.SetIJKToRASMatrix(geometry.ijkToRAS)
     if node.GetDisplayNode() is None:
         node.CreateDefaultDisplayNodes()
-    node.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
-    placeBeside(node, inputVolume)
 
 
 def placeBeside(node, inputVolume) -> None:
@@ -242,7 +255,12 @@ def placeBeside(node, inputVolume) -> None:
     inputItem = hierarchy.GetItemByDataNode(inputVolume)
     if not inputItem:
         return
-    parent = hierarchy.GetItemParent(inputItem)
+    placeIn(node, hierarchy.GetItemParent(inputItem))
+
+
+def placeIn(node, parent: int) -> None:
+    """Move a node to a study or folder of the subject hierarchy."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     item = hierarchy.GetItemByDataNode(node)
     if item:
         hierarchy.SetItemParent(item, parent)

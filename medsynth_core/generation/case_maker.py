@@ -80,7 +80,7 @@ class CaseMaker:
 
     def _of_source(self, volume: Volume) -> Anatomy:
         anatomy, lesion = anatomy_of(self.generator, volume, self.order.structure), _read(self.order.lesion)
-        return anatomy if lesion is None else with_own_lesion(anatomy, lesion)
+        return anatomy if lesion is None else with_own_lesion(anatomy, lesion, self.generator.classes)
 
 
 def _read(given: Path | Volume | None, unit: str = "") -> Volume | None:

@@ -55,18 +55,24 @@ def assumption(generator: Generator, volume: Volume) -> str:
     return "" if volume.unit else assumed_unit(source.unit, source.modality)
 
 
-def with_own_lesion(anatomy: Anatomy, lesion: Volume) -> Anatomy:
+def with_own_lesion(anatomy: Anatomy, lesion: Volume, classes: int = 1) -> Anatomy:
     """Return an anatomy with the lesion label of a volume.
 
+    Args:
+        anatomy: what the lesion is placed in.
+        lesion: label, 0 for no lesion.
+        classes: largest label of the training. With 1, every other value counts as 1.
+
     Raises:
-        MedSynthError: the label does not overlap with the anatomy, has no lesion there, or a lesion outside the organ.
+        MedSynthError: the label does not overlap with the anatomy, has no lesion there, a lesion outside the organ, or
+            a value that the model does not know.
     """
     own = Grid.of(lesion)
     if not lesion.voxels.any():
         raise MedSynthError("The lesion label is empty; draw a lesion.", kind="input")
     label = np.zeros(anatomy.shape, np.uint8)
     if overlap(own, anatomy.grid):
-        label = resample_array(lesion.voxels, own, anatomy.grid, order="nearest").astype(np.uint8)
+        label = resample_array(_known(lesion.voxels, classes), own, anatomy.grid, order="nearest")
     if not label.any():
         raise MedSynthError(
             "The lesion label does not lie in the volume, or is smaller than its voxels; check that both belong to the "
@@ -83,6 +89,23 @@ def with_own_lesion(anatomy: Anatomy, lesion: Volume) -> Anatomy:
             kind="input",
         )
     return anatomy.with_label(label)
+
+
+def _known(label: np.ndarray, classes: int) -> np.ndarray:
+    """Return a label, uint8, with the values of the training.
+
+    Raises:
+        MedSynthError: it has others.
+    """
+    if classes == 1:
+        return (label != 0).astype(np.uint8)
+    others = label[~np.isin(label, np.arange(classes + 1))]
+    if others.size:
+        raise MedSynthError(
+            f"The lesion label has the value {others.flat[0]:g}, but the model knows 1 to {classes}; change the label.",
+            kind="input",
+        )
+    return label.astype(np.uint8)
 
 
 def _height(grid: Grid, k: int) -> float:

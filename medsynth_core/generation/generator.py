@@ -85,6 +85,11 @@ class Generator:
         """Lesion labels of the training images, in frames of the model."""
         return list(self.records.get(LESIONS, ()))
 
+    @property
+    def classes(self) -> int:
+        """Largest value in the lesion labels that it was trained with; 1 if the package has none."""
+        return max((int(label.max()) for label in self.lesions), default=1) or 1
+
     def training_pictures(self, role: str) -> np.ndarray | None:
         """Return small pictures (n, 16, 16) of the training images of a modality; None if the package has none."""
         found = self.records.get(f"{SMALL_PICTURES}{role}")

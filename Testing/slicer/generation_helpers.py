@@ -1,0 +1,76 @@
+"""Helpers for tests of generated images: a tiny generator in the library, and what lies in the subject hierarchy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+from builders import axial_matrix, phantom_ct
+from filelock import FileLock
+from generation_builders import train_generator, write_lesion_phantoms
+from train_helpers import nodeOf
+
+from medsynth_core.models.library import import_model
+
+MODEL = "phantom-sets"
+
+
+def sharedGenerator(factory: pytest.TempPathFactory) -> None:
+    """Put a tiny generator of CT and PET into the library, trained once for the tests of all files and processes."""
+    base = factory.getbasetemp()
+    # Each process of pytest-xdist has a folder of its own in a common one.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "generator"
+    with FileLock(f"{folder}.lock"):
+        package = folder / "sets" / MODEL
+        import_model(package if package.is_dir() else _trained(folder))
+
+
+def _trained(folder: Path) -> Path:
+    return train_generator(write_lesion_phantoms(folder / "phantoms"), folder)
+
+
+def phantomCT(name: str = "CT"):
+    """Return a CT like those of the training as a volume node in HU, on another grid."""
+    return nodeOf(phantom_ct((3, 60, 52), axial_matrix((3.0, 3.0, 4.0)), seed=7), name)
+
+
+def lesionMask(volumeNode, corner: tuple[int, int, int] = (1, 26, 22), side: int = 6) -> np.ndarray:
+    """Return a label of a lesion of some rows and columns in a slice of a volume."""
+    mask = np.zeros(slicer.util.arrayFromVolume(volumeNode).shape, np.uint8)
+    k, j, i = corner
+    mask[k, j : j + side, i : i + side] = 1
+    return mask
+
+
+def lesionLabelMap(volumeNode, mask: np.ndarray):
+    """Return a label map node of a lesion on a volume."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "My lesion")
+    slicer.util.updateVolumeFromArray(node, mask)
+    matrix = slicer.vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    node.SetIJKToRASMatrix(matrix)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def folders() -> dict[str, list[str]]:
+    """Return the names in each folder of the subject hierarchy by the folder's path."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    found: dict[str, list[str]] = {}
+
+    def visit(item: int, path: str) -> None:
+        children: list[int] = []
+        hierarchy.GetItemChildren(item, children, False)
+        for child in children:
+            name = hierarchy.GetItemName(child)
+            if hierarchy.GetItemLevel(child) == "Folder":
+                found[path + name] = []
+                visit(child, f"{path}{name}/")
+            elif path:
+                found[path[:-1]].append(name)
+
+    visit(hierarchy.GetSceneItemID(), "")
+    return found
