@@ -43,4 +43,4 @@ def generate_cases(generator: Generator, order: Order, progress: Progress) -> It
     if redrawn:
         progress.log(f"Structure maps drawn again, because they could not be used: {redrawn}.")
     for role, check in memorisation(generator, {role: np.concatenate(some) for role, some in pictures.items()}).items():
-        progress.log(f"{role}: {check.sentence}")
+        progress.log(f"{role}: {check}")

@@ -13,15 +13,6 @@ from medsynth_core.evaluation.memorisation import memorisation as compared
 from medsynth_core.generation.generator import Generator
 from medsynth_core.metrics.image_sets import SMALL, small_pictures
 
-    @property
-    def sentence(self) -> str:
-        """The check in words."""
-        return (
-            f"nearest training image at {self.median:.3f} of the range (median); training images are "
-            f"{self.training_median:.3f} from the nearest of another patient. {self.repeated} of {self.images} are "
-            "nearer than nine in ten of these."
-        )
-
 
 def pictures_of(generator: Generator, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return pictures of 16 × 16 fields of generated images (k, j, i; in their units) by role."""
