@@ -21,7 +21,7 @@ from medsynth_core.preparation.contract import GenerationContract
 from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.structure.fusion import NOISE
 from medsynth_core.structure.quality import unlike
-from medsynth_core.systems.multimodal import generator_input
+from medsynth_core.systems.multimodal_input import generator_input
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from medsynth_core.structure.fusion import NOISE
 from medsynth_core.structure.lesions import place_lesion
 from medsynth_core.systems.base import Candidate, Records, System, Tally
 from medsynth_core.systems.batch import Batch
+from medsynth_core.systems.multimodal_input import drawn_from, generator_input
 from medsynth_core.systems.multimodal_maps import check_maps, load_maps
 from medsynth_core.systems.multimodal_records import records_of
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
     from medsynth_core.systems.engine import Engine
 
-# Added to labels so that the absence of a lesion is not the value of padding, as in the author's code.
-LABEL_OFFSET = 0.1
 # Weights of the classes of a lesion label in the author's code: none, the first, all others.
 CLASS_WEIGHTS = (0.5, 5.0, 25.0)
 
@@ -388,41 +387,6 @@ class _Drawn:
 
     def __init__(self, piece: _Piece, given: tuple[Tensor, Tensor]) -> None:
         self.piece, (self.given, self.label) = piece, given
-
-
-def generator_input(settings: MultimodalSettings, lines: Tensor, organ: Tensor, label: Tensor, noise: Tensor) -> Tensor:
-    """Return what a generator draws from: (n, 1, h, w), with lesions (n, 2, h, w).
-
-    The first channel is the structure map with noise in the organ (equation 12), or with the ablations the map or the
-    noise alone, or 1 − the map; the second is the lesion label.
-    """
-    import torch
-
-    filled = lines + noise * organ * (1 - lines) if settings.fuse else lines
-    if settings.invert:
-        filled = 1 - filled
-    drawn = filled if settings.maps else noise
-    return torch.cat([drawn, label + LABEL_OFFSET], dim=1) if settings.lesion else drawn
-
-
-def drawn_from(network: nn.Module, settings: MultimodalSettings, number: int, case: TrainingCase) -> np.ndarray:
-    """Return the images (k, j, i, channels) of a modality that are drawn from its own maps, always with one noise."""
-    import torch
-
-    role = settings.modalities[number]
-    parts = [case.targets[f"{role}:{part}"] for part in ("structure", "organ", "lesion")]
-    rows, columns = (side // 8 * 8 for side in parts[0].shape[1:])
-    lines, organ, label = (torch.from_numpy(np.array(part[:, None, :rows, :columns])) for part in parts)
-    noise = torch.empty(lines.shape).uniform_(*NOISE, generator=torch.Generator().manual_seed(0))
-    given = generator_input(settings, lines, organ, label, noise)
-    device = next(network.parameters()).device
-    made = []
-    with torch.no_grad():
-        for part in given.split(8):
-            wanted = torch.full((len(part),), number, dtype=torch.long, device=device)
-            several = len(settings.modalities) > 1
-            made.append(network(part.to(device), wanted) if several else network(part.to(device)))
-    return torch.cat(made).movedim(1, -1).float().cpu().numpy()
 
 
 def _apart(made: Tensor, image: Tensor, organ: Tensor) -> dict[str, Tensor]:

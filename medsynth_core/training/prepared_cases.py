@@ -64,7 +64,9 @@ def _cached(case: Case, recipe: Recipe, cache: Path, paired: bool) -> list[Train
     doses = range(len(recipe.contract.dose_factors)) if recipe.dose else range(-1, 0)
     stem = _fingerprint(case, recipe, paired)
     parts = _parts(recipe)
-    files = [{part: cache / f"{stem}-{dose}-{part}.npy" for part in parts} for dose in doses]
+    # Windows allows no colon in names of files.
+    names = {part: part.replace(":", ".") for part in parts}
+    files = [{part: cache / f"{stem}-{dose}-{names[part]}.npy" for part in parts} for dose in doses]
     if not all(file.is_file() for several in files for file in several.values()):
         for prepared, several in zip(_prepared(case, recipe, paired), files, strict=True):
             for part, array in _arrays(prepared).items():
