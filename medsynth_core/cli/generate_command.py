@@ -20,6 +20,13 @@ def generate(
         typer.Option("--from", help="Draw from the structure map of this image file or DICOM folder, on its grid."),
     ] = None,
     unit: Annotated[str, typer.Option(help="HU, SUVbw or another unit, if the image of --from states none.")] = "",
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Settings of the structure map of --from for a kind of image, as for medsynth structure; by default "
+            "those of the training."
+        ),
+    ] = "",
     lesion: Annotated[Path | None, typer.Option(help="Mask of the lesion on the image of --from.")] = None,
     lesions: Annotated[
         Path | None, typer.Option(help="Manifest with a column 'lesion', or a mask: labels to draw from.")
@@ -38,12 +45,13 @@ def generate(
     """Generate registered images of several modalities with lesion labels, from noise or from an image's structure."""
     from medsynth_core.generation.data_set import generate as generated
     from medsynth_core.generation.memorisation import facts_of
+    from medsynth_core.structure.settings import settings_for
 
     with progress_bar(as_json) as progress:
         found = generated(
             model, output, count, seed=random_seed, slices=slices, layout=layout, format=format,
             filtered=not unfiltered, source=source, unit=unit, lesion=lesion, lesions=lesions,
-            device=device, progress=progress,
+            structure=settings_for(preset) if preset else None, device=device, progress=progress,
         )  # fmt: skip
     if as_json:
         checked = {role: facts_of(check) for role, check in found.memorisation.items()}

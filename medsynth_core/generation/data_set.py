@@ -21,6 +21,7 @@ from medsynth_core.generation.trees import MASKS, Tree, manifest_rows, tree_of
 from medsynth_core.io.reading import read_volume
 from medsynth_core.io.table import write_rows
 from medsynth_core.progress import Progress, ProgressCallback
+from medsynth_core.structure.settings import StructureSettings
 
 SUFFIXES = {"nifti": ".nii.gz", "png": ".png"}
 # Share of the work that is the drawing of cases.
@@ -60,6 +61,7 @@ def generate(
     unit: str = "",
     lesion: str | Path | None = None,
     lesions: str | Path | None = None,
+    structure: StructureSettings | None = None,
     device: str = "auto",
     progress: Progress | ProgressCallback | None = None,
 ) -> DataSet:
@@ -72,7 +74,7 @@ def generate(
         model: a generator of the library, or its package folder.
         output: folder, new, empty, or of an interrupted run.
         count: number of cases.
-        seed, slices, layout, format, filtered, source, unit, lesion, lesions: as `Order`.
+        seed, slices, layout, format, filtered, source, unit, lesion, lesions, structure: as `Order`.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         progress: called as ``progress(fraction, message)``.
 
@@ -82,7 +84,7 @@ def generate(
         Cancelled: the progress callback requested a stop; whole cases are kept.
     """
     given, mask, labels = (None if path is None else Path(path) for path in (source, lesion, lesions))
-    order = Order(count, seed, slices, layout, format, filtered, given, unit, mask, labels)
+    order = Order(count, seed, slices, layout, format, filtered, given, unit, mask, labels, structure)
     progress = progress if isinstance(progress, Progress) else Progress(progress)
     progress(0.0, "Loading the model")
     return _Run(Generator.load(model, device), Path(output), order).complete(progress)

@@ -193,6 +193,7 @@ def test_a_structure_map_that_is_empty_says_at_which_thresholds(package, phantom
         ({"source": "ct0.nii.gz", "lesion": "empty.nii.gz"}, "lesion label is empty"),
         ({"source": "pet0.nii.gz", "unit": "SUVbw"}, "PET in SUVbw, but .* draws from the structure of CT"),
         ({"unit": "HU"}, "unit is that of a given volume"),
+        ({"structure": preset("lung-ct")}, "settings of the structure map are those of a given volume"),
     ],
 )
 def test_orders_that_cannot_be_met_are_refused_before_anything_is_written(package, phantoms, tmp_path, changes, words):
