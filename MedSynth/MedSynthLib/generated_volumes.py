@@ -30,23 +30,35 @@ def addCases(done: dict[str, Any], inputVolume=None) -> list[dict[str, Any]]:
         For each case its volume nodes by name: ``structure``, ``lesion`` if there is one, and the images by role.
     """
     hierarchy = _hierarchy()
-    top = hierarchy.CreateFolderItem(_parentOf(inputVolume), _folderName(done))
+    folders = [hierarchy.CreateFolderItem(_parentOf(inputVolume), _folderName(done))]
     cases: list[dict[str, Any]] = []
     try:
         for number, case in enumerate(done["cases"], start=1):
-            folder = top
             if len(done["cases"]) > 1:
-                folder = hierarchy.CreateFolderItem(top, _("Case {number}").format(number=number))
+                folders.append(hierarchy.CreateFolderItem(folders[0], _("Case {number}").format(number=number)))
             cases.append({})
             for name in case["volumes"]:
                 cases[-1][name] = _addVolume(case, name, inputVolume)
-                bridge.placeIn(cases[-1][name], folder)
+                bridge.placeIn(cases[-1][name], folders[-1])
     except BaseException:
-        for node in (node for case in cases for node in case.values()):
-            bridge.removeVolume(node)
-        hierarchy.RemoveItem(top)
+        _removeAll(cases, folders)
         raise
     return cases
+
+
+def _removeAll(cases: list[dict[str, Any]], folders: list[int]) -> None:
+    """Remove volumes and folders, the inner ones first.
+
+    One by one: to remove a folder with all in it does not end where a node in it has been removed from the scene.
+    """
+    hierarchy = _hierarchy()
+    for node in (node for case in cases for node in case.values()):
+        item = hierarchy.GetItemByDataNode(node)
+        if item:
+            hierarchy.RemoveItem(item, False, False)
+        bridge.removeVolume(node)
+    for folder in reversed(folders):
+        hierarchy.RemoveItem(folder, False, False)
 
 
 def folderOf(cases: list[dict[str, Any]]) -> str:

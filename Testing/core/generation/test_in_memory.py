@@ -30,10 +30,8 @@ def test_they_are_those_of_the_files(package, tmp_path):
             written = read_volume(tmp_path / "set" / f"case_000{number}" / f"{name}.nii.gz")
             assert np.array_equal(written.voxels, volume.voxels) and written.unit == volume.unit
     checked = json.loads((tmp_path / "set" / "generation.json").read_text())["memorisation"]
-    assert [line for line in said if line.startswith("pet: nearest training image at ")] == [
-        line for line in said if f"{checked['pet']['median']:.3f} of the range" in line and "pet" in line
-    ]
-    assert len(said) >= 2
+    [pet] = [line for line in said if line.startswith("pet: ")]
+    assert f"nearest training image at {checked['pet']['median']:.3f} of the range" in pet
 
 
 def test_a_stop_is_heeded_before_the_next_case(package):
@@ -55,7 +53,7 @@ def given(phantoms: Path, value: int = 1) -> tuple[Volume, Volume]:
     """Return a CT of the training and its lesion, with another label."""
     ct = read_volume(phantoms.parent / "ct0.nii.gz", modality="CT", unit="HU")
     lesion = read_volume(phantoms.parent / "lesion0.nii.gz")
-    return ct, lesion.replace(voxels=(lesion.voxels * value).astype(np.int32))
+    return ct, lesion.replace(voxels=lesion.voxels.astype(np.int32) * value)
 
 
 @pytest.mark.parametrize("value", [1, 255, 256])
