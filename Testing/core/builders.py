@@ -58,6 +58,10 @@ def phantom_pet(ct: Volume) -> Volume:
 CT_SIDE = {"modality": "CT", "unit": "HU", "intensity": {"kind": "curve", "points": [[-1000, -1], [1000, 1]]}}
 SUV_SIDE = {"modality": "PT", "unit": "SUVbw", "intensity": {"kind": "scale", "divisor": 5, "upper": 20}}
 
+# The same for generators that draw 0 to 1.
+CT_DRAWN = {**CT_SIDE, "intensity": {"kind": "curve", "points": [[-1000, 0], [1000, 1]]}}
+SUV_DRAWN = {**SUV_SIDE, "intensity": {"kind": "scale", "divisor": 20, "upper": 20}}
+
 
 def batch_of(image: Tensor, target: Tensor, dose: Tensor | None = None) -> Batch:
     """Return a batch of one input and one output, with the classes of the inputs' doses."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from builders import CT_SIDE, SUV_SIDE, axial_matrix, phantom_ct, phantom_pet, tiny_recipe
+from builders import CT_DRAWN, SUV_DRAWN, axial_matrix, phantom_ct, phantom_pet, tiny_recipe
 
 from medsynth_core import train, write_volume
 from medsynth_core.recipes.recipe import Recipe
@@ -51,7 +51,7 @@ def images_recipe(structure_model: Path) -> Recipe:
             "kind": "generation",
             "noise": 16,
             "inputs": {"structure": UNIT, "label": UNIT},
-            "outputs": {"ct": CT_SIDE, "pet": SUV_SIDE},
+            "outputs": {"ct": CT_DRAWN, "pet": SUV_DRAWN},
             "matrix": [64, 64],
             "spacing": [3.0, 3.0, 4.0],
         },

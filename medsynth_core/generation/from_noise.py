@@ -15,6 +15,8 @@ from medsynth_core.structure.quality import map_measures
 
 # Angle (radians) between the codes of slices beside each other: a stack of 63 slices returns to its first one.
 STEP = 0.1
+# Draws of a lesion in a stack, and of the slice that its middle lies in.
+DRAWS = 5
 # Draws of a map that is like real ones and has room for a lesion.
 TRIES = 50
 
@@ -113,9 +115,14 @@ def with_lesion(anatomy: Anatomy, lesions: Sequence[np.ndarray], random: np.rand
     if slices == 1:
         return anatomy.with_label(place_lesion(lesions, ~anatomy.organ[0], random)[None])
     flat = [label for label in lesions if label.any()]
-    chosen = flat[random.integers(len(flat))]
-    solid = solid_label(chosen, slices, anatomy.grid.spacing, int(random.integers(slices)))
-    return anatomy.with_label(place_lesion([solid], ~anatomy.organ, random))
+    for _ in range(DRAWS):
+        chosen = flat[random.integers(len(flat))]
+        solid = solid_label(chosen, slices, anatomy.grid.spacing, int(random.integers(slices)))
+        try:
+            return anatomy.with_label(place_lesion([solid], ~anatomy.organ, random))
+        except MedSynthError as error:
+            problem = error
+    raise problem
 
 
 def solid_label(label: np.ndarray, slices: int, spacing: np.ndarray, middle: int) -> np.ndarray:

@@ -57,11 +57,17 @@ class Generator:
         """Return the generator of a model in the library or in a package folder.
 
         Raises:
-            MedSynthError: there is no such model, it does not generate images of several modalities, its package is
-                damaged, or there is no such device.
+            MedSynthError: there is no such model, it does not generate grey images of several modalities, its package
+                is damaged, or there is no such device.
         """
         model = load_model(name)
         settings = _settings(model)
+        if any(side.colours for side in settings.contract.outputs.values()):
+            raise MedSynthError(
+                f"The model '{model.name}' draws images in colour, which volumes do not have; choose one that draws "
+                "grey images.",
+                kind="model",
+            )
         chosen = choose_device(device)
         return cls(model, settings, model.network().to(chosen), chosen, read_records(model))
 

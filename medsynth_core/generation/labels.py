@@ -12,7 +12,7 @@ from medsynth_core.generation.generator import Generator
 from medsynth_core.grid import Grid, resample_array
 from medsynth_core.io.reading import read_volume
 from medsynth_core.preparation.case import model_grid
-from medsynth_core.systems.multimodal_records import framed
+from medsynth_core.preparation.frame import framed
 
 COLUMN = "lesion"
 
@@ -43,7 +43,6 @@ def _labels(path: Path, generator: Generator) -> list[np.ndarray]:
     mask = read_volume(path)
     grid = model_grid(mask, generator.contract)
     voxels = resample_array(mask.voxels, Grid.of(mask), grid, order="nearest").astype(np.uint8)
-    rows, columns = generator.contract.matrix[-2:]
-    inside = framed(voxels, (rows, columns), 0)
+    inside = framed(voxels, generator.contract.matrix[-1], 0)
     kept = [np.count_nonzero(one) == np.count_nonzero(whole) > 0 for one, whole in zip(inside, voxels, strict=True)]
     return list(inside[np.array(kept, dtype=bool)])

@@ -24,6 +24,7 @@ from medsynth_core.io.temporary import removed_at_end, temporary_folder, tempora
 from medsynth_core.models.card import METADATA, Metadata, no_model_name
 from medsynth_core.models.contents import check_entry, check_inside, is_litter, package_files, unsafe
 from medsynth_core.models.package import Model
+from medsynth_core.models.records import read_records
 from medsynth_core.preparation.contract import SynthesisContract
 from medsynth_core.resources import resource_folder
 
@@ -315,10 +316,12 @@ def check_model(model: Model) -> None:
     """Check the weights of a model, and that its network takes images as the contract of its card states them.
 
     Raises:
-        MedSynthError: the weights are damaged or not finite, or network and contract do not fit each other.
+        MedSynthError: the weights are damaged or not finite, network and contract do not fit each other, or the records
+            of the training data are not those of the card.
     """
     from medsynth_core.models.dry_run import check_dimensions, check_forward
 
+    read_records(model)
     # Only the shapes are needed, once the weights have been checked.
     network, contract = model.network().to("meta"), model.contract
     name, multiple = model.card.network.name, getattr(network, "multiple_of", 1)

@@ -40,6 +40,8 @@ class DCGANGenerator(nn.Module):
         classes: classes to choose from (ACGAN), whose one-hot vector is put behind the code; 0 for none.
     """
 
+    output_range = (-1.0, 1.0)
+
     def __init__(
         self, size: int = 64, latent: int = 100, channels: int = 64, out_channels: int = 3, classes: int = 0
     ) -> None:

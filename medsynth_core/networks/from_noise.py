@@ -19,6 +19,7 @@ class ModalitiesFromNoise(nn.Module):
     """
 
     multiple_of, out_channels, spatial_dims = 8, 1, 2
+    output_range = ModalityUNet.output_range
 
     def __init__(
         self,

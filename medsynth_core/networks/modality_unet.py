@@ -25,6 +25,7 @@ class ModalityUNet(nn.Module):
     """
 
     multiple_of, spatial_dims = 8, 2
+    output_range = (0.0, 1.0)
 
     def __init__(
         self,

@@ -20,10 +20,12 @@ from medsynth_core.structure.fusion import NOISE
 from medsynth_core.structure.lesions import place_lesion
 from medsynth_core.systems.base import Candidate, Records, System, Tally
 from medsynth_core.systems.batch import Batch
-from medsynth_core.systems.multimodal_input import drawn_from, generator_input
+from medsynth_core.systems.multimodal_input import drawn_from, generator_input, sets_of
 from medsynth_core.systems.multimodal_maps import check_maps, load_maps
 from medsynth_core.systems.multimodal_records import records_of
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
+from medsynth_core.systems.output_fid import output_fid
+from medsynth_core.systems.output_range import check_output_range
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -70,8 +72,8 @@ class MultimodalSystem(System[MultimodalSettings]):
 
     @classmethod
     def reports(cls, metric: str) -> bool:
-        """Return whether `validate` reports a metric."""
-        return metric == "ms_ssim_paired"
+        """Return whether `validate` or `validate_set` reports a metric."""
+        return metric in ("ms_ssim_paired", "fid")
 
     @property
     def complete(self) -> bool:  # type: ignore[override]  # it changes with the epoch
@@ -365,6 +367,20 @@ class MultimodalSystem(System[MultimodalSettings]):
             scores.append(ms_ssim_paired(real[:, :rows, :columns], made, max(high - low, 1e-6)))
         return {"ms_ssim_paired": float(np.mean(scores))} if scores else {}
 
+    @classmethod
+    def validate_set(
+        cls, settings: MultimodalSettings, cases: Sequence[TrainingCase], candidate: Candidate
+    ) -> dict[str, float]:
+        """Return ``fid``, if the recipe chooses by it: of images that are drawn from the maps and labels of the cases.
+
+        It is the mean over the modalities, always with the same noise.
+        """
+        if settings.choose_by != "fid":
+            return {}
+        pairs = [sets_of(candidate.network, settings, number, cases) for number in range(len(settings.modalities))]
+        real, drawn = ({name: some for pair in pairs for name, some in pair[which].items()} for which in (0, 1))
+        return output_fid(settings.contract.outputs, real, drawn)
+
 
 class _Piece:
     """The images of a batch by number of the modality, with their maps, organs and labels."""
@@ -426,6 +442,7 @@ def _check(settings: MultimodalSettings, networks: dict[str, Any]) -> None:
                     f"The {name} of the recipe '{settings.name}' needs {option}: {value}; set the option.", kind="model"
                 )
     check_maps(settings, networks["generator"])
+    check_output_range(settings.name, settings.contract.outputs, networks["generator"])
     judged = getattr(networks["discriminator"], "modality", None) is not None
     if judged != (count > 1):
         raise MedSynthError(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medsynth_core.preparation.contract_images import channels_of
+from medsynth_core.preparation.frame import framed
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.structure.fusion import NOISE
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
@@ -50,3 +53,20 @@ def drawn_from(network: nn.Module, settings: MultimodalSettings, number: int, ca
             several = len(settings.modalities) > 1
             made.append(network(part.to(device), wanted) if several else network(part.to(device)))
     return torch.cat(made).movedim(1, -1).float().cpu().numpy()
+
+
+def sets_of(
+    network: nn.Module, settings: MultimodalSettings, number: int, cases: Sequence[TrainingCase]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return real images of a modality, and those that are drawn from their maps, in frames (n, h, w) by channel."""
+    side, size = settings.contract.outputs[settings.modalities[number]], settings.generation.matrix[-1]
+    names = list(channels_of({settings.modalities[number]: side}))
+    present = [case for case in cases if len(case.targets[names[0]])]
+    drawn = [drawn_from(network, settings, number, case) for case in present]
+    nothing = np.zeros((0, size, size), dtype=np.float32)
+
+    def joined(images: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([nothing, *(framed(some, size, side.empty) for some in images)])
+
+    real = {name: joined([case.targets[name] for case in present]) for name in names}
+    return real, {name: joined([images[..., channel] for images in drawn]) for channel, name in enumerate(names)}

@@ -61,7 +61,8 @@ class MultimodalSettings(SystemSettings):
             discriminator (0…1); the others are of images.
         discriminator: network with a map for real or synthetic and one for the modality.
         translator: network that translates between modalities; None without the registration loss.
-        processor: network that finds lesions in an image, one for each modality; None without the lesion loss.
+        processor: network that finds lesions in an image, one for each modality; None without the lesion loss, so that
+            labels are drawn from but not looked for.
         prepare_epochs: epochs in which translator and processors learn, before the generator is trained.
         pretrain_epochs: epochs after these in which the generator learns from images and their own maps.
         keep_pictures: keep pictures of 16 × 16 fields of the training images in the package, by which generated images
@@ -75,7 +76,7 @@ class MultimodalSettings(SystemSettings):
         fit_lesions: use lesion labels only where they lie inside the organ.
         loss: weights of the losses.
 
-    ``choose_by`` must be ``ms_ssim_paired``: of images that are drawn from the maps of the validation cases.
+    ``choose_by`` must be ``ms_ssim_paired`` or ``fid``: of images that are drawn from the maps of the validation cases.
     """
 
     structures: dict[str, StructureSource]
@@ -128,10 +129,12 @@ class MultimodalSettings(SystemSettings):
             raise ValueError("contract.outputs must be all grey or all in colour, because one network draws all")
         if len(self.modalities) < 2 and self.translator is not None:
             raise ValueError("a translator needs two modalities at least; leave translator out")
-        if (self.processor is not None) != bool(self.lesion):
-            raise ValueError("lesion and processor must be given together")
+        if self.processor is not None and not self.lesion:
+            raise ValueError("a processor needs lesion, the column of the masks that it learns from")
         if (self.translator or self.processor) and not self.prepare_epochs:
             raise ValueError("translator and processor learn in prepare_epochs, which must be above 0")
+        if self.prepare_epochs and not (self.translator or self.processor):
+            raise ValueError("prepare_epochs is for translator and processor; leave it out, or give one of these")
         if self.drawn_maps and not self.structure_model:
             raise ValueError("drawn_maps needs a structure_model that draws them")
         if self.prepare_epochs + self.pretrain_epochs >= self.epochs:

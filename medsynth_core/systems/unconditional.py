@@ -15,6 +15,8 @@ from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.systems.base import Candidate, System, Tally
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.codes import codes
+from medsynth_core.systems.output_fid import output_fid
+from medsynth_core.systems.output_range import check_output_range
 from medsynth_core.systems.unconditional_settings import UnconditionalSettings
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class UnconditionalSystem(System[UnconditionalSettings]):
     @classmethod
     def reports(cls, metric: str) -> bool:
         """Return whether `validate_set` reports a metric."""
-        return metric == "image_distance"
+        return metric in ("image_distance", "fid")
 
     @property
     def complete(self) -> bool:  # type: ignore[override]  # it changes with the steps
@@ -223,7 +225,8 @@ class UnconditionalSystem(System[UnconditionalSettings]):
         """Return ``image_distance``: the Fréchet distance of images from noise from those of the cases.
 
         The features of an image are the means of 8 × 8 fields of each channel. As many images are drawn as the cases
-        have slices, always from the same noise and, with classes, of the classes of the cases.
+        have slices, always from the same noise and, with classes, of the classes of the cases. If the recipe chooses by
+        ``fid``, this is returned as well, as the mean over the outputs.
         """
         sides, size = channels_of(settings.contract.outputs), settings.generation.matrix[-1]
         frames = [[framed(case.targets[name], size, side.empty) for name, side in sides.items()] for case in cases]
@@ -233,8 +236,14 @@ class UnconditionalSystem(System[UnconditionalSettings]):
         labels = [
             case.labels.get("class", 0) for case, channels in zip(cases, frames, strict=True) for _ in channels[0]
         ]
-        drawn = drawn_images(candidate.network, settings.generation.noise, labels, seed=0)
-        return {"image_distance": scaled_distance(np.concatenate([_features(part) for part in drawn]), real)}
+        parts = drawn_images(candidate.network, settings.generation.noise, labels, seed=0)
+        drawn = [np.concatenate(channel) for channel in zip(*parts, strict=True)]
+        found = {"image_distance": scaled_distance(_features(drawn), real)}
+        if settings.choose_by == "fid":
+            channels = [np.concatenate(channel) for channel in zip(*frames, strict=True)]
+            named = (dict(zip(sides, some, strict=True)) for some in (channels, drawn))
+            found |= output_fid(settings.contract.outputs, *named)
+        return found
 
 
 def level_at(epochs: float, stable: int, fade: int, levels: int) -> float:
@@ -299,6 +308,7 @@ def _check(settings: UnconditionalSettings, networks: dict[str, Any]) -> None:
                     "another network.",
                     kind="model",
                 )
+    check_output_range(settings.name, settings.contract.outputs, networks["generator"])
     _check_critic(settings, networks["discriminator"])
     _check_growth(settings, networks)
 

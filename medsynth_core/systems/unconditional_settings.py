@@ -46,7 +46,7 @@ class UnconditionalSettings(SystemSettings):
             faded in during further epochs. 0 for ``fade_epochs`` trains at the whole size from the beginning.
         loss: weights of further losses.
 
-    ``choose_by`` must be ``image_distance``, the only metric of images that belong to no case.
+    ``choose_by`` must be ``image_distance`` or ``fid``, the metrics of images that belong to no case.
     """
 
     discriminator: NetworkSpec

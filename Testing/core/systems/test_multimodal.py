@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from builders import CT_SIDE, SUV_SIDE, phantom_ct, phantom_pet, tiny_recipe
+from builders import CT_DRAWN, CT_SIDE, SUV_DRAWN, phantom_ct, phantom_pet, tiny_recipe
 
 from medsynth_core import Cancelled, MedSynthError, Progress, train, write_volume
 from medsynth_core.datasets.manifest import read_manifest
+from medsynth_core.evaluation.features import fid
 from medsynth_core.models.library import verify_model
+from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.engine import Engine
 from medsynth_core.systems.multimodal import MultimodalSystem, _Drawn, _Piece
+from medsynth_core.systems.multimodal_input import drawn_from
 from medsynth_core.systems.registry import create_system
 from medsynth_core.training.modality_slices import ModalitySlices
 from medsynth_core.training.prepared_cases import load_cases
@@ -37,7 +41,7 @@ def recipe(**changes: Any) -> Recipe:
             "contract": {
                 "kind": "generation",
                 "inputs": {"structure": UNIT, "label": UNIT},
-                "outputs": {"ct": CT_SIDE, "pet": SUV_SIDE},
+                "outputs": {"ct": CT_DRAWN, "pet": SUV_DRAWN},
                 "matrix": [32, 32],
             },
             "structures": {"ct": CT_SOURCE, "pet": CT_SOURCE},
@@ -140,7 +144,7 @@ def lesion_loss(made: MultimodalSystem, role: str, image: torch.Tensor, label: t
 
 def test_translations_of_three_modalities_must_agree():
     settings = recipe(
-        contract={**recipe().contract.model_dump(mode="json"), "outputs": dict.fromkeys(("a", "b", "c"), CT_SIDE)},
+        contract={**recipe().contract.model_dump(mode="json"), "outputs": dict.fromkeys(("a", "b", "c"), CT_DRAWN)},
         structures=dict.fromkeys(("a", "b", "c"), CT_SOURCE),
         network={"name": "multimodal-generator", "options": {"channels": 2, "modalities": 3, "in_channels": 2}},
         discriminator={"name": "multimodal-discriminator", "options": {"channels": 2, "modalities": 3}},
@@ -224,7 +228,7 @@ def alone(**changes: Any) -> Recipe:
     """Return a recipe of one modality without lesions: SkrGAN as the thesis re-implements it, unless changed."""
     content = recipe().contract.model_dump(mode="json")
     single = {
-        "contract": {**content, "inputs": {"structure": UNIT}, "outputs": {"ct": CT_SIDE}},
+        "contract": {**content, "inputs": {"structure": UNIT}, "outputs": {"ct": CT_DRAWN}},
         "structures": {"ct": CT_SOURCE},
         "lesion": "",
         "network": {"name": "skrgan", "options": {"channels": 2}},
@@ -389,19 +393,55 @@ def test_it_trains_in_three_phases_is_published_and_resumes(tmp_path):
     assert weights[0] == weights[1]
 
 
+def test_labels_are_drawn_from_without_a_processor_that_looks_for_them():
+    made = system(recipe(translator=None, processor=None, prepare_epochs=0))
+    made.begin_epoch(1)
+    losses = made.step(batch())
+    assert "lesion" not in losses and "registration" not in losses and losses["adversarial"] > 0
+    given = made._given(_Piece(batch(), made.settings))
+    assert given[1].any() and given[0].shape == (3, 2, 32, 32)
+
+
+def test_the_fid_is_of_images_drawn_from_the_maps_of_the_cases():
+    settings = recipe(choose_by="fid")
+    made, images = system(settings), batch(6)
+    targets = {name: image[:, 0].numpy() for name, image in images.targets.items()}
+    case = TrainingCase("P", {}, np.ones((6, 32, 32), bool), targets)
+    network = made.generator.eval()
+    shown = SimpleNamespace(network=network)
+    found = MultimodalSystem.validate_set(settings, [case, case], shown)
+    expected = [
+        fid(
+            np.concatenate([targets[role]] * 2),
+            np.concatenate([drawn_from(network, settings, number, case)[..., 0]] * 2),
+        )
+        for number, role in enumerate(("ct", "pet"))
+    ]
+    assert found == {"fid": pytest.approx(np.mean([each.value for each in expected]), rel=1e-6)}
+    assert MultimodalSystem.validate_set(recipe(), [case], shown) == {}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"structures": {"ct": CT_SOURCE}}, r"an entry for each output \(ct, pet\)"),
-        ({"lesion": ""}, "lesion and processor must be given together"),
+        ({"lesion": ""}, "a processor needs lesion"),
         ({"prepare_epochs": 0}, "prepare_epochs, which must be above 0"),
+        ({"translator": None, "processor": None}, "prepare_epochs is for translator and processor"),
         ({"epochs": 2}, "epochs must be more than"),
-        ({"choose_by": "mae"}, "does not report 'mae'; choose one of ms_ssim_paired"),
+        ({"choose_by": "mae"}, "does not report 'mae'; choose one of fid, ms_ssim_paired"),
     ],
 )
 def test_recipes_that_cannot_train_are_refused(changes, words):
     with pytest.raises(ValueError, match=words):
         recipe(**changes)
+
+
+def test_an_intensity_beyond_what_the_generator_draws_is_refused():
+    outputs = {"ct": CT_SIDE, "pet": SUV_DRAWN}
+    contract = {**recipe().contract.model_dump(mode="json"), "outputs": outputs}
+    with pytest.raises(MedSynthError, match=r"outputs.ct.intensity .* from -1 to 1, but its generator draws 0 to 1"):
+        system(recipe(contract=contract))
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from builders import CT_SIDE
+from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cross_entropy, interpolate
 from unconditional_recipes import GENERATOR, JUDGE, METHODS, SIZE, batch, recipe, system
 
 from medsynth_core import MedSynthError
+from medsynth_core.evaluation.features import fid
 from medsynth_core.losses.wasserstein import gradient_penalty
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.systems.base import Tally
@@ -312,6 +314,17 @@ def case_of(images: np.ndarray) -> TrainingCase:
     return TrainingCase("P", {}, np.ones(images.shape, bool), {"ct": images.astype(np.float32)})
 
 
+def test_the_fid_is_that_of_the_images_from_noise():
+    images = batch(20).target[:, 0].numpy()
+    blurred = gaussian_filter(images, (0, 1, 1)).astype(np.float32)
+    shown = Shown(Constant(torch.from_numpy(blurred[:, None])))
+    found = UnconditionalSystem.validate_set(recipe(choose_by="fid"), [case_of(images)], shown)
+    assert found["fid"] == pytest.approx(fid(images, blurred).value, rel=1e-6) and found["fid"] > 0
+    assert "fid" not in UnconditionalSystem.validate_set(
+        recipe(), [case_of(images)], Shown(Constant(torch.from_numpy(blurred[:, None])))
+    )
+
+
 def test_the_distance_of_images_is_that_of_their_fields():
     images = batch(20).target[:, 0].numpy()
     settings = recipe()
@@ -391,7 +404,7 @@ def test_networks_that_do_not_fit_are_refused(method, changes, words):
         ({"clip": 0.01}, "objective: wgan and clip above 0 must be given together"),
         ({"loss": {"drift": 0.1}}, "loss.drift is for the scores of a critic"),
         ({"stable_epochs": 2}, "stable_epochs has an effect only with fade_epochs"),
-        ({"choose_by": "mae"}, "validation does not report 'mae'; choose one of image_distance"),
+        ({"choose_by": "mae"}, "validation does not report 'mae'; choose one of fid, image_distance"),
     ],
 )
 def test_recipes_that_cannot_train_are_refused(changes, words):

@@ -42,7 +42,10 @@ def trained_twice(settings: Recipe, tmp_path: Any, epoch: int) -> Any:
 
 @pytest.mark.slow
 def test_a_registered_pair_is_drawn_as_the_channels_of_one_image(tmp_path):
-    contract = {**recipe().contract.model_dump(mode="json"), "outputs": {"ct": CT_SIDE, "pet": SUV_SIDE}}
+    contract = {
+        **recipe().contract.model_dump(mode="json"),
+        "outputs": {"ct": CT_SIDE, "pet": {**SUV_SIDE, "intensity": {"kind": "curve", "points": [[0, -1], [20, 1]]}}},
+    }
     settings = recipe(
         "wgan",
         contract=contract,
