@@ -13,10 +13,10 @@ from medsynth_core.systems.paired import PairedSystem
 
 # Parameters of the models that ship.
 MODELS = {"ct-to-pet": 1_496_134, "ct-to-mr": 1_496_134, "low-dose-pet": 1_802_648}
-RECIPES = sorted((resource_folder() / "Recipes").glob("*.yaml"))
+RECIPES = sorted((resource_folder() / "Recipes").rglob("*.yaml"))
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_recipe_is_named_as_its_file_and_its_network_fits_its_slices(path):
     recipe = read_recipe(path)
     assert recipe.name == path.stem
