@@ -19,7 +19,8 @@ RECIPES = sorted((resource_folder() / "Recipes").rglob("*.yaml"))
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_recipe_is_named_as_its_file_and_its_network_fits_its_slices(path):
     recipe = read_recipe(path)
-    assert recipe.name == path.stem
+    # The recipe that all methods of an experiment share may be that of one of them.
+    assert recipe.name == path.stem or path.parent.name == "experiments"
     with torch.device("meta"):
         network = create_network(recipe.network.name, **recipe.network.options)
     assert recipe.augmentation.crop % network.multiple_of == 0
