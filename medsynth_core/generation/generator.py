@@ -68,6 +68,12 @@ class Generator:
                 "grey images.",
                 kind="model",
             )
+        if settings.classes:
+            raise MedSynthError(
+                f"The model '{model.name}' draws images of a class ({', '.join(settings.classes)}), for which there is "
+                "no data set yet; choose one that draws lesions.",
+                kind="model",
+            )
         chosen = choose_device(device)
         return cls(model, settings, model.network().to(chosen), chosen, read_records(model))
 

@@ -88,6 +88,24 @@ def vary_label(
     return affine_transform(label, back, middle - back @ moved, order=0)
 
 
+def filled_boxes(label: np.ndarray) -> np.ndarray:
+    """Return a label in which each connected lesion of a slice fills the box around it.
+
+    Args:
+        label: (k, rows, columns), whole numbers; 0 is no lesion. Where boxes overlap, the larger label counts.
+    """
+    from scipy.ndimage import find_objects
+    from scipy.ndimage import label as connected
+
+    found = np.zeros_like(label)
+    for k, one in enumerate(label):
+        pieces, _ = connected(one != 0)
+        for number, box in enumerate(find_objects(pieces), start=1):
+            kind = one[box][pieces[box] == number].max()
+            found[k][box] = np.maximum(found[k][box], kind)
+    return found
+
+
 def is_inside(label: np.ndarray, background: np.ndarray) -> bool:
     """Return whether a label has a lesion, and all of it lies in the organ.
 

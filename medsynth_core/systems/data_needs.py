@@ -28,6 +28,16 @@ class Role:
     channel: Channel | None = None
 
 
+def check_classes(names: tuple[str, ...]) -> None:
+    """Check the names of classes in a recipe.
+
+    Raises:
+        ValueError: one is listed twice, is empty, or has spaces at its ends.
+    """
+    if len(set(names)) < len(names) or not all(name.strip() == name != "" for name in names):
+        raise ValueError("classes: list each class once, by a name without spaces at its ends")
+
+
 @dataclass(frozen=True)
 class DataNeeds:
     """The images that a training reads.

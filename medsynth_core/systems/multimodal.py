@@ -20,6 +20,7 @@ from medsynth_core.structure.fusion import NOISE
 from medsynth_core.structure.lesions import place_lesion
 from medsynth_core.systems.base import Candidate, Records, System, Tally
 from medsynth_core.systems.batch import Batch
+from medsynth_core.systems.lesion_processors import lesion_loss
 from medsynth_core.systems.multimodal_input import drawn_from, generator_input, sets_of
 from medsynth_core.systems.multimodal_maps import check_maps, load_maps
 from medsynth_core.systems.multimodal_records import records_of
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from medsynth_core.systems.engine import Engine
-
-# Weights of the classes of a lesion label in the author's code: none, the first, all others.
-CLASS_WEIGHTS = (0.5, 5.0, 25.0)
 
 
 class MultimodalSystem(System[MultimodalSettings]):
@@ -178,7 +176,10 @@ class MultimodalSystem(System[MultimodalSettings]):
         if self.settings.drawn_maps:
             lines, organ = self._some_drawn(lines, organ)
         label = torch.zeros_like(lines)
-        if self.settings.lesion:
+        if self.settings.classes:
+            kinds = self._random.integers(len(self.settings.classes), size=n)
+            label += torch.from_numpy(kinds).to(label)[:, None, None, None]
+        elif self.settings.lesion:
             pool = [one[0].cpu().numpy() for labels in piece.labels for one in labels if one.any()]
             for item in range(n):
                 label[item, 0] = torch.from_numpy(self._label(pool, 1 - organ[item, 0].cpu().numpy())).to(label)
@@ -280,17 +281,11 @@ class MultimodalSystem(System[MultimodalSettings]):
         return _means(losses, ""), {"processor": self.settings.loss.processor}
 
     def _lesion_loss(self, role: str, image: Tensor, label: Tensor) -> Tensor:
-        """Return the difference of a label from that found in an image: squared, weighted by class."""
-        import torch
-        from torch.nn.functional import one_hot
-
+        """Return the difference of a label from what the processor of a modality finds in images."""
+        processor = self.networks[f"processor_{role}"]
         with self.engine.autocast():
-            found = self.networks[f"processor_{role}"](image).float()
-        classes = found.shape[1]
-        wanted = one_hot(label[:, 0].long().clamp(0, classes - 1), classes).movedim(-1, 1).to(found.dtype)
-        weights = [CLASS_WEIGHTS[min(number, 2)] for number in range(classes)]
-        each = (found - wanted).square().mean(dim=(0, 2, 3))
-        return (each * torch.tensor(weights, device=found.device)).sum()
+            found = processor(image)
+        return lesion_loss(processor, found, label, self.settings.lesion_loss == "own")
 
     def _pretraining(self, piece: _Piece) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Return the losses of images that are drawn from their own maps and labels (equation 18)."""
@@ -430,7 +425,7 @@ def _check(settings: MultimodalSettings, networks: dict[str, Any]) -> None:
     """
     count = len(settings.modalities)
     channels = len(channels_of(settings.contract.outputs)) // count
-    drawn = {"in_channels": 1 + bool(settings.lesion), "out_channels": channels, "chosen": count if count > 1 else 0}
+    drawn = {"in_channels": 1 + settings.labelled, "out_channels": channels, "chosen": count if count > 1 else 0}
     shown = {"in_channels": channels}
     needed = {"generator": drawn, "translator": {**drawn, **shown}, "discriminator": shown}
     for name, facts in {**needed, **{f"processor_{role}": shown for role in settings.modalities}}.items():
@@ -441,6 +436,7 @@ def _check(settings: MultimodalSettings, networks: dict[str, Any]) -> None:
                 raise MedSynthError(
                     f"The {name} of the recipe '{settings.name}' needs {option}: {value}; set the option.", kind="model"
                 )
+    _check_sizes(settings, networks)
     check_maps(settings, networks["generator"])
     check_output_range(settings.name, settings.contract.outputs, networks["generator"])
     judged = getattr(networks["discriminator"], "modality", None) is not None
@@ -450,3 +446,20 @@ def _check(settings: MultimodalSettings, networks: dict[str, Any]) -> None:
             "option.",
             kind="model",
         )
+
+
+def _check_sizes(settings: MultimodalSettings, networks: dict[str, Any]) -> None:
+    """Check that lesion processors of a stated size have that of the images.
+
+    Raises:
+        MedSynthError: one has another.
+    """
+    size = settings.generation.matrix[-1]
+    for role in settings.modalities:
+        own = getattr(networks.get(f"processor_{role}"), "size", size)
+        if own != size:
+            raise MedSynthError(
+                f"The processor of the recipe '{settings.name}' is for images of {own}², not {size}²; set its size to "
+                f"{size}.",
+                kind="model",
+            )

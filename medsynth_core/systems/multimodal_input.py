@@ -32,7 +32,7 @@ def generator_input(settings: MultimodalSettings, lines: Tensor, organ: Tensor, 
     if settings.invert:
         filled = 1 - filled
     drawn = filled if settings.maps else noise
-    return torch.cat([drawn, label + LABEL_OFFSET], dim=1) if settings.lesion else drawn
+    return torch.cat([drawn, label + LABEL_OFFSET], dim=1) if settings.labelled else drawn
 
 
 def drawn_from(network: nn.Module, settings: MultimodalSettings, number: int, case: TrainingCase) -> np.ndarray:
@@ -43,6 +43,8 @@ def drawn_from(network: nn.Module, settings: MultimodalSettings, number: int, ca
     parts = [case.targets[f"{role}:{part}"] for part in ("structure", "organ", "lesion")]
     rows, columns = (side // 8 * 8 for side in parts[0].shape[1:])
     lines, organ, label = (torch.from_numpy(np.array(part[:, None, :rows, :columns])) for part in parts)
+    if settings.classes:
+        label = torch.full_like(label, case.labels["class"])
     noise = torch.empty(lines.shape).uniform_(*NOISE, generator=torch.Generator().manual_seed(0))
     given = generator_input(settings, lines, organ, label, noise)
     device = next(network.parameters()).device

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import replace
+from typing import Literal, cast
 
 from pydantic import Field, model_validator
 
 from medsynth_core.models.card import NetworkSpec
 from medsynth_core.preparation.contract import GenerationContract
 from medsynth_core.preparation.part import Part
-from medsynth_core.systems.data_needs import DataNeeds, Role
+from medsynth_core.systems.data_needs import DataNeeds, Role, check_classes
 from medsynth_core.systems.settings import SystemSettings, role_of
 from medsynth_core.systems.structure_source import StructureSource
 
@@ -52,6 +53,11 @@ class MultimodalSettings(SystemSettings):
     Attributes:
         structures: where the structure map of each modality comes from, by role of the modality.
         lesion: column of the lesion masks; "" for none.
+        boxes: draw lesions as filled boxes, as of sets that have boxes instead of masks.
+        classes: names of the classes, as in the column ``class`` of the manifest, in the order of their numbers: the
+            label is then the number of the class everywhere, instead of that of a lesion. Empty for none.
+        lesion_loss: how processors compare, ``squares`` (the author's code) or ``own``: each network's own loss (the
+            thesis). A detector has only its own.
         registered: train with the same slice of all modalities of a patient. Otherwise each case gives images of one
             modality, so that nothing of a registered pair is seen.
         structure_model: a model of the system structure-vaegan (its name in the library, or its package folder) that
@@ -81,6 +87,9 @@ class MultimodalSettings(SystemSettings):
 
     structures: dict[str, StructureSource]
     lesion: str = ""
+    boxes: bool = False
+    classes: tuple[str, ...] = ()
+    lesion_loss: Literal["squares", "own"] = "squares"
     registered: bool = False
     structure_model: str = ""
     drawn_maps: float = Field(default=0.0, ge=0, le=1)
@@ -108,6 +117,11 @@ class MultimodalSettings(SystemSettings):
         return tuple(self.contract.outputs)
 
     @property
+    def labelled(self) -> bool:
+        """Whether images are drawn from a label as well: that of a lesion, or of a class."""
+        return bool(self.lesion or self.classes)
+
+    @property
     def needs(self) -> DataNeeds:
         """The images of the modalities, of which a case needs one, and what their maps and labels come from."""
         roles = {role: role_of(role, side, self.contract) for role, side in self.contract.outputs.items()}
@@ -115,7 +129,8 @@ class MultimodalSettings(SystemSettings):
             roles.setdefault(source.role, source.needed)
         if self.lesion:
             roles.setdefault(self.lesion, Role(self.lesion, pictures=True))
-        return DataNeeds(tuple(roles.values()), optional=tuple(roles), by_modality=True)
+        needs = DataNeeds(tuple(roles.values()), optional=tuple(roles), by_modality=True)
+        return replace(needs, classes=self.classes)
 
     @model_validator(mode="after")
     def _fit(self) -> MultimodalSettings:
@@ -129,8 +144,15 @@ class MultimodalSettings(SystemSettings):
             raise ValueError("contract.outputs must be all grey or all in colour, because one network draws all")
         if len(self.modalities) < 2 and self.translator is not None:
             raise ValueError("a translator needs two modalities at least; leave translator out")
-        if self.processor is not None and not self.lesion:
-            raise ValueError("a processor needs lesion, the column of the masks that it learns from")
+        if self.processor is not None and not self.labelled:
+            raise ValueError("a processor needs lesion, the column of the masks that it learns from, or classes")
+        if self.classes and (self.lesion or self.fit_lesions or len(self.classes) < 2):
+            raise ValueError(
+                "classes, at least two, take the place of lesion and lie everywhere; set fit_lesions: false"
+            )
+        if self.boxes and not self.lesion:
+            raise ValueError("boxes are those of lesions; give lesion")
+        check_classes(self.classes)
         if (self.translator or self.processor) and not self.prepare_epochs:
             raise ValueError("translator and processor learn in prepare_epochs, which must be above 0")
         if self.prepare_epochs and not (self.translator or self.processor):

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from medsynth_core.models.card import NetworkSpec
 from medsynth_core.preparation.contract import GenerationContract
 from medsynth_core.preparation.part import Part
-from medsynth_core.systems.data_needs import DataNeeds
+from medsynth_core.systems.data_needs import DataNeeds, check_classes
 from medsynth_core.systems.settings import SystemSettings
 
 Objective = Literal["gan", "acgan", "wgan", "wgan-gp"]
@@ -79,8 +79,7 @@ class UnconditionalSettings(SystemSettings):
 
     @model_validator(mode="after")
     def _classes(self) -> UnconditionalSettings:
-        if len(set(self.classes)) < len(self.classes) or not all(name.strip() == name != "" for name in self.classes):
-            raise ValueError("classes: list each class once, by a name without spaces at its ends")
+        check_classes(self.classes)
         if (self.objective == "acgan") != (len(self.classes) > 1):
             raise ValueError("objective: acgan and classes, at least two, must be given together")
         return self

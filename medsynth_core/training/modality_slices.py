@@ -37,6 +37,8 @@ class ModalitySlices(Dataset[Item]):
         self._roles = list(recipe.contract.outputs)
         self._images = {role: list(channels_of({role: side})) for role, side in recipe.contract.outputs.items()}
         self._cases = [{role: torch.from_numpy(array) for role, array in case.targets.items()} for case in cases]
+        classes = getattr(recipe, "classes", ())
+        self._classes = [case.labels["class"] for case in cases] if classes else []
         self._names, self._seed = [case.name for case in cases], recipe.seed
         self._paired = bool(getattr(recipe, "registered", False))
         self._slices = self._paired_slices() if self._paired else self._own_slices()
@@ -93,5 +95,7 @@ class ModalitySlices(Dataset[Item]):
             stack = torch.stack([self._cases[case][part][k] for part in names])
             moved, _ = self._augmenters[role].each(stack, stack[:0], random)
             targets |= dict(zip(names, moved.split(1), strict=True))
+            if self._classes:
+                targets[names[-1]] = torch.full_like(targets[names[-1]], self._classes[case])
             name = name or self._names[case]
         return {}, targets, name, {"dose": -1}

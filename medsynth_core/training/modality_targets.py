@@ -19,6 +19,7 @@ from medsynth_core.preparation.contract import Contract
 from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.preparation.side_images import check_one_kind, read_side
 from medsynth_core.preparation.training_case import TrainingCase
+from medsynth_core.structure.lesions import filled_boxes
 from medsynth_core.structure.maps import background_mask, structure_map
 from medsynth_core.volume import Volume
 
@@ -35,7 +36,9 @@ def part_of(role: str, part: str) -> str:
     return f"{role}:{part}"
 
 
-def modality_case(case: Case, sources: Mapping[str, StructureSource], lesion: str, contract: Contract) -> TrainingCase:
+def modality_case(
+    case: Case, sources: Mapping[str, StructureSource], lesion: str, contract: Contract, *, boxes: bool = False
+) -> TrainingCase:
     """Return the images of a case with their structure maps, on the grid of the first modality that it has.
 
     Pictures are resampled onto the matrix of the contract one by one.
@@ -45,6 +48,7 @@ def modality_case(case: Case, sources: Mapping[str, StructureSource], lesion: st
         sources: where the structure map of each modality comes from, by role of the modality.
         lesion: role of the lesion mask; "" for none. A case without one has no lesion.
         contract: modalities (outputs) and grid of the model.
+        boxes: draw lesions as filled boxes of their extent in each slice.
 
     Returns:
         A case whose targets are for each modality its image, in colour by the names of `channels_of`, and under
@@ -59,6 +63,7 @@ def modality_case(case: Case, sources: Mapping[str, StructureSource], lesion: st
     volumes = {role: read_side(case.files[role], role, contract.outputs[role]) for role in present}
     place = _Place(contract, *next(iter(volumes[present[0]].items())))
     label = _lesion(case, lesion, place)
+    drawn = filled_boxes(label) if boxes else label
     targets: dict[str, np.ndarray] = {}
     for role, side in contract.outputs.items():
         names = [*channels_of({role: side}), *(part_of(role, part) for part in PARTS)]
@@ -66,7 +71,7 @@ def modality_case(case: Case, sources: Mapping[str, StructureSource], lesion: st
         if role in volumes:
             for name, volume in volumes[role].items():
                 made[name] = side.intensity.forward(place.resampled(volume, side.nothing, role))
-            parts = {"lesion": label, **_structure(case, sources[role], place, label)}
+            parts = {"lesion": drawn, **_structure(case, sources[role], place, label)}
             made |= {part_of(role, part): array for part, array in parts.items()}
         targets |= {name: array.astype(np.float32) for name, array in made.items()}
     shape = next(array.shape for array in targets.values() if len(array))

@@ -224,7 +224,8 @@ def _prepared_alone(case: Case, recipe: Recipe) -> TrainingCase:
     if source is not None:
         return structure_case(case, source, recipe.contract)
     if sources is not None:
-        return modality_case(case, sources, getattr(recipe, "lesion", ""), recipe.contract)
+        lesion, boxes = getattr(recipe, "lesion", ""), bool(getattr(recipe, "boxes", False))
+        return modality_case(case, sources, lesion, recipe.contract, boxes=boxes)
     contract = recipe.contract
     volumes: dict[str, Volume] = {}
     for role, side in {**contract.outputs, **contract.inputs}.items():
@@ -269,4 +270,6 @@ def _origin(case: Case, recipe: Recipe, paired: bool) -> dict[str, Any]:
 def _structures(recipe: Recipe) -> dict[str, Any]:
     """Return what the structure maps of a case depend on; {} if the recipe has none."""
     content = recipe.model_dump(mode="json")
-    return {key: content[key] for key in ("structure", "structures", "lesion") if key in content}
+    found = {key: content[key] for key in ("structure", "structures", "lesion") if key in content}
+    # Without boxes the name stays that of earlier run folders.
+    return {**found, **({"boxes": True} if content.get("boxes") else {})}

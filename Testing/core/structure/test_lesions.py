@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.structure.lesions import LabelVariation, is_inside, place_lesion, vary_label
+from medsynth_core.structure.lesions import LabelVariation, filled_boxes, is_inside, place_lesion, vary_label
 
 STILL = LabelVariation(resize=(0, 0), rotate=0.0, flip=False, shift=(0, 0))
 
@@ -122,3 +122,14 @@ def test_variations_outside_their_range_are_refused(values):
 def test_labels_of_few_pixels_are_varied_too():
     random, label = np.random.default_rng(4), np.eye(8, dtype=np.uint8)
     assert all(vary_label(label, random).shape == (8, 8) for _ in range(100))
+
+
+def test_lesions_drawn_as_boxes_fill_their_extent_slice_by_slice():
+    label = np.zeros((2, 20, 20), np.uint8)
+    y, x = np.indices((20, 20))
+    label[0][np.hypot(y - 6, x - 6) < 4] = 1
+    label[0, 14:18, 14] = 2
+    found = filled_boxes(label)
+    expected = np.zeros_like(label)
+    expected[0, 3:10, 3:10], expected[0, 14:18, 14] = 1, 2
+    assert np.array_equal(found, expected) and found.dtype == label.dtype

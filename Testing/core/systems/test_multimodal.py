@@ -402,6 +402,40 @@ def test_labels_are_drawn_from_without_a_processor_that_looks_for_them():
     assert given[1].any() and given[0].shape == (3, 2, 32, 32)
 
 
+CLASSES = {"lesion": "", "classes": ["normal", "viral"], "fit_lesions": False}
+
+
+def test_with_classes_the_label_is_the_number_of_the_class_everywhere():
+    made = system(recipe(**CLASSES, processor={"name": "lesion-classifier", "options": {"channels": 2, "classes": 2}}))
+    made.begin_epoch(2)
+    given, label = made._given(_Piece(batch(24), made.settings))
+    assert given.shape == (24, 2, 32, 32) and label.flatten(1).std(dim=1).max() == 0
+    assert set(label.unique().tolist()) == {0, 1}
+    assert made.step(batch())["lesion"] > 0
+    assert made.settings.needs.classes == ("normal", "viral")
+    targets = {name: image[:, 0].numpy() for name, image in batch(2).targets.items()}
+    case = TrainingCase("P", {}, np.ones((2, 32, 32), bool), targets, {"class": 1})
+    other = TrainingCase("P", {}, np.ones((2, 32, 32), bool), targets, {"class": 0})
+    drawn = [drawn_from(made.generator.eval(), made.settings, 0, each) for each in (case, other)]
+    assert not np.array_equal(*drawn)
+
+
+def test_lesions_can_be_drawn_as_boxes_and_looked_for_by_a_detector(tmp_path):
+    options = {"channels": 2, "classes": 1, "size": 64}
+    contract = {**recipe().contract.model_dump(mode="json"), "matrix": [64, 64]}
+    detector = {"processor": {"name": "lesion-detector", "options": options}, "boxes": True, "lesion_loss": "own"}
+    settings = recipe(**detector, contract=contract, augmentation={"crop": 64, "flip": False})
+    made = system(settings)
+    made.begin_epoch(0)
+    large = {name: image.repeat_interleave(2, 2).repeat_interleave(2, 3) for name, image in batch().targets.items()}
+    assert made.step(Batch({}, large))["processor"] > 0
+    cases = read_manifest(write_cases(tmp_path, (WHOLE,) * 3), ("ct", "pet", "lesion"))
+    (prepared,) = load_cases(cases[:1], settings, Progress())
+    assert np.array_equal(np.unique(prepared.targets["ct:lesion"]), [0, 1])
+    with pytest.raises(MedSynthError, match="for images of 64², not 32²"):
+        system(recipe(**detector))
+
+
 def test_the_fid_is_of_images_drawn_from_the_maps_of_the_cases():
     settings = recipe(choose_by="fid")
     made, images = system(settings), batch(6)
@@ -426,6 +460,9 @@ def test_the_fid_is_of_images_drawn_from_the_maps_of_the_cases():
     [
         ({"structures": {"ct": CT_SOURCE}}, r"an entry for each output \(ct, pet\)"),
         ({"lesion": ""}, "a processor needs lesion"),
+        ({**CLASSES, "fit_lesions": True}, "classes, at least two, take the place of lesion"),
+        ({**CLASSES, "classes": ["a", "a"]}, "list each class once"),
+        ({"lesion": "", "processor": None, "boxes": True}, "boxes are those of lesions"),
         ({"prepare_epochs": 0}, "prepare_epochs, which must be above 0"),
         ({"translator": None, "processor": None}, "prepare_epochs is for translator and processor"),
         ({"epochs": 2}, "epochs must be more than"),
