@@ -7,6 +7,8 @@ Requests::
      "inputs": {ROLE: VOLUME, …}}
     {"job": "extract_structure", "input": VOLUME, "output": FILE.npy, "preset": "", "settings": {"alpha": 0.1, …},
      "lesion": null, "solid": false}
+    {"job": "generate", "model": NAME, "output": FOLDER, "count": 1, "slices": 1, "seed": null, "filtered": true,
+     "input": null, "lesion": null, "preset": null, "settings": {}, "device": "auto"}
     {"job": "convert_to_suv", "input": VOLUME, "files": [FILE.dcm, …], "output": FILE.npy}
     {"job": "write_dicom", "input": VOLUME, "folder": FOLDER, "reference": FOLDER_OR_FILE}
     {"job": "check_cases", "data": MANIFEST.csv, "roles": {ROLE: {"modality": "CT", "unit": "HU"}, …}, "paired": true,
@@ -31,6 +33,9 @@ simulated from the image of the first role. ``sides`` lists groups of roles, usu
 which a case checked image by image needs at least one, and none in part. ``classes`` lists the classes of the cases. A
 role may also have the keys ``pictures`` and ``colours`` (true or false) and ``channel``, as
 `medsynth_core.systems.data_needs.Role`. A ``recipe`` defines all of these.
+
+Without an ``input`` volume images are generated from noise; without a ``seed`` from a new one each time. ``preset`` and
+``settings`` are those of the structure map of the input, null and empty for those of the training.
 
 Events have a key ``event``: ``started``, ``progress`` (``progress`` in 0…1, ``message``), ``log``, ``done``, ``error``
 (``kind``, ``message``, ``hint``) and ``cancelled``. The keys of ``done`` are documented at the job's function. Voxels
