@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from builders import CT_DRAWN, SUV_DRAWN, axial_matrix, phantom_ct, phantom_pet, tiny_recipe
+from filelock import FileLock
 
 from medsynth_core import train, write_volume
 from medsynth_core.recipes.recipe import Recipe
 
+MODEL, PHANTOMS = "phantom-sets", "phantoms"
 UNIT = {"modality": "CT", "unit": "1", "intensity": {"kind": "scale", "divisor": 1, "upper": 1}}
 CT_SOURCE = {"role": "ct", "modality": "CT", "unit": "HU", "preset": "extremity-ct"}
 SMALL = {"size": 64, "latent": 16, "width": 8}
@@ -45,7 +49,7 @@ def structure_recipe() -> Recipe:
 def images_recipe(structure_model: Path) -> Recipe:
     """Return the recipe of CT and PET from these."""
     return _recipe(
-        "phantom-sets",
+        MODEL,
         system="multimodal",
         contract={
             "kind": "generation",
@@ -90,3 +94,15 @@ def train_generator(manifest: Path, folder: Path) -> Path:
     """Train a generator of phantoms in a folder, with its structure maps, and return its package."""
     maps = train(structure_recipe(), manifest, folder / "maps", device="cpu")
     return train(images_recipe(maps), manifest, folder / "sets", device="cpu")
+
+
+def shared_package(factory: pytest.TempPathFactory) -> Path:
+    """Return the package of a generator of phantoms, trained once for the tests of all files and processes."""
+    base = factory.getbasetemp()
+    # Each process of pytest-xdist has a folder of its own in a common one.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "generator"
+    with FileLock(f"{folder}.lock"):
+        package = folder / "sets" / MODEL
+        if not package.is_dir():
+            train_generator(write_lesion_phantoms(folder / PHANTOMS), folder)
+    return package

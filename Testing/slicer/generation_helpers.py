@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import slicer
 from builders import axial_matrix, phantom_ct
-from filelock import FileLock
-from generation_builders import train_generator, write_lesion_phantoms
+from generation_builders import shared_package
 from train_helpers import nodeOf
 
 from medsynth_core.models.library import import_model
 
-MODEL = "phantom-sets"
-
 
 def sharedGenerator(factory: pytest.TempPathFactory) -> None:
     """Put a tiny generator of CT and PET into the library, trained once for the tests of all files and processes."""
-    base = factory.getbasetemp()
-    # Each process of pytest-xdist has a folder of its own in a common one.
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "generator"
-    with FileLock(f"{folder}.lock"):
-        package = folder / "sets" / MODEL
-        import_model(package if package.is_dir() else _trained(folder))
-
-
-def _trained(folder: Path) -> Path:
-    return train_generator(write_lesion_phantoms(folder / "phantoms"), folder)
+    import_model(shared_package(factory))
 
 
 def phantomCT(name: str = "CT"):

@@ -10,7 +10,8 @@ import application
 import numpy as np
 import pytest
 import slicer
-from generation_helpers import MODEL, folders, lesionLabelMap, lesionMask, phantomCT, sharedGenerator
+from generation_builders import MODEL
+from generation_helpers import folders, lesionLabelMap, lesionMask, phantomCT, sharedGenerator
 from scene_helpers import matrixOf, processesOfGroup, studyOf, volumeNames, waitUntil
 
 from medsynth_core.errors import Cancelled, MedSynthError

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from generation_builders import train_generator, write_lesion_phantoms
+from generation_builders import PHANTOMS, shared_package
 
 
 @pytest.fixture(scope="session")
-def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the manifest of phantoms of 64² pixels with lesions."""
-    return write_lesion_phantoms(tmp_path_factory.mktemp("phantoms"))
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the package of a generator that was trained on phantoms, with its structure maps."""
+    return shared_package(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def package(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the package of a generator that was trained on the phantoms, with its structure maps."""
-    return train_generator(phantoms, tmp_path_factory.mktemp("trained"))
+def phantoms(package: Path) -> Path:
+    """Return the manifest of these phantoms, of up to 64² pixels, with lesions."""
+    return package.parents[1] / PHANTOMS / "manifest.csv"
