@@ -358,7 +358,7 @@ def test_TheLogSaysWhatWasAssumedAndRepeated(ready):
     ready.logic.generate(MODEL, seed=5, volumeNode=ct, onLog=said.append)
     assert any("assumed to be HU" in sentence for sentence in said)
     ready.logic.generate(MODEL, seed=5, filtered=False, onLog=said.append)
-    assert any(sentence.startswith("pet: nearest training image at") for sentence in said)
+    assert any(sentence.startswith("pet: ") and "nearer to a training image" in sentence for sentence in said)
 
 
 def test_ACancelledScriptIsToldSo(panel):
