@@ -42,7 +42,8 @@ def test_a_package_with_records_is_whole_and_one_with_other_records_is_refused(p
     copy = tmp_path / package.name
     shutil.copytree(package, copy)
     file = copy / "models" / "training.safetensors"
-    file.write_bytes(file.read_bytes()[:-1] + b"\0")
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(MedSynthError, match=r"training.safetensors is not the one of the model"):
         Generator.load(copy, "cpu")
     with pytest.raises(MedSynthError, match=r"training.safetensors is not the one of the model"):
