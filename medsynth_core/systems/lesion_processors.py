@@ -71,7 +71,7 @@ def _of_boxes(network: Any, found: tuple[Tensor, Tensor], label: Tensor) -> Tens
         boxes = torch.from_numpy(boxes_of(image)).to(defaults)
         rows, columns = image.shape
         middles = ((boxes[:, :2] + boxes[:, 2:]) / 2 * torch.tensor([columns, rows], device=boxes.device)).long()
-        kinds = [int(max(image[y, x], 1)) for x, y in middles.tolist()]
-        targets.append(matched(boxes, torch.tensor(kinds, dtype=torch.long, device=defaults.device), defaults))
+        own = [int(max(image[y, x], 1)) for x, y in middles.tolist()]
+        targets.append(matched(boxes, torch.tensor(own, dtype=torch.long, device=defaults.device), defaults))
     kinds, wanted = (torch.stack(part) for part in zip(*targets, strict=True))
     return multibox_loss(logits.float(), offsets.float(), kinds.clamp(max=logits.shape[2] - 1), wanted)

@@ -270,6 +270,6 @@ def _origin(case: Case, recipe: Recipe, paired: bool) -> dict[str, Any]:
 def _structures(recipe: Recipe) -> dict[str, Any]:
     """Return what the structure maps of a case depend on; {} if the recipe has none."""
     content = recipe.model_dump(mode="json")
-    found = {key: content[key] for key in ("structure", "structures", "lesion") if key in content}
+    found: dict[str, Any] = {key: content[key] for key in ("structure", "structures", "lesion") if key in content}
     # Without boxes the name stays that of earlier run folders.
     return {**found, **({"boxes": True} if content.get("boxes") else {})}

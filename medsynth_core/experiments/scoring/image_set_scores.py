@@ -61,15 +61,15 @@ def quality_scores(real: ImageSet, made: ImageSet) -> dict[str, dict[str, float]
         lesions, also ``fid_crops``, of the surroundings of the lesions scaled to 64² ("Ours⁺" of Table 3).
     """
     found = {}
-    crops = _crops(real), _crops(made)
+    crops, others = _crops(real), _crops(made)
     for number, (role, images) in enumerate(made.images.items()):
         found[role] = {
             "fid": fid(real.images[role], images).value,
             "ms_ssim_diversity": ms_ssim_diversity(images, 1.0),
             "ms_ssim_diversity_real": ms_ssim_diversity(real.images[role], 1.0),
         }
-        if all(some is not None and len(some) > 1 for some in crops):
-            found[role]["fid_crops"] = fid(*(some[:, number] for some in crops if some is not None)).value
+        if crops is not None and others is not None and min(len(crops), len(others)) > 1:
+            found[role]["fid_crops"] = fid(crops[:, number], others[:, number]).value
     return found
 
 
