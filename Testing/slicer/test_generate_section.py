@@ -297,7 +297,7 @@ def test_WhatCannotBeGeneratedIsSaidInASentence(ready):
     ready.ui.generateLesionSelector.setCurrentNode(None)
     drawFrom(ready, "settings")
     ready.ui.structureAlphaSpinBox.value = 1.0
-    assert generate(ready).startswith("The structure map of the volume is empty with alpha 1.0")
+    assert generate(ready).startswith("The structure map is empty (alpha: 1, beta: ")
     assert "lower alpha" in ready.ui.logTextEdit.plainText
     assert folders() == {} and volumeNames() == ["CT", "My lesion"]
     for options, words in (

@@ -55,7 +55,7 @@ def generate(
         )  # fmt: skip
     if as_json:
         checked = {role: facts_of(check) for role, check in found.memorisation.items()}
-        facts = {"count": found.count, "made": found.made, "rejected": found.rejected}
+        facts = {"count": found.count, "made": found.made, "redrawn": found.redrawn}
         print_json({"folder": str(found.folder), **facts, "memorisation": checked})
         return
     say(f"{found.count} cases in {found.folder} ({found.made} new); overview.png shows the first ones.")

@@ -151,12 +151,14 @@ def read_extractor(path: Path | None = None) -> Extractor:
             header = opened.metadata() or {}
         options = parse_json(header[OPTIONS])
         if not isinstance(options, dict):
-            raise ValueError("the options are no object")
+            raise ValueError("the options are not an object")
         return Extractor(header[NAME], digits, file, options)
     except OSError as error:
         raise _unusable(file, reason_of(error)) from error
     except (SafetensorError, KeyError, ValueError) as error:
-        raise _unusable(file, f"it is no safetensors file whose header has '{NAME}' and '{OPTIONS}'") from error
+        raise _unusable(
+            file, f"it is not a safetensors file with the header entries '{NAME}' and '{OPTIONS}'"
+        ) from error
 
 
 def _unusable(file: Path, reason: str) -> MedSynthError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from medsynth_core.generation.generator import Generator
 from medsynth_core.grid import Grid, resample_array
 from medsynth_core.io.atomic import make_folder
 from medsynth_core.io.pictures import write_picture
+from medsynth_core.io.reading import read_volume
 from medsynth_core.io.writing import write_labelled
 from medsynth_core.modality import modality_name
 from medsynth_core.version import __version__
@@ -38,6 +39,11 @@ class GeneratedCase:
     def volumes(self) -> dict[str, Volume]:
         """Masks and images by name."""
         return {**self.masks, **self.images}
+
+    @property
+    def redrawn(self) -> tuple[str, ...]:
+        """Why structure maps were drawn again before this one, by the keys of `from_noise.REASONS`."""
+        return tuple(self.masks["structure"].metadata.get("redrawn", ()))
 
     @property
     def lesion_centre(self) -> tuple[float, float, float] | None:
@@ -100,6 +106,20 @@ def _provenance(generator: Generator, description: str) -> dict[str, Any]:
         "limits": list(model.card.limits),
         "medsynth_version": __version__,
     }
+
+
+def read_case(files: Mapping[str, Path], modalities: Collection[str]) -> GeneratedCase:
+    """Return a case from the files that `write_case` wrote, without a lesion where there is no file for one.
+
+    Raises:
+        MedSynthError: a file cannot be read.
+    """
+    found = {name: read_volume(path) for name, path in files.items()}
+    images = {name: volume for name, volume in found.items() if name in modalities}
+    masks = {name: volume for name, volume in found.items() if name not in modalities}
+    structure = masks["structure"]
+    masks.setdefault("lesion", structure.replace(voxels=np.zeros_like(structure.voxels)))
+    return GeneratedCase(images, masks)
 
 
 def write_case(case: GeneratedCase, files: Mapping[str, Path], generator: Generator) -> None:

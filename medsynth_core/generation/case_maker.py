@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.generation.anatomy import Anatomy
 from medsynth_core.generation.case import GeneratedCase, generated_case
 from medsynth_core.generation.from_noise import Draw, draw_anatomy, with_lesion
-from medsynth_core.generation.from_volume import anatomy_of, assumption, with_own_lesion
+from medsynth_core.generation.from_volume import anatomy_of, assumption
 from medsynth_core.generation.generator import Generator
 from medsynth_core.generation.labels import labels_from
 from medsynth_core.generation.order import Order
 from medsynth_core.grid import Grid
 from medsynth_core.io.reading import read_volume
-from medsynth_core.progress import Progress
 from medsynth_core.volume import Volume
 
 
@@ -39,6 +39,12 @@ class CaseMaker:
         self.lesions: Sequence[np.ndarray] = generator.lesions if generator.settings.lesion else ()
         if order.lesions is not None:
             self.lesions = labels_from(order.lesions, generator)
+        if order.source is None and not generator.draws_maps:
+            raise MedSynthError(
+                f"The model '{generator.model.name}' cannot draw structure maps from noise; give a volume to take the "
+                "structure map from.",
+                kind="model",
+            )
         self._source = _read(order.source, order.unit)
         self.note = "" if self._source is None else assumption(generator, self._source)
         self._anatomy = None if self._source is None else self._of_source(self._source)
@@ -48,39 +54,33 @@ class CaseMaker:
         """Whether cases have a lesion label."""
         return bool(len(self.lesions)) or self.order.lesion is not None
 
-    def make(self, number: int) -> tuple[GeneratedCase, Draw]:
-        """Return a case by its number (from 0), and the anatomy that it was drawn from."""
+    def make(self, number: int) -> GeneratedCase:
+        """Return a case by its number (from 0)."""
         random = np.random.default_rng((self.order.seed, number))
         draw = self._draw(random)
-        facts = {"case": number + 1, "random_seed": self.order.seed, **({"log": [self.note]} if self.note else {})}
+        facts = {
+            "case": number + 1,
+            "random_seed": self.order.seed,
+            **({"redrawn": list(draw.redrawn)} if draw.redrawn else {}),
+            **({"log": [self.note]} if self.note else {}),
+        }
         grid = None if self._source is None else Grid.of(self._source)
-        return generated_case(self.generator, draw.anatomy, random, facts, grid), draw
-
-    def drawn(self, numbers: Sequence[int], progress: Progress) -> Iterator[tuple[int, GeneratedCase, Draw]]:
-        """Yield cases with their numbers (from 0) and anatomies, as of `make`.
-
-        Raises:
-            Cancelled: the progress requested a stop.
-        """
-        for at, number in enumerate(numbers):
-            progress(at / len(numbers), f"Drawing case {number + 1} of {self.order.count}")
-            yield number, *self.make(number)
+        return generated_case(self.generator, draw.anatomy, random, facts, grid)
 
     def _draw(self, random: np.random.Generator) -> Draw:
         if self._anatomy is None:
             order = self.order
             return draw_anatomy(self.generator, random, order.slices, self.lesions, filtered=order.filtered)
         if self.order.lesion is not None or not len(self.lesions):
-            return Draw(self._anatomy, ())
-        return Draw(with_lesion(self._anatomy, self._fitting(self._anatomy), random), ())
+            return Draw(self._anatomy)
+        return Draw(with_lesion(self._anatomy, self._fitting(self._anatomy), random))
 
     def _fitting(self, anatomy: Anatomy) -> list[np.ndarray]:
         """Return the labels in slices of the size of an anatomy, where that is another one than the model's frames."""
         return [_in_the_middle(label, anatomy.shape[1:]) for label in self.lesions]
 
     def _of_source(self, volume: Volume) -> Anatomy:
-        anatomy, lesion = anatomy_of(self.generator, volume, self.order.structure), _read(self.order.lesion)
-        return anatomy if lesion is None else with_own_lesion(anatomy, lesion, self.generator.classes)
+        return anatomy_of(self.generator, volume, self.order.structure, _read(self.order.lesion))
 
 
 def _read(given: Path | Volume | None, unit: str = "") -> Volume | None:

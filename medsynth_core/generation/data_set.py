@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from medsynth_core.evaluation.memorisation import Memorisation
-from medsynth_core.generation.case import GeneratedCase, write_case
+from medsynth_core.figures.drawing import new_figure
+from medsynth_core.generation.case import GeneratedCase, read_case, write_case
 from medsynth_core.generation.case_maker import CaseMaker
 from medsynth_core.generation.generator import Generator
-from medsynth_core.generation.memorisation import facts_of, memorisation, pictures_of
+from medsynth_core.generation.memorisation import Seen, facts_of
 from medsynth_core.generation.order import Format, Order
 from medsynth_core.generation.overview import MOST, write_overview
 from medsynth_core.generation.run import RunRecord
 from medsynth_core.generation.trees import MASKS, Tree, manifest_rows, tree_of
-from medsynth_core.io.reading import read_volume
 from medsynth_core.io.table import write_rows
 from medsynth_core.progress import Progress, ProgressCallback
 from medsynth_core.structure.settings import StructureSettings
@@ -36,14 +34,14 @@ class DataSet:
         folder: its folder.
         count: number of cases.
         made: how many of them this run made; the others were there.
-        rejected: reasons why maps were drawn again, with their numbers.
+        redrawn: how often structure maps were drawn again, by reason (`from_noise.REASONS`).
         memorisation: check whether images repeat training images, by role; {} if the model has no record of these.
     """
 
     folder: Path
     count: int
     made: int
-    rejected: dict[str, int]
+    redrawn: dict[str, int]
     memorisation: dict[str, Memorisation]
 
 
@@ -97,7 +95,7 @@ class _Run:
         self.generator, self.folder, self.order = generator, folder, order
         self.maker = CaseMaker(generator, order)
         self.tree: Tree = tree_of(order.layout, folder, generator.contract, SUFFIXES[order.format])
-        self.tree.check(self.maker.has_lesions)
+        self.tree.check(self.parts)
         self.record = RunRecord(folder, generator, order)
 
     @cached_property
@@ -108,50 +106,40 @@ class _Run:
 
     def complete(self, progress: Progress) -> DataSet:
         """Make what is missing, and describe the whole."""
+        new_figure(1.0)  # refuses, before any work, to go on without matplotlib
         if self.maker.note:
             progress.log(self.maker.note)
         self.record.begin()
-        made = [number for number in range(self.order.count) if not self._is_whole(number)]
-        rejected: dict[str, int] = {}
-        for number, case, draw in self.maker.drawn(made, progress.part(0.0, _DRAWING)):
-            write_case(case, self.tree.files(number + 1, self.parts), self.generator)
-            for reason in draw.rejected:
-                rejected[reason.split(" ")[0]] = rejected.get(reason.split(" ")[0], 0) + 1
+        seen, shown, made = Seen(self.generator, self.order.source is None), {}, 0
+        for number in range(self.order.count):
+            progress(_DRAWING * number / self.order.count, self.order.said(number))
+            case, new = self._case(number)
+            made += new
+            seen.add(case)
+            if number < MOST:
+                shown[self.tree.case(number + 1)] = case
         progress(_DRAWING, "Comparing with the training images")
-        found = DataSet(self.folder, self.order.count, len(made), rejected, self._memorisation())
-        self._describe(found)
+        found = DataSet(self.folder, self.order.count, made, dict(seen.redrawn), seen.memorisation())
+        self._describe(found, shown)
         progress(1.0, f"{self.order.count} cases are in {self.folder}")
         return found
 
-    def _is_whole(self, number: int) -> bool:
-        return all(path.is_file() for path in self.tree.files(number + 1, self.parts).values())
+    def _case(self, number: int) -> tuple[GeneratedCase, bool]:
+        """Return a case by its number (from 0), and whether it was missing; then it is written."""
+        files = self.tree.files(number + 1, self.parts)
+        whole = all(path.is_file() for path in files.values())
+        # Pictures lose what they show, so that those cases are drawn again.
+        if whole and self.order.format == "nifti":
+            return read_case(files, self.generator.modalities), False
+        case = self.maker.make(number)
+        if not whole:
+            write_case(case, files, self.generator)
+        return case, not whole
 
-    def _cases(self, count: int) -> Iterator[tuple[str, GeneratedCase]]:
-        """Yield the first cases by name, drawn again, as pictures lose what they show."""
-        for number in range(count):
-            yield self.tree.case(number + 1), self.maker.make(number)[0]
-
-    def _memorisation(self) -> dict[str, Memorisation]:
-        """Return the check of all cases; those of a volume are on its grid, not in frames of the model."""
-        if self.order.source is not None or not self.generator.draws_maps:
-            return {}
-        pictures: dict[str, list[np.ndarray]] = {}
-        for number in range(self.order.count):
-            for role, some in pictures_of(self.generator, self._images(number)).items():
-                pictures.setdefault(role, []).append(some)
-        return memorisation(self.generator, {role: np.concatenate(some) for role, some in pictures.items()})
-
-    def _images(self, number: int) -> Mapping[str, np.ndarray]:
-        """Return the images (k, j, i) of a case from its files, by role, in their units."""
-        if self.order.format == "png":
-            return {role: volume.voxels for role, volume in self.maker.make(number)[0].images.items()}
-        files = self.tree.files(number + 1, self.generator.modalities)
-        return {role: read_volume(path).voxels for role, path in files.items()}
-
-    def _describe(self, found: DataSet) -> None:
+    def _describe(self, found: DataSet, shown: Mapping[str, GeneratedCase]) -> None:
         """Write manifest, overview and the files of the layout, and last of all that the run is complete."""
         write_rows(manifest_rows(self.tree, self.order.count, self.parts), self.folder / "manifest.csv")
-        self.tree.finish(self.order.count, np.array([label.max(initial=0) for label in self.maker.lesions] or [1]))
-        write_overview(dict(self._cases(min(MOST, self.order.count))), self.folder / "overview.png")
+        self.tree.finish(self.order.count, self.generator.classes)
+        write_overview(shown, self.folder / "overview.png")
         checked = {role: facts_of(check) for role, check in found.memorisation.items()}
-        self.record.finish({"redrawn": found.rejected, "memorisation": checked})
+        self.record.finish({"redrawn": found.redrawn, "memorisation": checked})

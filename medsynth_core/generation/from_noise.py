@@ -19,6 +19,14 @@ STEP = 0.1
 DRAWS = 5
 # Draws of a map that is like real ones and has room for a lesion.
 TRIES = 50
+# Why a map is drawn again, in words.
+REASONS = {
+    "empty": "it has no organ",
+    "organ": "its organ is larger or smaller than real ones",
+    "lines": "its organ has more or fewer lines than real ones",
+    "largest": "its organ is in more pieces than real ones",
+    "lesion": "no lesion fits into its organ",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +35,11 @@ class Draw:
 
     Attributes:
         anatomy: structure map, organ and lesion label.
-        rejected: why each earlier draw was not used.
+        redrawn: why each earlier draw was not used, by the keys of `REASONS`.
     """
 
     anatomy: Anatomy
-    rejected: tuple[str, ...]
+    redrawn: tuple[str, ...] = ()
 
 
 def smooth_codes(latent: int, slices: int, random: np.random.Generator, step: float = STEP) -> np.ndarray:
@@ -79,7 +87,7 @@ def draw_anatomy(
     Raises:
         MedSynthError: none of 50 maps is usable.
     """
-    rejected: list[str] = []
+    redrawn: list[str] = []
     spacing = generator.contract.spacing or (1.0, 1.0, 1.0)
     for _ in range(TRIES):
         lines, organ = generator.maps(smooth_codes(generator.contract.noise, slices, random))
@@ -87,15 +95,16 @@ def draw_anatomy(
         if not reason:
             anatomy = Anatomy(lines, organ, np.zeros(lines.shape, np.uint8), axial_grid(_three(lines.shape), spacing))
             if not lesions:
-                return Draw(anatomy, tuple(rejected))
+                return Draw(anatomy, tuple(redrawn))
             try:
-                return Draw(with_lesion(anatomy, lesions, random), tuple(rejected))
+                return Draw(with_lesion(anatomy, lesions, random), tuple(redrawn))
             except MedSynthError:
-                reason = "none of the lesions fits into the organ"
-        rejected.append(reason)
+                reason = "lesion"
+        redrawn.append(reason)
     raise MedSynthError(
         f"None of {TRIES} structure maps that the model '{generator.model.name}' drew can be used (the last one: "
-        f"{rejected[-1]}); choose another seed, smaller lesions or fewer slices, or generate without the filter.",
+        f"{REASONS[redrawn[-1]]}); choose another seed, smaller lesions or fewer slices, or leave the "
+        "filter out.",
         kind="model",
     )
 
@@ -151,10 +160,10 @@ def solid_label(label: np.ndarray, slices: int, spacing: np.ndarray, middle: int
 
 
 def _unusable(generator: Generator, lines: np.ndarray, organ: np.ndarray, filtered: bool) -> str:
-    """Return why a stack of maps cannot be used; "" if it can."""
+    """Return why a stack of maps cannot be used, by the keys of `REASONS`; "" if it can."""
     for one, around in zip(lines, organ, strict=True):
         if not around.any():
-            return "it has no organ"
+            return "empty"
         reason = generator.oddity(map_measures(one, around)) if filtered else ""
         if reason:
             return reason

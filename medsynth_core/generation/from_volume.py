@@ -7,42 +7,45 @@ import numpy as np
 from medsynth_core.errors import MedSynthError
 from medsynth_core.generation.anatomy import Anatomy
 from medsynth_core.generation.generator import Generator
+from medsynth_core.generation.labels import known_label
 from medsynth_core.grid import Grid, overlap, resample_array
-from medsynth_core.modality import AIR_HU, modality_name, modality_of_unit
+from medsynth_core.modality import modality_name, modality_of_unit
 from medsynth_core.preparation.case import model_grid
 from medsynth_core.preparation.value_checks import assumed_unit, no_activity, not_synthesizable, unusable_ct
-from medsynth_core.structure.maps import background_mask, structure_map
 from medsynth_core.structure.settings import StructureSettings
+from medsynth_core.structure.volume_maps import structure_of
 from medsynth_core.systems.structure_source import StructureSource
 from medsynth_core.volume import Volume
 
 
-def anatomy_of(generator: Generator, volume: Volume, settings: StructureSettings | None = None) -> Anatomy:
-    """Return the structure map and organ of a volume, without lesion, on the grid of the model.
+def anatomy_of(
+    generator: Generator,
+    volume: Volume,
+    settings: StructureSettings | None = None,
+    lesion: Volume | None = None,
+) -> Anatomy:
+    """Return the structure map and organ of a volume, with the label of a lesion in it, on the grid of the model.
 
     Args:
         generator: the model.
         volume: an image of a modality whose structure maps the model was trained with.
         settings: settings of the structure map; None uses those of the training.
+        lesion: label of the lesion, whose own edges are left out of the structure map as in the training; None for
+            none.
 
     Raises:
-        MedSynthError: the model does not know the volume's modality or unit, or no slice has a structure.
+        MedSynthError: the model does not know the volume's modality or unit, its structure map is empty, or as
+            `label_on`; or the lesion is partly outside the organ.
     """
     volume.refuse_error_map("structure maps")
     source = _source(generator, volume)
     grid = model_grid(volume, generator.contract)
-    nothing = AIR_HU if source.unit == "HU" else 0.0
-    voxels = resample_array(volume.voxels.astype(np.float32, copy=False), Grid.of(volume), grid, fill=nothing)
-    found = settings or source.settings()
-    background = background_mask(voxels, found)
-    lines = structure_map(voxels, found, background=background)
-    if not lines.any():
-        raise MedSynthError(
-            f"The structure map of the volume is empty with alpha {found.alpha}, beta {found.beta} and gamma "
-            f"{found.gamma}; lower alpha, or choose the settings for another kind of image.",
-            kind="input",
-        )
-    return Anatomy(lines, ~background, np.zeros(grid.shape, np.uint8), grid)
+    label = np.zeros(grid.shape, np.uint8) if lesion is None else label_on(grid, lesion, generator.classes)
+    voxels = resample_array(volume.voxels.astype(np.float32, copy=False), Grid.of(volume), grid, fill=source.nothing)
+    found = structure_of(voxels, settings or source.settings(), lesion=None if lesion is None else label)
+    anatomy = Anatomy(found.lines, ~found.background, label, grid)
+    _check_inside(anatomy)
+    return anatomy
 
 
 def assumption(generator: Generator, volume: Volume) -> str:
@@ -55,57 +58,47 @@ def assumption(generator: Generator, volume: Volume) -> str:
     return "" if volume.unit else assumed_unit(source.unit, source.modality)
 
 
-def with_own_lesion(anatomy: Anatomy, lesion: Volume, classes: int = 1) -> Anatomy:
-    """Return an anatomy with the lesion label of a volume.
+def label_on(grid: Grid, lesion: Volume, classes: int = 1) -> np.ndarray:
+    """Return the label of a lesion on a grid, uint8, with the values of the training.
 
     Args:
-        anatomy: what the lesion is placed in.
+        grid: grid of the model.
         lesion: label, 0 for no lesion.
-        classes: largest label of the training. With 1, every other value counts as 1.
+        classes: as for `known_label`.
 
     Raises:
-        MedSynthError: the label does not overlap with the anatomy, has no lesion there, a lesion outside the organ, or
-            a value that the model does not know.
+        MedSynthError: the label is empty, does not lie in the grid, or has a value that the model does not know.
     """
     own = Grid.of(lesion)
     if not lesion.voxels.any():
         raise MedSynthError("The lesion label is empty; draw a lesion.", kind="input")
-    label = np.zeros(anatomy.shape, np.uint8)
-    if overlap(own, anatomy.grid):
-        label = resample_array(_known(lesion.voxels, classes), own, anatomy.grid, order="nearest")
+    label = np.zeros(grid.shape, np.uint8)
+    if overlap(own, grid):
+        label = resample_array(known_label(lesion.voxels, classes), own, grid, order="nearest")
     if not label.any():
         raise MedSynthError(
             "The lesion label does not lie in the volume, or is smaller than its voxels; check that both belong to the "
             "same patient and frame of reference.",
             kind="input",
         )
-    outside = (label != 0) & ~anatomy.organ
+    return label
+
+
+def _check_inside(anatomy: Anatomy) -> None:
+    """Check that a lesion is inside the organ.
+
+    Raises:
+        MedSynthError: a part of it is not.
+    """
+    outside = (anatomy.label != 0) & ~anatomy.organ
     if outside.any():
         slices = np.flatnonzero(outside.any(axis=(1, 2)))
-        share = np.count_nonzero(outside) / np.count_nonzero(label)
+        share = np.count_nonzero(outside) / np.count_nonzero(anatomy.label)
         raise MedSynthError(
             f"{share:.0%} of the lesion label lies outside the organ (in {len(slices)} slices, the first at "
             f"{_height(anatomy.grid, slices[0]):.0f} mm); draw it inside the body, or lower gamma.",
             kind="input",
         )
-    return anatomy.with_label(label)
-
-
-def _known(label: np.ndarray, classes: int) -> np.ndarray:
-    """Return a label, uint8, with the values of the training.
-
-    Raises:
-        MedSynthError: it has others.
-    """
-    if classes == 1:
-        return (label != 0).astype(np.uint8)
-    others = label[~np.isin(label, np.arange(classes + 1))]
-    if others.size:
-        raise MedSynthError(
-            f"The lesion label has the value {others.flat[0]:g}, but the model knows 1 to {classes}; change the label.",
-            kind="input",
-        )
-    return label.astype(np.uint8)
 
 
 def _height(grid: Grid, k: int) -> float:

@@ -95,7 +95,7 @@ class Generator:
     @property
     def lesions(self) -> list[np.ndarray]:
         """Lesion labels of the training images, in frames of the model."""
-        return list(self.records.get(LESIONS, ()))
+        return [label for label in self.records.get(LESIONS, ()) if label.any()]
 
     @property
     def classes(self) -> int:
@@ -112,19 +112,9 @@ class Generator:
         return self.records.get(f"{PATIENTS}{role}")
 
     def maps(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return structure maps and organs, boolean (n, size, size), of codes (n, latent).
-
-        Raises:
-            MedSynthError: the model draws only from maps that it is given.
-        """
+        """Return structure maps and organs, boolean (n, size, size), of codes (n, latent), if it `draws_maps`."""
         import torch
 
-        if not self.draws_maps:
-            raise MedSynthError(
-                f"The model '{self.model.name}' cannot draw structure maps from noise; give it a volume to take the "
-                "structure map from.",
-                kind="model",
-            )
         found = []
         with torch.inference_mode():
             for part in torch.from_numpy(codes.astype(np.float32)).split(_AT_ONCE):
@@ -133,7 +123,7 @@ class Generator:
         return maps[:, 0], maps[:, 1]
 
     def oddity(self, measures: Mapping[str, float]) -> str:
-        """Return in words what of a structure map is unlike those of training images; "" if nothing is."""
+        """Return which measure of a structure map is unlike those of training images; "" if none is."""
         return unlike(measures, cast(GenerationCard, self.model.card).ranges)
 
     def images(self, anatomy: Anatomy, random: np.random.Generator) -> dict[str, np.ndarray]:

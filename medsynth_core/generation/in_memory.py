@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from medsynth_core.generation.case import GeneratedCase
 from medsynth_core.generation.case_maker import CaseMaker
 from medsynth_core.generation.generator import Generator
-from medsynth_core.generation.memorisation import memorisation, pictures_of
+from medsynth_core.generation.memorisation import Seen
 from medsynth_core.generation.order import Order
 from medsynth_core.progress import Progress
 
@@ -29,18 +27,15 @@ def generate_cases(generator: Generator, order: Order, progress: Progress) -> It
         MedSynthError: an input of the order cannot be used, or no structure map can.
         Cancelled: the progress requested a stop.
     """
-    maker, redrawn = CaseMaker(generator, order), 0
+    maker, seen = CaseMaker(generator, order), Seen(generator, order.source is None)
     if maker.note:
         progress.log(maker.note)
-    pictures: dict[str, list[np.ndarray]] = {}
-    for _number, case, draw in maker.drawn(range(order.count), progress):
-        redrawn += len(draw.rejected)
-        if order.source is None:
-            images = {role: volume.voxels for role, volume in case.images.items()}
-            for role, some in pictures_of(generator, images).items():
-                pictures.setdefault(role, []).append(some)
+    for number in range(order.count):
+        progress(number / order.count, order.said(number))
+        case = maker.make(number)
+        seen.add(case)
         yield case
-    if redrawn:
-        progress.log(f"Structure maps drawn again, because they could not be used: {redrawn}.")
-    for role, check in memorisation(generator, {role: np.concatenate(some) for role, some in pictures.items()}).items():
+    if seen.redrawn:
+        progress.log(f"Structure maps drawn again, because they could not be used: {seen.redrawn.total()}.")
+    for role, check in seen.memorisation().items():
         progress.log(f"{role}: {check}")

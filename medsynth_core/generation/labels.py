@@ -17,6 +17,27 @@ from medsynth_core.preparation.frame import framed
 COLUMN = "lesion"
 
 
+def known_label(label: np.ndarray, classes: int) -> np.ndarray:
+    """Return a label, uint8, with the values of the training.
+
+    Args:
+        label: of any values, 0 for no lesion.
+        classes: largest label of the training. With 1, every other value counts as 1.
+
+    Raises:
+        MedSynthError: it has values that the model does not know.
+    """
+    if classes == 1:
+        return (label != 0).astype(np.uint8)
+    others = label[~np.isin(label, np.arange(classes + 1))]
+    if others.size:
+        raise MedSynthError(
+            f"The lesion label has the value {others.flat[0]:g}, but the model knows 1 to {classes}; change the label.",
+            kind="input",
+        )
+    return label.astype(np.uint8)
+
+
 def labels_from(path: Path, generator: Generator) -> list[np.ndarray]:
     """Return the lesion labels of masks, slice by slice, in frames of the model.
 
@@ -25,7 +46,7 @@ def labels_from(path: Path, generator: Generator) -> list[np.ndarray]:
         generator: the model, whose grid the labels get.
 
     Raises:
-        MedSynthError: a file cannot be read, or none of the masks has a lesion.
+        MedSynthError: a file cannot be read, a mask has values that the model does not know, or none has a lesion.
     """
     files = [path]
     if path.suffix.lower() == ".csv":
@@ -42,7 +63,8 @@ def labels_from(path: Path, generator: Generator) -> list[np.ndarray]:
 def _labels(path: Path, generator: Generator) -> list[np.ndarray]:
     mask = read_volume(path)
     grid = model_grid(mask, generator.contract)
-    voxels = resample_array(mask.voxels, Grid.of(mask), grid, order="nearest").astype(np.uint8)
+    label = known_label(mask.voxels, generator.classes)
+    voxels = resample_array(label, Grid.of(mask), grid, order="nearest")
     inside = framed(voxels, generator.contract.matrix[-1], 0)
     kept = [np.count_nonzero(one) == np.count_nonzero(whole) > 0 for one, whole in zip(inside, voxels, strict=True)]
     return list(inside[np.array(kept, dtype=bool)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.memorisation import Memorisation
 from medsynth_core.evaluation.memorisation import memorisation as compared
+from medsynth_core.generation.case import GeneratedCase
 from medsynth_core.generation.generator import Generator
 from medsynth_core.metrics.image_sets import SMALL, small_pictures
 
@@ -42,6 +44,33 @@ def memorisation(generator: Generator, pictures: Mapping[str, np.ndarray]) -> di
         except MedSynthError:  # one patient only: there is nothing to compare with
             continue
     return found
+
+
+class Seen:
+    """What is to be said of all cases of an order together, collected one by one.
+
+    Args:
+        generator: the model.
+        of_noise: whether the cases are from noise. Those of a volume are on its grid and not in frames of the model, so
+            that they are not compared with training images.
+    """
+
+    def __init__(self, generator: Generator, of_noise: bool) -> None:
+        self._generator, self._of_noise = generator, of_noise
+        self._pictures: dict[str, list[np.ndarray]] = {}
+        self.redrawn: Counter[str] = Counter()
+
+    def add(self, case: GeneratedCase) -> None:
+        """Take note of a case."""
+        self.redrawn.update(case.redrawn)
+        if self._of_noise:
+            images = {role: volume.voxels for role, volume in case.images.items()}
+            for role, some in pictures_of(self._generator, images).items():
+                self._pictures.setdefault(role, []).append(some)
+
+    def memorisation(self) -> dict[str, Memorisation]:
+        """Return the comparison of all cases with the training images, as of the function of that name."""
+        return memorisation(self._generator, {role: np.concatenate(some) for role, some in self._pictures.items()})
 
 
 def facts_of(found: Memorisation) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Order:
     structure: StructureSettings | None = None
 
     def __post_init__(self) -> None:
-        self._check("count", self.count, 1, MOST_CASES)
+        self._check("cases", self.count, 1, MOST_CASES)
         self._check("slices", self.slices, 1, MOST_SLICES)
         self._check("seed", self.seed, 0, MOST_SEED)
         if self.format not in ("nifti", "png"):
@@ -85,6 +85,10 @@ class Order:
                 else f"The random seed is {value}; choose a whole number from 0 to {most}.",
                 kind="settings",
             )
+
+    def said(self, number: int) -> str:
+        """Return what is reported before a case by its number (from 0)."""
+        return f"Drawing case {number + 1} of {self.count}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain data; files by their absolute paths, images by what they are."""

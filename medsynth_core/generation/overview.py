@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from medsynth_core.figures.captions import WARNING
+from medsynth_core.figures.display import oriented, window_for
+from medsynth_core.figures.drawing import WIDTH, new_figure, write_png
 from medsynth_core.generation.case import GeneratedCase
-from medsynth_core.io.atomic import atomic_write
+from medsynth_core.grid import Grid
 from medsynth_core.volume import Volume
 
 # Cases on one sheet.
 MOST = 8
-TITLE = "synthetic - not for diagnosis"
-# Values that are black and white, by unit; other images are shown from their lowest to their highest value.
-_WINDOWS = {"HU": (-160.0, 240.0), "SUVbw": (0.0, 8.0)}
 
 
 def write_overview(cases: Mapping[str, GeneratedCase], path: Path) -> None:
@@ -26,50 +27,43 @@ def write_overview(cases: Mapping[str, GeneratedCase], path: Path) -> None:
         path: PNG to write.
 
     Raises:
-        MedSynthError: the file cannot be written.
+        MedSynthError: the file cannot be written, or matplotlib is not installed.
     """
-    from matplotlib.figure import Figure
-
-    names = ["structure", *next(iter(cases.values())).images]
-    figure = Figure(figsize=(2.2 * len(names) + 0.6, 2.2 * len(cases) + 0.6), layout="constrained")
+    first = next(iter(cases.values()))
+    names = ["structure", *first.images]
+    figure = new_figure(WIDTH / len(names) * len(cases) + 0.8)
+    figure.set_layout_engine("constrained")
     axes = figure.subplots(len(cases), len(names), squeeze=False)
-    figure.suptitle(TITLE, color="#b00020", weight="bold")
+    figure.suptitle(WARNING, color="#b00020", weight="bold")
     for row, (name, case) in zip(axes, cases.items(), strict=True):
-        _row(row, case, names)
+        _draw_row(row, case, names)
         row[0].set_ylabel(name)
     for axis, name in zip(axes[0], names, strict=True):
-        axis.set_title(_title(name, next(iter(cases.values()))))
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=80, format="png")
+        axis.set_title(f"{name} ({first.images[name].unit})" if name in first.images else name)
+    write_png(figure, path)
 
 
-def _title(name: str, case: GeneratedCase) -> str:
-    return f"{name} ({case.images[name].unit})" if name in case.images else name
-
-
-def _row(axes: Sequence, case: GeneratedCase, names: Sequence[str]) -> None:
-    k = _shown(case.masks["lesion"])
-    lesion = case.masks["lesion"].voxels[k] != 0
+def _draw_row(axes: Sequence[Any], case: GeneratedCase, names: Sequence[str]) -> None:
+    label = _axial(case.masks["lesion"])
+    k = _shown(label)
+    width, height = Grid.of(case.masks["lesion"]).oriented().spacing[:2]
     for axis, name in zip(axes, names, strict=True):
-        volume = case.volumes[name]
-        low, high = _window(volume) if name in case.images else (0, 1)
-        shown = volume.voxels[k]
-        # PET is shown as in clinics, dark where uptake is high.
-        axis.imshow(shown, cmap="gray_r" if volume.modality == "PT" else "gray", vmin=low, vmax=high)
-        if lesion.any():
-            axis.contour(lesion, [0.5], colors="#ff9f1c", linewidths=0.8)
+        volume, shown = case.volumes[name], _axial(case.volumes[name])[k]
+        # One window for the whole stack, so that slices of one image can be compared.
+        window = window_for(volume, [volume.voxels])
+        limits = (window.low, window.high) if name in case.images else (0, 1)
+        axis.imshow(shown, cmap=window.colours, vmin=limits[0], vmax=limits[1], aspect=height / width)
+        if label[k].any():
+            axis.contour(label[k] != 0, [0.5], colors="#ff9f1c", linewidths=0.8)
         axis.set_xticks([])
         axis.set_yticks([])
 
 
-def _shown(lesion: Volume) -> int:
+def _axial(volume: Volume) -> np.ndarray:
+    return oriented(volume.voxels, Grid.of(volume))
+
+
+def _shown(label: np.ndarray) -> int:
     """Return the slice with the largest lesion; the middle one if there is none."""
-    areas = np.count_nonzero(lesion.voxels, axis=(1, 2))
+    areas = np.count_nonzero(label, axis=(1, 2))
     return int(areas.argmax()) if areas.any() else len(areas) // 2
-
-
-def _window(volume: Volume) -> tuple[float, float]:
-    if volume.unit in _WINDOWS:
-        return _WINDOWS[volume.unit]
-    low, high = np.percentile(volume.voxels, [0, 99.5])
-    return float(low), float(max(high, low + 1e-6))

@@ -8,11 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.json_file import write_json
-from medsynth_core.modality import modality_name
 from medsynth_core.preparation.contract import GenerationContract
 from medsynth_core.text import visible
 from medsynth_core.version import __version__
@@ -21,7 +18,7 @@ MASKS = ("structure", "background", "lesion")
 # Folder names of nnU-Net's data sets.
 _DATASET = re.compile(r"Dataset\d{3}_\w+")
 # BIDS 1.10: folder and suffix by modality; CT has none yet, and that of the draft BEP024 is used.
-_BIDS = {"MR": ("anat", "T1w"), "PT": ("pet", "pet"), "CT": ("ct", "ct")}
+_BIDS = {"PT": ("pet", "pet"), "CT": ("ct", "ct")}
 _MR_SUFFIXES = {"t1": "T1w", "t1c": "T1w", "t2": "T2w", "flair": "FLAIR", "pd": "PDw"}
 
 
@@ -51,22 +48,28 @@ class Tree(ABC):
         """Return the files of a case by part."""
         return {part: self.file(number, part) for part in parts}
 
-    def check(self, lesion: bool) -> None:  # noqa: B027 - most trees allow everything
-        """Check that the data set can be written so.
-
-        Args:
-            lesion: whether cases have a lesion label.
+    def check(self, parts: Sequence[str]) -> None:
+        """Check that a case with these parts can be written so.
 
         Raises:
-            MedSynthError: it cannot.
+            MedSynthError: two parts would have one file.
         """
+        owners: dict[Path, str] = {}
+        for part in parts:
+            other = owners.setdefault(self.file(1, part), part)
+            if other != part or parts.count(part) > 1:
+                raise MedSynthError(
+                    f"'{other}' and '{part}' would be written to one file, {self.file(1, part).name}; choose another "
+                    "layout, or a model whose images have other names.",
+                    kind="output",
+                )
 
-    def finish(self, count: int, labels: np.ndarray) -> None:  # noqa: B027 - most trees need no more
+    def finish(self, count: int, classes: int) -> None:  # noqa: B027 - most trees need no more
         """Write what the data set needs besides the images.
 
         Args:
             count: number of cases.
-            labels: values of the lesion labels, 0 for none left out.
+            classes: largest value of the lesion labels.
         """
 
 
@@ -94,9 +97,10 @@ class NNUNetTree(Tree):
             return self.root / part / f"{case}{self.suffix}"
         return self.root / "imagesTr" / f"{case}_{list(self.contract.outputs).index(part):04d}{self.suffix}"
 
-    def check(self, lesion: bool) -> None:
+    def check(self, parts: Sequence[str]) -> None:
         """Check that there is a lesion label, and that the folder has a name that nnU-Net finds."""
-        if not lesion:
+        super().check(parts)
+        if "lesion" not in parts:
             raise MedSynthError(
                 "An nnU-Net data set needs labels, but the cases have no lesions; choose the layout plain or bids.",
                 kind="settings",
@@ -108,17 +112,17 @@ class NNUNetTree(Tree):
                 kind="output",
             )
 
-    def finish(self, count: int, labels: np.ndarray) -> None:
+    def finish(self, count: int, classes: int) -> None:
         """Write ``dataset.json``."""
-        values = range(1, int(labels.max(initial=1)) + 1)
-        classes = {"lesion": 1} if len(values) == 1 else {f"lesion_{value}": value for value in values}
+        several = {f"lesion_{value}": value for value in range(1, classes + 1)}
+        named = several if classes > 1 else {"lesion": 1}
         write_json(
             self.root / "dataset.json",
             {
                 "channel_names": {
                     str(n): _channel(role, self.contract) for n, role in enumerate(self.contract.outputs)
                 },
-                "labels": {"background": 0, **classes},
+                "labels": {"background": 0, **named},
                 "numTraining": count,
                 "file_ending": self.suffix,
                 "description": "Synthetic images with lesion labels, not for diagnosis.",
@@ -140,7 +144,7 @@ class BIDSTree(Tree):
         folder, suffix, contrast = _bids_place(part, self.contract)
         return self.root / subject / folder / f"{subject}{contrast}_desc-synthetic_{suffix}{self.suffix}"
 
-    def finish(self, count: int, labels: np.ndarray) -> None:
+    def finish(self, count: int, classes: int) -> None:
         """Write ``dataset_description.json``."""
         write_json(
             self.root / "dataset_description.json",
@@ -178,11 +182,22 @@ def _channel(role: str, contract: GenerationContract) -> str:
 
 
 def _bids_place(role: str, contract: GenerationContract) -> tuple[str, str, str]:
-    """Return folder, suffix and entity for contrast agent of an image."""
-    folder, suffix = _BIDS.get(contract.outputs[role].modality, ("anat", modality_name(role)))
-    words = role.lower().split("_")
-    suffix = next((_MR_SUFFIXES[word] for word in words if folder == "anat" and word in _MR_SUFFIXES), suffix)
-    return folder, suffix, "_ce-gadolinium" if "t1c" in words else ""
+    """Return folder, suffix and entity for contrast agent of an image.
+
+    Raises:
+        MedSynthError: BIDS has no name for it: the role does not say which contrast an MR has, or it is a picture.
+    """
+    modality, words = contract.outputs[role].modality, role.lower().split("_")
+    if modality in _BIDS:
+        return *_BIDS[modality], ""
+    contrast = next((word for word in words if modality == "MR" and word in _MR_SUFFIXES), "")
+    if not contrast:
+        raise MedSynthError(
+            f"BIDS has no name for the image '{role}', because its name does not say which contrast of MR it is; "
+            "choose the layout plain or nnunet.",
+            kind="settings",
+        )
+    return "anat", _MR_SUFFIXES[contrast], "_ce-gadolinium" if contrast == "t1c" else ""
 
 
 def manifest_rows(tree: Tree, count: int, parts: Sequence[str]) -> list[Mapping[str, Any]]:

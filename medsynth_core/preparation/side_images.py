@@ -44,6 +44,6 @@ def check_one_kind(volumes: dict[str, Volume]) -> None:
     others = [name for name in volumes if name not in pictures]
     if pictures and others:
         raise MedSynthError(
-            f"The image for '{pictures[0]}' is a picture and that for '{others[0]}' a volume, so that nothing says how "
-            "they lie on each other; use pictures or volumes for all images of a case."
+            f"The image for '{pictures[0]}' is a picture and that for '{others[0]}' a volume, so they "
+            "cannot be aligned; use pictures or volumes for all images of a case."
         )

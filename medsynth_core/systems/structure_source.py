@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.pictures import Channel
-from medsynth_core.modality import Modality
+from medsynth_core.modality import AIR_HU, Modality
 from medsynth_core.preparation.part import Part
 from medsynth_core.preparation.roles import check_role, check_unit
 from medsynth_core.structure.settings import StructureSettings, settings_for
@@ -57,6 +57,11 @@ class StructureSource(Part):
     def needed(self) -> Role:
         """The column of the manifest with the images."""
         return Role(self.role, self.modality, self.unit, pictures=True, channel=self.channel)
+
+    @property
+    def nothing(self) -> float:
+        """The voxel value of air, in the unit."""
+        return AIR_HU if self.unit == "HU" else 0.0
 
     def settings(self) -> StructureSettings:
         """Return the settings of the maps.

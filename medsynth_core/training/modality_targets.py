@@ -13,7 +13,6 @@ from medsynth_core.datasets.manifest import Case
 from medsynth_core.errors import MedSynthError
 from medsynth_core.grid import Grid, Order, overlap, resample_array
 from medsynth_core.io.picture_volume import read_grey
-from medsynth_core.modality import AIR_HU
 from medsynth_core.preparation.case import model_grid
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.preparation.contract_images import channels_of
@@ -128,7 +127,7 @@ def _structure(case: Case, source: StructureSource, place: _Place, label: np.nda
     file = case.files[source.role]
     volume = read_grey(file, source.modality, source.unit, source.channel)
     volume.refuse_error_map(f"'{source.role}'", str(file))
-    voxels = place.resampled(volume, AIR_HU if source.unit == "HU" else 0.0, source.role)
+    voxels = place.resampled(volume, source.nothing, source.role)
     settings = source.settings()
     background = background_mask(voxels, settings)
     lines = structure_map(voxels, settings, background=background, lesion=label if label.any() else None)

@@ -10,7 +10,6 @@ from medsynth_core.datasets.manifest import Case
 from medsynth_core.errors import MedSynthError
 from medsynth_core.grid import Grid, resample_array
 from medsynth_core.io.picture_volume import read_grey
-from medsynth_core.modality import AIR_HU
 from medsynth_core.preparation.case import model_grid
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.preparation.training_case import TrainingCase
@@ -37,9 +36,8 @@ def structure_case(case: Case, source: StructureSource, contract: Contract) -> T
     """
     volume = read_grey(case.files[source.role], source.modality, source.unit, source.channel)
     volume.refuse_error_map(f"'{source.role}'", str(case.files[source.role]))
-    nothing = AIR_HU if source.unit == "HU" else 0.0
     grid = model_grid(volume, contract)
-    voxels = resample_array(volume.voxels.astype(np.float32, copy=False), Grid.of(volume), grid, fill=nothing)
+    voxels = resample_array(volume.voxels.astype(np.float32, copy=False), Grid.of(volume), grid, fill=source.nothing)
     settings = source.settings()
     background = background_mask(voxels, settings)
     lines = structure_map(voxels, settings, background=background)

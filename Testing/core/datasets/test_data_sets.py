@@ -1,4 +1,4 @@
-"""Public data sets: what is read from trees with the names that they are downloaded with, and from those at hand."""
+"""Readers of public data sets, on small trees with the names of the originals and on the real ones at hand."""
 
 from collections import Counter
 

@@ -149,13 +149,13 @@ def test_other_files_are_refused(tmp_path, small):
     (tmp_path / "script.pt").write_bytes(b"PK\x03\x04 code")
     for path, words in (
         (tmp_path / "missing.safetensors", "cannot be used"),
-        (tmp_path / "script.pt", "no safetensors file"),
-        (file_of(tmp_path, state, None), "no safetensors file whose header"),
+        (tmp_path / "script.pt", "not a safetensors file"),
+        (file_of(tmp_path, state, None), "not a safetensors file with the header"),
     ):
         with pytest.raises(MedSynthError, match=words):
             read_extractor(path)
     for header in ({**good, "options": "[1"}, {**good, "options": "[1]"}, {"options": good["options"]}):
-        with pytest.raises(MedSynthError, match="whose header"):
+        with pytest.raises(MedSynthError, match="with the header entries"):
             read_extractor(file_of(tmp_path, state, header))
     wider = {**good, "options": json.dumps({"channels": [2, 3, 4, 7]})}
     with pytest.raises(MedSynthError, match="do not fit"):

@@ -82,6 +82,8 @@ def test_a_run_that_was_stopped_is_completed_without_doing_anything_twice(made, 
     images = {name: digest for name, digest in digests(made).items() if name.startswith("case_")}
     assert {name: digest for name, digest in digests(tmp_path / "set").items() if name.startswith("case_")} == images
     assert generate(package, tmp_path / "set", 3, **order).made == 0
+    # The record too is that of a run that was not stopped.
+    assert (tmp_path / "set" / "generation.json").read_text() == (made / "generation.json").read_text()
 
 
 def test_the_record_states_units_licence_attribution_and_memorisation(made):
@@ -172,15 +174,15 @@ def test_labels_of_other_patients_are_drawn_from(package, phantoms, tmp_path):
 
 def test_a_structure_map_that_is_empty_says_at_which_thresholds(package, phantoms):
     generator, ct = Generator.load(package, "cpu"), read_volume(phantoms.parent / "ct0.nii.gz")
-    with pytest.raises(MedSynthError, match=r"is empty with alpha 1.0, beta 0.05 and gamma 0.1; lower alpha"):
+    with pytest.raises(MedSynthError, match=r"structure map is empty \(alpha: 1, beta: 0.05"):
         anatomy_of(generator, ct, preset("extremity-ct").with_values(alpha=1.0))
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"count": 0}, "number of count is 0; choose a whole number from 1"),
-        ({"count": -3}, "number of count is -3"),
+        ({"count": 0}, "number of cases is 0; choose a whole number from 1"),
+        ({"count": -3}, "number of cases is -3"),
         ({"slices": 0}, "slices is 0"),
         ({"seed": -1}, "random seed is -1"),
         ({"format": "png", "slices": 2}, "PNG holds one slice"),

@@ -11,9 +11,10 @@ import torch
 from generation_builders import images_recipe
 from safetensors.torch import load_file
 
-from medsynth_core import MedSynthError
+from medsynth_core import MedSynthError, generate, read_volume, write_volume
 from medsynth_core.generation.anatomy import Anatomy, axial_grid
 from medsynth_core.generation.generator import Generator
+from medsynth_core.generation.labels import labels_from
 from medsynth_core.models.library import verify_model
 from medsynth_core.models.records import LESIONS, SMALL_PICTURES, read_records
 from medsynth_core.recipes.recipe import Recipe
@@ -58,6 +59,20 @@ def test_sides_that_are_no_multiple_of_8_are_padded_and_cut_again(package):
     anatomy = Anatomy(lines, organ, np.zeros(lines.shape, np.uint8), axial_grid((1, 61, 45), (3.0, 3.0, 4.0)))
     made = generator.images(anatomy, np.random.default_rng(0))
     assert {role: image.shape for role, image in made.items()} == {"ct": (1, 61, 45), "pet": (1, 61, 45)}
+
+
+def test_a_model_that_needs_a_map_is_refused_without_one_before_work(package, tmp_path, monkeypatch):
+    monkeypatch.setattr(Generator, "draws_maps", False)
+    with pytest.raises(MedSynthError, match="cannot draw structure maps from noise; give a volume"):
+        generate(package, tmp_path / "set", 1, device="cpu")
+    assert not (tmp_path / "set").exists()
+
+
+def test_labels_to_draw_from_have_the_values_of_the_training(package, phantoms, tmp_path):
+    lesion = read_volume(phantoms.parent / "lesion0.nii.gz")
+    write_volume(lesion.replace(voxels=lesion.voxels * 255), tmp_path / "mask.nii.gz")
+    labels = labels_from(tmp_path / "mask.nii.gz", Generator.load(package, "cpu"))
+    assert labels and all(set(np.unique(label)) == {0, 1} for label in labels)
 
 
 @pytest.mark.parametrize(

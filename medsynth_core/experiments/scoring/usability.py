@@ -303,7 +303,7 @@ def read_mixtures(path: Path | None = None, numbers: Sequence[int | str] = ()) -
         place = ".".join(map(str, first["loc"]))
         raise MedSynthError(f"A row of {file} is not valid: {place}: {first['msg']}; correct it.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MedSynthError(f"{file} is no table of mixtures with the key 'rows'; correct it.") from error
+        raise MedSynthError(f"{file} is not a table of mixtures: it needs the key 'rows'; correct it.") from error
     known = {key: row for row in rows for key in (row.number, row.name) if key is not None}
     missing = [number for number in numbers if number not in known]
     if missing:
