@@ -303,7 +303,7 @@ def test_WhatCannotBeGeneratedIsSaidInASentence(ready):
     for options, words in (
         ({"model": "ct-to-pet"}, "does not generate images of several modalities"),
         ({"model": "none-such"}, "There is no model 'none-such'"),
-        ({"count": 0}, "number of count is 0"),
+        ({"count": 0}, "number of cases is 0"),
         ({"slices": 2, "volumeNode": ct}, "slices are those of the given volume"),
         ({"lesion": corner}, "The lesion My lesion belongs to a volume"),
         ({"lesion": ct, "volumeNode": ct}, "CT is neither a label map nor a segmentation"),
