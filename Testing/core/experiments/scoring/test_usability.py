@@ -176,9 +176,9 @@ def test_the_rows_are_those_of_the_thesis():
     [
         ("rows: [{name: a}]", "must be above 0"),
         ("rows: [{name: a, real: 1, more: 2}]", "more"),
-        ("columns: []", "no table of mixtures"),
-        ("[1]", "no table of mixtures"),
-        ("a: [", "no table of mixtures"),
+        ("columns: []", "is not a table of mixtures: it needs the key"),
+        ("[1]", "is not a table of mixtures: it needs the key"),
+        ("a: [", "is not a table of mixtures: it needs the key"),
     ],
 )
 def test_a_table_that_is_not_valid_is_refused(tmp_path, content, words):
