@@ -62,30 +62,44 @@ class ModalityUNet(nn.Module):
 
         Args:
             image: (n, in_channels, h, w).
-            modality: (n) numbers of the wanted modalities, from 0; needed if there are several.
+            modality: numbers of the wanted modalities, from 0; needed if there are several. (n) for one of each image;
+                (n, m) for m of them, which costs less than m times one, because they share the way down.
+
+        Returns:
+            (n, out_channels, h, w), or (n, m, out_channels, h, w) for m modalities.
 
         Raises:
             ValueError: the modality is missing.
         """
-        features, skips = self.dropout(image), []
+        features, skips = self._encoded(self.dropout(image))
+        if not self.chosen:
+            return self._decoded(features, skips)
+        if modality is None:
+            raise ValueError("this network needs the number of the wanted modality for each image")
+        if modality.ndim == 1:
+            return self._decoded(self._told(features, modality), skips)
+        return torch.stack([self._decoded(self._told(features, one), skips) for one in modality.unbind(1)], dim=1)
+
+    def _encoded(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
+        skips = []
         for level, smaller in zip(self.levels, self.smaller, strict=True):
             features = level(features)
             skips.append(features)
             features = smaller(features)
-        if self.chosen:
-            features = torch.cat([features, self._maps(modality, features)], dim=1)
+        return features, skips
+
+    def _told(self, features: Tensor, modality: Tensor) -> Tensor:
+        """Return features with a map for each modality, 1 for the wanted one."""
+        maps = functional.one_hot(modality, self.chosen).to(features.dtype)
+        return torch.cat([features, maps[:, :, None, None].expand(-1, -1, *features.shape[-2:])], dim=1)
+
+    def _decoded(self, features: Tensor, skips: list[Tensor]) -> Tensor:
         features = self.lowest(features)
-        for larger, joined in zip(self.larger, self.joined, strict=True):
-            features = joined(torch.cat([skips.pop(), larger(features)], dim=1))
+        for larger, joined, skip in zip(self.larger, self.joined, reversed(skips), strict=True):
+            features = joined(torch.cat([skip, larger(features)], dim=1))
         return self.last(features)
 
     def reference_inputs(self) -> tuple[Tensor, ...]:
         """Return an image of 256² and, with modalities, the number of one, for counting operations."""
         image = torch.empty(1, self.in_channels, 256, 256)
         return (image, torch.zeros(1, dtype=torch.long)) if self.chosen else (image,)
-
-    def _maps(self, modality: Tensor | None, features: Tensor) -> Tensor:
-        if modality is None:
-            raise ValueError("this network needs the number of the wanted modality for each image")
-        maps = functional.one_hot(modality, self.chosen).to(features.dtype)
-        return maps[:, :, None, None].expand(-1, -1, *features.shape[-2:])

@@ -21,12 +21,12 @@ from medsynth_core.structure.lesions import place_lesion
 from medsynth_core.systems.base import Candidate, Records, System, Tally
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.lesion_processors import lesion_loss
+from medsynth_core.systems.multimodal_checks import check_networks
 from medsynth_core.systems.multimodal_input import drawn_from, generator_input, sets_of
-from medsynth_core.systems.multimodal_maps import check_maps, load_maps
+from medsynth_core.systems.multimodal_maps import load_maps
 from medsynth_core.systems.multimodal_records import records_of
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
 from medsynth_core.systems.output_fid import output_fid
-from medsynth_core.systems.output_range import check_output_range
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -55,7 +55,7 @@ class MultimodalSystem(System[MultimodalSettings]):
         if settings.processor is not None:
             specs |= {f"processor_{role}": settings.processor for role in settings.modalities}
         networks = {name: create_network(spec.name, **spec.options) for name, spec in specs.items()}
-        _check(settings, networks)
+        check_networks(settings, networks)
         super().__init__(settings, engine, networks)
         # Networks without memory are built to see whether they can be.
         if settings.structure_model and next(networks["generator"].parameters()).device.type != "meta":
@@ -101,7 +101,10 @@ class MultimodalSystem(System[MultimodalSettings]):
         elif self._epoch < self.settings.prepare_epochs + self.settings.pretrain_epochs:
             self._update(("generator",), pieces, self._pretraining, tally)
         else:
-            drawn = [(_Drawn(piece, self._given(piece)), share) for piece, share in pieces]
+            drawn = [(_Drawn(piece, *self._given(piece)), share) for piece, share in pieces]
+            if len(drawn) == 1:
+                # Drawn once for both updates, but not in parts, because what is kept for the second takes memory.
+                drawn[0][0].made = self._drawings(drawn[0][0].given)
             self._update(("discriminator",), drawn, self._judging, tally)
             self._update(("generator",), drawn, self._drawing, tally)
         return tally.means(self.engine)
@@ -137,14 +140,32 @@ class MultimodalSystem(System[MultimodalSettings]):
         for name in names:
             self._descend(name)
 
-    def _image(self, network: str, image: Tensor, modality: int) -> Tensor:
-        """Return what generator or translator make of an image for a modality."""
+    def _images(self, network: str, image: Tensor, modalities: Sequence[int]) -> list[Tensor]:
+        """Return what generator or translator make of an image for each of some modalities."""
         import torch
 
-        number = torch.full((len(image),), modality, dtype=torch.long, device=image.device)
+        numbers = torch.tensor(modalities, dtype=torch.long, device=image.device).expand(len(image), -1)
         with self.engine.autocast():
-            made = self.networks[network](image, number) if self._count > 1 else self.networks[network](image)
-        return made.float()
+            if self._count == 1:
+                return [self.networks[network](image).float()]
+            return list(self.networks[network](image, numbers).float().unbind(1))
+
+    def _image(self, network: str, image: Tensor, modality: int) -> Tensor:
+        """Return what generator or translator make of an image for a modality."""
+        return self._images(network, image, [modality])[0]
+
+    def _drawings(self, given: Tensor) -> list[Tensor]:
+        """Return the images of all modalities that the generator draws."""
+        return self._images("generator", given, range(self._count))
+
+    def _translations(self, images: Sequence[Tensor]) -> dict[tuple[int, int], Tensor]:
+        """Return the translations of each modality's images into every other one, by both numbers."""
+        found: dict[tuple[int, int], Tensor] = {}
+        for source, image in enumerate(images):
+            others = [number for number in range(self._count) if number != source]
+            made = self._images("translator", image, others)
+            found |= {(source, target): each for target, each in zip(others, made, strict=True)}
+        return found
 
     def _opinion(self, network: str, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the maps of a discriminator: real or synthetic and, with several modalities, the modality."""
@@ -224,7 +245,7 @@ class MultimodalSystem(System[MultimodalSettings]):
         import torch
 
         with torch.no_grad():
-            made = [self._image("generator", drawn.given, number) for number in range(self._count)]
+            made = [image.detach() for image in drawn.made or self._drawings(drawn.given)]
         losses = [
             self._judged("discriminator", real, fake, number)
             for number, (real, fake) in enumerate(zip(drawn.piece.images, made, strict=True))
@@ -236,7 +257,7 @@ class MultimodalSystem(System[MultimodalSettings]):
         import torch
 
         with torch.no_grad():
-            made = {pair: self._image("translator", piece.images[pair[0]], pair[1]) for pair in self._pairs}
+            made = self._translations(piece.images)
         losses = [
             self._judged("translator_discriminator", piece.images[target], fake, target)
             for (_, target), fake in made.items()
@@ -263,8 +284,7 @@ class MultimodalSystem(System[MultimodalSettings]):
     def _translating(self, piece: _Piece) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Return the losses of the translator (equations 19 and 21)."""
         losses = []
-        for source, target in self._pairs:
-            there = self._image("translator", piece.images[source], target)
+        for (source, target), there in self._translations(piece.images).items():
             back = self._image("translator", there, source)
             cycle = (back - piece.images[source]).square().mean()
             losses.append({"cycle": cycle, **self._persuading("translator_discriminator", there, target)})
@@ -299,7 +319,7 @@ class MultimodalSystem(System[MultimodalSettings]):
 
     def _drawing(self, drawn: _Drawn) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Return the losses of the generator against the discriminator (equations 14 to 17)."""
-        made = [self._image("generator", drawn.given, number) for number in range(self._count)]
+        made = drawn.made or self._drawings(drawn.given)
         losses = [self._persuading("discriminator", image, number) for number, image in enumerate(made)]
         found = _means(losses, "")
         if self.settings.own_maps:
@@ -317,7 +337,7 @@ class MultimodalSystem(System[MultimodalSettings]):
 
     def _registration(self, made: list[Tensor]) -> dict[str, Tensor]:
         """Return how far images of one map are from each other's translations, and these from each other."""
-        translated = {pair: self._image("translator", made[pair[0]], pair[1]) for pair in self._pairs}
+        translated = self._translations(made)
         apart = [(made[target] - image).square().mean() for (_, target), image in translated.items()]
         found = {"registration": sum(apart, _zero({"": apart[0]})) / len(apart)}
         twice = [
@@ -394,10 +414,11 @@ class _Piece:
 
 
 class _Drawn:
-    """What the images of all modalities are drawn from, beside real ones."""
+    """What the images of all modalities are drawn from, beside real ones, and the images if they are kept."""
 
-    def __init__(self, piece: _Piece, given: tuple[Tensor, Tensor]) -> None:
-        self.piece, (self.given, self.label) = piece, given
+    def __init__(self, piece: _Piece, given: Tensor, label: Tensor) -> None:
+        self.piece, self.given, self.label = piece, given, label
+        self.made: list[Tensor] = []
 
 
 def _apart(made: Tensor, image: Tensor, organ: Tensor) -> dict[str, Tensor]:
@@ -415,51 +436,3 @@ def _means(losses: list[dict[str, Tensor]], prefix: str) -> dict[str, Tensor]:
 
 def _zero(losses: dict[str, Tensor]) -> Tensor:
     return next(iter(losses.values())).new_zeros(())
-
-
-def _check(settings: MultimodalSettings, networks: dict[str, Any]) -> None:
-    """Check that the networks have a channel for each image and know the modalities.
-
-    Raises:
-        MedSynthError: they do not.
-    """
-    count = len(settings.modalities)
-    channels = len(channels_of(settings.contract.outputs)) // count
-    drawn = {"in_channels": 1 + settings.labelled, "out_channels": channels, "chosen": count if count > 1 else 0}
-    shown = {"in_channels": channels}
-    needed = {"generator": drawn, "translator": {**drawn, **shown}, "discriminator": shown}
-    for name, facts in {**needed, **{f"processor_{role}": shown for role in settings.modalities}}.items():
-        network = networks.get(name)
-        for fact, value in facts.items():
-            if network is not None and getattr(network, fact, None) != value:
-                option = "modalities" if fact == "chosen" else fact
-                raise MedSynthError(
-                    f"The {name} of the recipe '{settings.name}' needs {option}: {value}; set the option.", kind="model"
-                )
-    _check_sizes(settings, networks)
-    check_maps(settings, networks["generator"])
-    check_output_range(settings.name, settings.contract.outputs, networks["generator"])
-    judged = getattr(networks["discriminator"], "modality", None) is not None
-    if judged != (count > 1):
-        raise MedSynthError(
-            f"The discriminator of the recipe '{settings.name}' needs modalities: {count if count > 1 else 0}; set the "
-            "option.",
-            kind="model",
-        )
-
-
-def _check_sizes(settings: MultimodalSettings, networks: dict[str, Any]) -> None:
-    """Check that lesion processors of a stated size have that of the images.
-
-    Raises:
-        MedSynthError: one has another.
-    """
-    size = settings.generation.matrix[-1]
-    for role in settings.modalities:
-        own = getattr(networks.get(f"processor_{role}"), "size", size)
-        if own != size:
-            raise MedSynthError(
-                f"The processor of the recipe '{settings.name}' is for images of {own}², not {size}²; set its size to "
-                f"{size}.",
-                kind="model",
-            )

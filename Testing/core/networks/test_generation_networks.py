@@ -75,6 +75,17 @@ def test_the_modality_changes_the_image_and_must_be_stated():
         filled("acgan", size=16, latent=3, channels=2)(numbers((1, 3), "code"))
 
 
+def test_several_modalities_are_those_of_one_at_a_time():
+    generator = filled("multimodal-generator", channels=4, modalities=3)
+    image, wanted = numbers((2, 1, 16, 24), "image"), torch.tensor([[2, 0, 1], [1, 1, 0]])
+    with torch.no_grad():
+        made = generator(image, wanted)
+        apart = torch.stack([generator(image, one) for one in wanted.unbind(1)], dim=1)
+    assert made.shape == (2, 3, 1, 16, 24)
+    torch.testing.assert_close(made, apart)
+    assert not torch.allclose(made[0, 0], made[0, 1], atol=1e-3)
+
+
 def test_one_modality_needs_no_number():
     assert filled("unet-gan", channels=2)(torch.zeros(1, 1, 16, 16)).shape == (1, 1, 16, 16)
 

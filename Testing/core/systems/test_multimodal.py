@@ -18,6 +18,7 @@ from medsynth_core.evaluation.features import fid
 from medsynth_core.models.library import verify_model
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.recipes.recipe import Recipe
+from medsynth_core.systems import multimodal as module
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.engine import Engine
 from medsynth_core.systems.multimodal import MultimodalSystem, _Drawn, _Piece
@@ -101,7 +102,7 @@ def made() -> MultimodalSystem:
 
 def test_the_discriminator_has_the_losses_of_equation_13(made):
     piece = _Piece(batch(), made.settings)
-    drawn = _Drawn(piece, made._given(piece))
+    drawn = _Drawn(piece, *made._given(piece))
     losses, weights = made._judging(drawn)
     g, d = made.networks["generator"], made.networks["discriminator"]
     with torch.no_grad():
@@ -120,7 +121,7 @@ def test_the_discriminator_has_the_losses_of_equation_13(made):
 
 def test_the_generator_has_the_losses_of_equations_14_to_16(made):
     piece = _Piece(batch(), made.settings)
-    drawn = _Drawn(piece, made._given(piece))
+    drawn = _Drawn(piece, *made._given(piece))
     losses, weights = made._drawing(drawn)
     g, d, t = (made.networks[name] for name in ("generator", "discriminator", "translator"))
     with torch.no_grad():
@@ -246,7 +247,7 @@ def test_skrgan_draws_from_inverted_maps_and_is_compared_with_their_images():
     for network in made.networks.values():
         network.eval()
     piece = _Piece(batch(), made.settings)
-    drawn = _Drawn(piece, made._given(piece))
+    drawn = _Drawn(piece, *made._given(piece))
     # Each image is drawn from 1 − its own map.
     assert torch.equal(drawn.given, 1 - piece.lines[0])
     losses, weights = made._drawing(drawn)
@@ -272,7 +273,7 @@ def test_the_gan_of_noise_alone_knows_no_maps():
     given = made._given(first)[0]
     torch.manual_seed(2)
     assert torch.equal(made._given(second)[0], given) and given.min() >= 0.5 and given.max() <= 0.6
-    losses, _ = made._drawing(_Drawn(first, made._given(first)))
+    losses, _ = made._drawing(_Drawn(first, *made._given(first)))
     assert set(losses) == {"adversarial"} and set(made.networks) == {"generator", "discriminator"}
 
 
@@ -325,6 +326,25 @@ def test_each_phase_changes_its_networks_alone():
         }
         assert changed == wanted and np.isfinite(list(losses.values())).all() and losses["loss"] > 0
         assert made.complete == (epoch > 0)
+
+
+class Forgetful(_Drawn):
+    """Keeps no images, as a batch in parts."""
+
+    made = property(lambda self: [], lambda self, images: None)
+
+
+def test_images_that_are_kept_teach_the_same_as_those_that_are_drawn_again(monkeypatch):
+    found = []
+    for kind in (_Drawn, Forgetful):
+        monkeypatch.setattr(module, "_Drawn", kind)
+        torch.manual_seed(0)
+        made = system(recipe())
+        made.begin_epoch(2)
+        losses = made.step(batch())
+        found.append((losses, [weight.detach() for weight in made.networks["generator"].parameters()]))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
+    torch.testing.assert_close(found[0][1], found[1][1])
 
 
 def test_the_generator_learns_to_draw_from_maps():
