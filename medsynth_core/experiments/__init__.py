@@ -22,6 +22,7 @@ EXPERIMENTS = {
     "low-dose-pet": "low_dose_pet",
     "whole-body-pet": "whole_body_pet",
     "feature-extractor": "feature_extractor",
+    "structure-generation": "structure_generation.experiment",
 }
 
 

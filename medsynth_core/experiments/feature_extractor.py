@@ -21,6 +21,7 @@ from medsynth_core.evaluation.features import NAME, OPTIONS, Extractor, fid, rea
 from medsynth_core.experiments.feature_images import KINDS, LabelledImages, read_images
 from medsynth_core.experiments.feature_tasks import TASKS, Heads, examples, losses, scores
 from medsynth_core.experiments.runs import write_environment
+from medsynth_core.experiments.scoring.plain_table import PlainTable
 from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.table import write_rows
 from medsynth_core.networks.image_features import CHANNELS
@@ -62,44 +63,7 @@ class Settings:
     weight_decay: float = 1e-2
 
 
-@dataclass(frozen=True)
-class FeatureTable:
-    """Accuracies of the tasks, and distances between halves of the test images.
-
-    Attributes:
-        found: rows with ``what``, ``images`` (of which, and how many), ``val`` and ``test``.
-        folder: where the table is written.
-    """
-
-    found: list[dict[str, Any]]
-    folder: Path
-
-    columns = ["what", "images", *SHOWN]
-
-    @property
-    def path(self) -> Path:
-        """File of the table."""
-        return self.folder / "results.csv"
-
-    @property
-    def cases_path(self) -> Path:
-        """File with the split of the patients."""
-        return self.folder / "split.csv"
-
-    def text_rows(self) -> list[list[str]]:
-        """Return the printed table."""
-        return [[str(row[name]) for name in self.columns] for row in self.found]
-
-    def card_rows(self) -> list[dict[str, Any]]:
-        """Return all rows."""
-        return self.found
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the table as plain data."""
-        return {"rows": self.found}
-
-
-def run(data: Path, output: Path, progress: Progress, settings: Settings = Settings()) -> FeatureTable:
+def run(data: Path, output: Path, progress: Progress, settings: Settings = Settings()) -> PlainTable:
     """Train the extractor on the training images, choose its epoch by the validation images, and test it once.
 
     Args:
@@ -122,8 +86,9 @@ def run(data: Path, output: Path, progress: Progress, settings: Settings = Setti
         network, heads, log = _trained(images, settings, progress.part(0.1, 0.95))
     write_rows(log, output / "metrics.csv")
     _write(network, settings, output / WEIGHTS)
-    table = FeatureTable(_results(network, heads, images, output, settings), output)
-    write_rows(table.found, table.path)
+    results = _results(network, heads, images, output, settings)
+    table = PlainTable(results, ("what", "images", *SHOWN), output, cases_name="split.csv")
+    table.write()
     return table
 
 

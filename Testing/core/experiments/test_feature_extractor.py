@@ -95,11 +95,11 @@ def test_it_leaves_an_extractor_with_its_records(data, tmp_path):
     assert yaml.safe_load((output / "recipe.yaml").read_text())["channels"] == [2, 3, 4, 5]
     environment = json.loads((output / "environment.json").read_text())
     assert environment["command"].startswith("medsynth reproduce feature-extractor --data")
-    assert [row["what"] for row in table.found[:4]] == [f"accuracy: {task}" for task in TASKS]
+    assert [row["what"] for row in table.rows[:4]] == [f"accuracy: {task}" for task in TASKS]
     assert all(len(line) == len(table.columns) for line in table.text_rows())
     assert len(list(csv.DictReader(table.cases_path.open()))) == 4 * 3 + 4 + 4
     again = run(data, tmp_path / "again", Progress(), TINY)
-    assert again.found == table.found
+    assert again.rows == table.rows
     assert fid(np.eye(9)[None] * np.arange(1, 4)[:, None, None], np.ones((2, 9, 9)), extractor).extractor == "tiny"
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import CT_DRAWN, CT_SIDE, SUV_DRAWN, phantom_ct, phantom_pet, tiny_recipe
+from builders import CT_DRAWN, CT_SIDE, SUV_DRAWN, phantom_ct, phantom_pet
+from multimodal_builders import CT_SOURCE, UNET, UNIT, batch, recipe, system
 
 from medsynth_core import Cancelled, MedSynthError, Progress, train, write_volume
 from medsynth_core.datasets.manifest import read_manifest
@@ -20,72 +21,10 @@ from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.systems import multimodal as module
 from medsynth_core.systems.batch import Batch
-from medsynth_core.systems.engine import Engine
 from medsynth_core.systems.multimodal import MultimodalSystem, _Drawn, _Piece
 from medsynth_core.systems.multimodal_input import drawn_from
-from medsynth_core.systems.registry import create_system
 from medsynth_core.training.modality_slices import ModalitySlices
 from medsynth_core.training.prepared_cases import load_cases
-
-UNIT = {"modality": "CT", "unit": "1", "intensity": {"kind": "scale", "divisor": 1, "upper": 1}}
-CT_SOURCE = {"role": "ct", "modality": "CT", "unit": "HU", "preset": "extremity-ct"}
-UNET = {"channels": 2, "modalities": 2}
-
-
-def recipe(**changes: Any) -> Recipe:
-    content = tiny_recipe().model_dump(mode="json")
-    content = {key: content[key] for key in ("format", "about", "optimiser", "name")}
-    return Recipe.model_validate(
-        {
-            **content,
-            "system": "multimodal",
-            "contract": {
-                "kind": "generation",
-                "inputs": {"structure": UNIT, "label": UNIT},
-                "outputs": {"ct": CT_DRAWN, "pet": SUV_DRAWN},
-                "matrix": [32, 32],
-            },
-            "structures": {"ct": CT_SOURCE, "pet": CT_SOURCE},
-            "lesion": "lesion",
-            "network": {"name": "multimodal-generator", "options": {**UNET, "in_channels": 2}},
-            "discriminator": {"name": "multimodal-discriminator", "options": {"channels": 2, "modalities": 2}},
-            "translator": {"name": "modality-translator", "options": UNET},
-            "processor": {"name": "lesion-segmenter", "options": {"channels": 2, "out_channels": 2}},
-            "prepare_epochs": 1,
-            "pretrain_epochs": 1,
-            "augmentation": {"crop": 32, "flip": False},
-            "batch_size": 3,
-            "epochs": 3,
-            "choose_by": "ms_ssim_paired",
-            **changes,
-        }
-    )
-
-
-def system(settings: Recipe) -> MultimodalSystem:
-    made = create_system(settings.system, settings, Engine(torch.device("cpu"), settings))
-    assert isinstance(made, MultimodalSystem)
-    return made
-
-
-def batch(count: int = 3, seed: int = 0) -> Batch:
-    """Return images of bodies with a ring, a square lesion in the second one, and their maps."""
-    random = torch.Generator().manual_seed(seed)
-    y, x = torch.meshgrid(*[torch.arange(32) - 15.5] * 2, indexing="ij")
-    radius = (x**2 + y**2).sqrt()
-    targets = {}
-    for role in ("ct", "pet"):
-        radii = torch.randint(7, 13, (count, 1, 1, 1), generator=random)
-        organ = (radius < radii + 2).float()
-        lesion = torch.zeros_like(organ)
-        lesion[1, 0, 14:18, 14:18] = 1
-        targets |= {
-            role: 0.5 * organ + 0.3 * lesion + 0.02 * torch.rand(organ.shape, generator=random),
-            f"{role}:structure": ((radius - radii).abs() < 1).float(),
-            f"{role}:organ": organ,
-            f"{role}:lesion": lesion,
-        }
-    return Batch({}, targets)
 
 
 def mse(a: torch.Tensor, b: torch.Tensor | float) -> torch.Tensor:

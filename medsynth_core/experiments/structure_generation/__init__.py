@@ -1,0 +1,1 @@
+"""Experiment ``structure-generation``: images from structure maps and from noise, as in Qu's thesis, on real data."""
