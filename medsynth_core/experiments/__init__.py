@@ -22,7 +22,6 @@ EXPERIMENTS = {
     "low-dose-pet": "low_dose_pet",
     "whole-body-pet": "whole_body_pet",
     "feature-extractor": "feature_extractor",
-    "structure-generation": "structure_generation.experiment",
 }
 
 
