@@ -64,6 +64,7 @@ class MedSynthParameterNode:
         structureAlpha, structureBeta, structureGamma: thresholds of a structure map; 0 for those of the preset.
         structureSolid: find the edges of a structure map in three dimensions.
         generateModel: name of the model that generates images; "" for the first in the library.
+        generateClass: class that it draws; "" for all in turn.
         generateSource: what it draws from: "noise", "volume" or "settings" (`MedSynthLib.generate_section`).
         generateCount, generateSlices: number of cases, and of slices of each from noise.
         generateSeed: seed of the draws; -1 for a new one each time.
@@ -83,6 +84,7 @@ class MedSynthParameterNode:
     structureGamma: Annotated[float, WithinRange(0, 1)] = 0.0
     structureSolid: bool = False
     generateModel: str = ""
+    generateClass: str = ""
     generateSource: str = "noise"
     generateCount: Annotated[int, WithinRange(1, 100)] = 1
     generateSlices: Annotated[int, WithinRange(1, 200)] = 1

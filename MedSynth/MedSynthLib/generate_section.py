@@ -52,6 +52,7 @@ class GenerateSection:
             ui.generateSourceComboBox.addItem(text, source)
         self._connections = Connections()
         self._connections.connect(ui.generateModelComboBox, "activated(int)", self._onModel)
+        self._connections.connect(ui.generateClassComboBox, "activated(int)", self._onClass)
         self._connections.connect(ui.generateSourceComboBox, "activated(int)", self._onSource)
         self._connections.connect(ui.generateLesionSelector, CHANGED, self._onLesion)
         self._connections.connect(ui.generateButton, "clicked(bool)", self._onButton)
@@ -81,11 +82,12 @@ class GenerateSection:
         ui.generateLesionSelector.setCurrentNode(self._lesion())
         ui.generateLesionSelector.blockSignals(wasBlocked)
         self._describe()
+        self._showClasses(self._classes())
         ui.generateLabel.text, ui.generateLabel.visible = reason, bool(reason)
-        fromVolume = self._source() != NOISE
+        fromVolume, model = self._source() != NOISE, self._models.get(self._model())
         for widget in self._fields():
             widget.enabled = not running
-        ui.generateLesionSelector.enabled = fromVolume and not running
+        ui.generateLesionSelector.enabled = fromVolume and not running and (model is None or model.lesions)
         ui.generateSlicesSpinBox.enabled = not fromVolume and not running
         ui.generateFilteredCheckBox.enabled = not fromVolume and not running
         self._showButton(running, reason)
@@ -97,12 +99,23 @@ class GenerateSection:
         button.toolTip = (
             _("Cancel the running job.")
             if cancels
-            else asItIs(reason) or _("Generate synthetic images with lesions, in one folder of the subject hierarchy.")
+            else asItIs(reason) or _("Generate synthetic images, in one folder of the subject hierarchy.")
         )
 
     def _fields(self) -> tuple:
         ui = self._ui
-        return ui.generateModelComboBox, ui.generateSourceComboBox, ui.generateCountSpinBox, ui.generateSeedSpinBox
+        boxes = ui.generateModelComboBox, ui.generateClassComboBox, ui.generateSourceComboBox
+        return *boxes, ui.generateCountSpinBox, ui.generateSeedSpinBox
+
+    def _showClasses(self, classes: tuple[str, ...]) -> None:
+        """Show the choice of a class, for a model that has some."""
+        box, entries = self._ui.generateClassComboBox, ("", *classes)
+        self._ui.generateClassCaption.visible = box.visible = bool(classes)
+        if tuple(box.itemData(index) for index in range(box.count)) != entries:
+            box.clear()
+            for name in entries:
+                box.addItem(name or _("All in turn"), name)
+        box.setCurrentIndex(box.findData(self._class() or ""))
 
     def _describe(self) -> None:
         """Say what the chosen model makes, in which units and voxels; the tool tip has its limits and attribution."""
@@ -122,7 +135,16 @@ class GenerateSection:
             )
         if self._model() not in self._models:
             return _("The model {name} is not in the library; choose another.").format(name=self._model())
-        if self._source() != NOISE and self._parameters().inputVolume is None:
+        return self._obstacleOf(self._models[self._model()])
+
+    def _obstacleOf(self, model) -> str:
+        """Return in a sentence why a model cannot draw from what is chosen; "" if it can."""
+        fromNoise = self._source() == NOISE
+        if fromNoise and not model.from_noise:
+            return _("This model cannot draw structure maps from noise; draw from an input volume.")
+        if not fromNoise and not model.from_image:
+            return _("This model draws from noise alone; choose Noise.")
+        if not fromNoise and self._parameters().inputVolume is None:
             return _("Choose an input volume, or generate from noise.")
         return ""
 
@@ -130,17 +152,33 @@ class GenerateSection:
         """Return the name of the chosen model; before one is chosen, of the first."""
         return self._parameters().generateModel or next(iter(self._models), "")
 
+    def _classes(self) -> tuple[str, ...]:
+        """Return the classes of the chosen model."""
+        model = self._models.get(self._model())
+        return model.classes if model else ()
+
+    def _class(self) -> str | None:
+        """Return the chosen class; None for all in turn, and for a model without that class."""
+        chosen = self._parameters().generateClass
+        return chosen if chosen in self._classes() else None
+
     def _source(self) -> str:
         chosen = self._parameters().generateSource
         return chosen if chosen in (NOISE, VOLUME, SETTINGS) else NOISE  # a scene of others may say anything
 
     def _lesion(self):
         """Return the node of the chosen lesion; None for lesions that the model draws."""
+        model = self._models.get(self._model())
+        if model is not None and not model.lesions:
+            return None
         node = self._parameters().parameterNode.GetNodeReference(LESION)
         return node if isLesion(node) else None
 
     def _onModel(self, index: int) -> None:
         self._parameters().generateModel = self._ui.generateModelComboBox.itemData(index)
+
+    def _onClass(self, index: int) -> None:
+        self._parameters().generateClass = self._ui.generateClassComboBox.itemData(index)
 
     def _onSource(self, index: int) -> None:
         self._parameters().generateSource = self._ui.generateSourceComboBox.itemData(index)
@@ -169,6 +207,7 @@ class GenerateSection:
             count=parameters.generateCount,
             seed=parameters.generateSeed if parameters.generateSeed >= 0 else None,
             filtered=parameters.generateFiltered,
+            className=self._class(),
             device=self._device(),
             **given,
         )

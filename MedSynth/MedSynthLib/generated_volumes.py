@@ -6,6 +6,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from medsynth_core.modality import PICTURE_MODALITIES
 from MedSynthLib import provenance
 from MedSynthLib import volume_bridge as bridge
 from MedSynthLib.display import FOREGROUND_OPACITY, applyCustomaryDisplay
@@ -27,7 +28,7 @@ def addCases(done: dict[str, Any], inputVolume=None) -> list[dict[str, Any]]:
             transform. None for cases from noise.
 
     Returns:
-        For each case its volume nodes by name: ``structure``, ``lesion`` if there is one, and the images by role.
+        For each case its volume nodes by name: ``structure`` and ``lesion`` if it has them, and the images by role.
     """
     hierarchy = _hierarchy()
     folders = [hierarchy.CreateFolderItem(_parentOf(inputVolume), _folderName(done))]
@@ -101,8 +102,10 @@ def _addVolume(case: dict[str, Any], name: str, inputVolume):
         if inputVolume is not None:
             node.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
         if name not in LABELS:
-            bridge.setUnit(node, told["unit"])
-            applyCustomaryDisplay(node, told["unit"])
+            # Without a unit, values of pictures would be those of an MR.
+            unit = "" if told["modality"] in PICTURE_MODALITIES else told["unit"]
+            bridge.setUnit(node, unit)
+            applyCustomaryDisplay(node, unit)
     except BaseException:
         bridge.removeVolume(node)
         raise
@@ -114,7 +117,9 @@ def _nodeName(name: str, told: dict[str, Any]) -> str:
         STRUCTURE: _("Structure seed {seed} case {number}"),
         LESION: _("Lesion seed {seed} case {number}"),
     }.get(name, _("Synthetic {role} seed {seed} case {number}"))
-    return words.format(role=name, seed=told["metadata"]["random_seed"], number=told["metadata"]["case"])
+    facts = told["metadata"]
+    found = words.format(role=name, seed=facts["random_seed"], number=facts["case"])
+    return f"{found} {facts['class']}" if "class" in facts else found
 
 
 def _folderName(done: dict[str, Any]) -> str:

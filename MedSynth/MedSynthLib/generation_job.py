@@ -28,6 +28,7 @@ class GenerationWish:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         preset: kind of image of the structure map; "" for automatic thresholds, None for the settings of the training.
         settings: values in place of those of the preset, by name.
+        class_name: class of the images, for a model with classes; None for all in turn.
     """
 
     model: str
@@ -38,6 +39,7 @@ class GenerationWish:
     device: str
     preset: str | None
     settings: Mapping[str, Any]
+    class_name: str | None
 
 
 class GenerationJob(VolumeJob):

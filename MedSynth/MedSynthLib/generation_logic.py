@@ -23,6 +23,7 @@ class GenerationLogic(JobRunner):
         filtered: bool = True,
         preset: str | None = None,
         settings: dict[str, Any] | None = None,
+        className: str | None = None,
         device: str = AUTOMATIC,
         waitForCompletion: bool = True,
         **callbacks: Any,
@@ -44,17 +45,19 @@ class GenerationLogic(JobRunner):
         :param preset: kind of image of the structure map, as for ``extractStructure``; None for the settings that the
             model was trained with.
         :param settings: values of the structure map in place of those of ``preset``, such as ``{"alpha": 0.1}``.
+        :param className: class of the images, for a model with classes; None for all in turn, which the attribute
+            ``MedSynth.Class`` of the volumes tells.
         :param device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         :param waitForCompletion: return the cases when the job has finished; if False, return None at once.
         :param callbacks: ``onProgress``, ``onLog`` and ``onFinished``, as for ``synthesize``.
         :return: for each case its volume nodes by name, such as ``{"structure": …, "lesion": …, "ct": …, "pet": …}``:
-            the label maps ``structure`` (1 on lines, 2 on the background) and ``lesion``, which is missing if the case
+            the label maps ``structure`` (1 on lines, 2 on the background) and ``lesion``, which are missing if the case
             has none, and the images by their roles; or None when not waiting.
         :raises MedSynthError: the model or a node cannot be used, the structure map is empty, or the lesion lies
             outside the organ; the message says why.
         :raises Cancelled: ``cancel`` was called while waiting. Nothing is left then.
         """
-        wish = GenerationWish(model, count, slices, seed, filtered, device, preset, settings or {})
+        wish = GenerationWish(model, count, slices, seed, filtered, device, preset, settings or {}, className)
         return self.runJob(
             lambda **calls: GenerationJob(wish, volumeNode, lesion, **calls), waitForCompletion, **callbacks
         )

@@ -47,12 +47,15 @@ def availableModels() -> list:
 
 
 def availableGenerators() -> list:
-    """Return a summary of each generator in the library; [] while the packages to read them are missing."""
+    """Return a summary of each generator of volumes in the library; [] while the packages to read them are missing.
+
+    Images in colour are no volumes, so their models are left out.
+    """
     try:
         from medsynth_core.generation.available import list_generators
     except ImportError:
         return []
-    return list_generators()
+    return [model for model in list_generators() if not model.in_colour]
 
 
 def fitOf(volumeNode, model: str, further: Mapping[str, Any] | None = None) -> Fit:

@@ -96,6 +96,11 @@ def train_generator(manifest: Path, folder: Path) -> Path:
     return train(images_recipe(maps), manifest, folder / "sets", device="cpu")
 
 
+def maps_beside(package: Path) -> Path:
+    """Return the package of structure maps that a generator of `train_generator` was trained with."""
+    return package.parent.parent / "maps" / "phantom-structures"
+
+
 def shared_package(factory: pytest.TempPathFactory) -> Path:
     """Return the package of a generator of phantoms, trained once for the tests of all files and processes."""
     base = factory.getbasetemp()

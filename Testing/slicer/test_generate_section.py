@@ -301,7 +301,7 @@ def test_WhatCannotBeGeneratedIsSaidInASentence(ready):
     assert "lower alpha" in ready.ui.logTextEdit.plainText
     assert folders() == {} and volumeNames() == ["CT", "My lesion"]
     for options, words in (
-        ({"model": "ct-to-pet"}, "does not generate images of several modalities"),
+        ({"model": "ct-to-pet"}, "does not generate images"),
         ({"model": "none-such"}, "There is no model 'none-such'"),
         ({"count": 0}, "number of cases is 0"),
         ({"slices": 2, "volumeNode": ct}, "slices are those of the given volume"),

@@ -17,7 +17,9 @@ def generate(
     slices: Annotated[int, typer.Option(help="Slices of each case, which change gradually.")] = 1,
     source: Annotated[
         Path | None,
-        typer.Option("--from", help="Draw from the structure map of this image file or DICOM folder, on its grid."),
+        typer.Option(
+            "--from", help="Draw from the structure map of this image file, picture or DICOM folder, on its grid."
+        ),
     ] = None,
     unit: Annotated[str, typer.Option(help="HU, SUVbw or another unit, if the image of --from states none.")] = "",
     preset: Annotated[
@@ -34,7 +36,13 @@ def generate(
     layout: Annotated[
         Literal["plain", "nnunet", "bids"], typer.Option(help="Folders and names of the files.")
     ] = "plain",
-    format: Annotated[Literal["nifti", "png"], typer.Option(help="Format of single slices.")] = "nifti",
+    format: Annotated[
+        Literal["nifti", "png"], typer.Option(help="png is for single slices; images in colour need it.")
+    ] = "nifti",
+    class_name: Annotated[
+        str | None,
+        typer.Option("--class", help="Class of all cases, for a model with classes; by default all classes in turn."),
+    ] = None,
     unfiltered: Annotated[
         bool, typer.Option("--unfiltered", help="Keep structure maps that are unlike those of the training images.")
     ] = False,
@@ -42,7 +50,10 @@ def generate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Generate registered images of several modalities with lesion labels, from noise or from an image's structure."""
+    """Generate registered images of several modalities, from noise or from an image's structure.
+
+    A model draws lesions with their labels, or images of classes; pictures may be in colour.
+    """
     from medsynth_core.generation.data_set import generate as generated
     from medsynth_core.generation.memorisation import facts_of
     from medsynth_core.structure.settings import settings_for
@@ -51,7 +62,8 @@ def generate(
         found = generated(
             model, output, count, seed=random_seed, slices=slices, layout=layout, format=format,
             filtered=not unfiltered, source=source, unit=unit, lesion=lesion, lesions=lesions,
-            structure=settings_for(preset) if preset else None, device=device, progress=progress,
+            structure=settings_for(preset) if preset else None, class_name=class_name, device=device,
+            progress=progress,
         )  # fmt: skip
     if as_json:
         checked = {role: facts_of(check) for role, check in found.memorisation.items()}

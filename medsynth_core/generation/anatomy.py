@@ -9,6 +9,9 @@ import numpy as np
 from medsynth_core.grid import Grid
 from medsynth_core.volume import LPS_TO_RAS
 
+# Names of the masks of an anatomy.
+MASKS = ("structure", "background", "lesion")
+
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
@@ -37,11 +40,8 @@ class Anatomy:
 
     def masks(self) -> dict[str, np.ndarray]:
         """Return structure map, background mask and lesion label by name, uint8."""
-        return {
-            "structure": self.lines.astype(np.uint8),
-            "background": (~self.organ).astype(np.uint8),
-            "lesion": self.label.astype(np.uint8),
-        }
+        found = (self.lines, ~self.organ, self.label)
+        return {name: mask.astype(np.uint8) for name, mask in zip(MASKS, found, strict=True)}
 
 
 def axial_grid(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Grid:

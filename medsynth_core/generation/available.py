@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.generation.settings import (
+    draws_colours,
+    draws_lesions,
+    draws_maps,
+    needs_map,
+    settings_of,
+)
 from medsynth_core.modality import modality_name
-from medsynth_core.models.card import GenerationCard
 from medsynth_core.models.library import list_models
 from medsynth_core.models.package import Model
-
-SYSTEM = "multimodal"
+from medsynth_core.preparation.contract import Side
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,11 @@ class GeneratorSummary:
         spacing: distance between voxel centres along (i, j, k) of images from noise, mm; None if it is not stated.
         limits: what it is not for.
         data_licence: licence and attribution of the data that it was trained with.
+        classes: names of the classes that it draws; () if it has none.
+        lesions: whether it draws lesions with their labels.
+        in_colour: whether its images are in colour, so that they are pictures and no volumes.
+        from_noise: whether it can draw without an image of a patient.
+        from_image: whether it can draw from the structure map of an image.
     """
 
     name: str
@@ -34,11 +44,11 @@ class GeneratorSummary:
     spacing: tuple[float, float, float] | None
     limits: tuple[str, ...]
     data_licence: str
-
-
-def is_generator(model: Model) -> bool:
-    """Return whether a model generates images of several modalities from structure maps."""
-    return isinstance(model.card, GenerationCard) and model.card.training.recipe.get("system") == SYSTEM
+    classes: tuple[str, ...]
+    lesions: bool
+    in_colour: bool
+    from_noise: bool
+    from_image: bool
 
 
 def list_generators() -> list[GeneratorSummary]:
@@ -46,22 +56,29 @@ def list_generators() -> list[GeneratorSummary]:
     found = []
     for known in list_models():
         try:
-            model = Model.open(known.path)
-        except MedSynthError:  # removed meanwhile
+            found.append(_summary(Model.open(known.path)))
+        except MedSynthError:  # another kind of model, or removed meanwhile
             continue
-        if is_generator(model):
-            found.append(_summary(model))
     return found
 
 
 def _summary(model: Model) -> GeneratorSummary:
-    contract = model.contract
+    settings = settings_of(model)
     return GeneratorSummary(
         name=model.name,
         title=model.card.title,
         description=model.metadata.description,
-        images={role: f"{modality_name(side.modality)} in {side.unit}" for role, side in contract.outputs.items()},
-        spacing=contract.spacing,
+        images={role: _image(side) for role, side in settings.contract.outputs.items()},
+        spacing=settings.contract.spacing,
         limits=tuple(model.card.limits),
         data_licence=model.card.data_licence,
+        classes=settings.classes,
+        lesions=draws_lesions(settings),
+        in_colour=draws_colours(settings),
+        from_noise=draws_maps(settings) or not needs_map(settings),
+        from_image=needs_map(settings),
     )
+
+
+def _image(side: Side) -> str:
+    return f"{modality_name(side.modality)} in {'colour' if side.colours else side.unit}"

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from medsynth_core.errors import MedSynthError
-from medsynth_core.generation.anatomy import Anatomy
-from medsynth_core.generation.case import GeneratedCase, generated_case
+from medsynth_core.generation.anatomy import MASKS, Anatomy
+from medsynth_core.generation.case import Drawn, GeneratedCase, case_of
+from medsynth_core.generation.drawing import images_of
 from medsynth_core.generation.from_noise import Draw, draw_anatomy, with_lesion
-from medsynth_core.generation.from_volume import anatomy_of, assumption
+from medsynth_core.generation.from_volume import anatomy_of, assumption, read_source
 from medsynth_core.generation.generator import Generator
 from medsynth_core.generation.labels import labels_from
 from medsynth_core.generation.order import Order
+from medsynth_core.generation.order_checks import check_order
+from medsynth_core.generation.without_maps import drawn_alone
 from medsynth_core.grid import Grid
-from medsynth_core.io.reading import read_volume
-from medsynth_core.volume import Volume
+from medsynth_core.io.picture_volume import read_mask
 
 
 class CaseMaker:
@@ -31,41 +34,50 @@ class CaseMaker:
         order: what is to be generated.
 
     Raises:
-        MedSynthError: an input of the order cannot be used.
+        MedSynthError: an option of the order does not fit the model, or an input of it cannot be used.
     """
 
     def __init__(self, generator: Generator, order: Order) -> None:
+        check_order(generator, order)
         self.generator, self.order = generator, order
-        self.lesions: Sequence[np.ndarray] = generator.lesions if generator.settings.lesion else ()
+        self.lesions: Sequence[np.ndarray] = generator.lesions if generator.draws_lesions else ()
         if order.lesions is not None:
             self.lesions = labels_from(order.lesions, generator)
-        if order.source is None and not generator.draws_maps:
-            raise MedSynthError(
-                f"The model '{generator.model.name}' cannot draw structure maps from noise; give a volume to take the "
-                "structure map from.",
-                kind="model",
-            )
-        self._source = _read(order.source, order.unit)
+        self._source = None if order.source is None else read_source(generator, order.source, order.unit)
         self.note = "" if self._source is None else assumption(generator, self._source)
-        self._anatomy = None if self._source is None else self._of_source(self._source)
+        self._anatomy = self._of_source()
 
     @property
-    def has_lesions(self) -> bool:
-        """Whether cases have a lesion label."""
-        return bool(len(self.lesions)) or self.order.lesion is not None
+    def masks(self) -> tuple[str, ...]:
+        """Names of the masks that the cases have."""
+        if not self.generator.needs_map:
+            return ()
+        return MASKS if len(self.lesions) or self.order.lesion is not None else MASKS[:2]
+
+    def class_of(self, number: int) -> str:
+        """Return the name of the class of a case by its number (from 0); "" for a model without classes."""
+        classes = self.generator.classes
+        return self.order.class_name or (classes[number % len(classes)] if classes else "")
 
     def make(self, number: int) -> GeneratedCase:
         """Return a case by its number (from 0)."""
         random = np.random.default_rng((self.order.seed, number))
-        draw = self._draw(random)
-        facts = {
-            "case": number + 1,
-            "random_seed": self.order.seed,
-            **({"redrawn": list(draw.redrawn)} if draw.redrawn else {}),
-            **({"log": [self.note]} if self.note else {}),
-        }
+        name = self.class_of(number)
+        kind = self.generator.classes.index(name) if name else 0
+        facts: dict[str, Any] = {"case": number + 1, "random_seed": self.order.seed}
+        drawn = self._drawn(random, kind)
+        facts |= {**({"class": name} if name else {}), **drawn.facts, **({"log": [self.note]} if self.note else {})}
         grid = None if self._source is None else Grid.of(self._source)
-        return generated_case(self.generator, draw.anatomy, random, facts, grid)
+        return case_of(self.generator, replace(drawn, facts=facts), grid)
+
+    def _drawn(self, random: np.random.Generator, kind: int) -> Drawn:
+        """Return images of a class by its number, with the reasons why structure maps were drawn again."""
+        if not self.generator.needs_map:
+            return drawn_alone(self.generator, random, self.order.slices, kind)
+        draw = self._draw(random)
+        images = images_of(self.generator, draw.anatomy, random, kind)
+        facts = {"redrawn": list(draw.redrawn)} if draw.redrawn else {}
+        return Drawn(images, draw.anatomy.masks(), draw.anatomy.grid, facts)
 
     def _draw(self, random: np.random.Generator) -> Draw:
         if self._anatomy is None:
@@ -79,12 +91,12 @@ class CaseMaker:
         """Return the labels in slices of the size of an anatomy, where that is another one than the model's frames."""
         return [_in_the_middle(label, anatomy.shape[1:]) for label in self.lesions]
 
-    def _of_source(self, volume: Volume) -> Anatomy:
-        return anatomy_of(self.generator, volume, self.order.structure, _read(self.order.lesion))
-
-
-def _read(given: Path | Volume | None, unit: str = "") -> Volume | None:
-    return read_volume(given, unit=unit) if isinstance(given, Path) else given
+    def _of_source(self) -> Anatomy | None:
+        if self._source is None:
+            return None
+        lesion = self.order.lesion
+        mask = read_mask(lesion) if isinstance(lesion, Path) else lesion
+        return anatomy_of(self.generator, self._source, self.order.structure, mask)
 
 
 def _in_the_middle(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from medsynth_core.evaluation.memorisation import Memorisation
 from medsynth_core.figures.drawing import new_figure
-from medsynth_core.generation.case import GeneratedCase, read_case, write_case
+from medsynth_core.generation.case import GeneratedCase
+from medsynth_core.generation.case_files import read_case, write_case
 from medsynth_core.generation.case_maker import CaseMaker
 from medsynth_core.generation.generator import Generator
 from medsynth_core.generation.memorisation import Seen, facts_of
 from medsynth_core.generation.order import Format, Order
 from medsynth_core.generation.overview import MOST, write_overview
 from medsynth_core.generation.run import RunRecord
-from medsynth_core.generation.trees import MASKS, Tree, manifest_rows, tree_of
+from medsynth_core.generation.trees import Tree, manifest_rows, tree_of
 from medsynth_core.io.table import write_rows
 from medsynth_core.progress import Progress, ProgressCallback
 from medsynth_core.structure.settings import StructureSettings
@@ -60,10 +62,11 @@ def generate(
     lesion: str | Path | None = None,
     lesions: str | Path | None = None,
     structure: StructureSettings | None = None,
+    class_name: str | None = None,
     device: str = "auto",
     progress: Progress | ProgressCallback | None = None,
 ) -> DataSet:
-    """Generate registered images with lesion labels into a folder.
+    """Generate registered images into a folder: with lesion labels, of classes, or as pictures in colour.
 
     A folder with cases of the same options is completed: whole cases stay, missing ones are made. The same options
     give the same files on the same computer, whether the run was interrupted or not.
@@ -72,17 +75,17 @@ def generate(
         model: a generator of the library, or its package folder.
         output: folder, new, empty, or of an interrupted run.
         count: number of cases.
-        seed, slices, layout, format, filtered, source, unit, lesion, lesions, structure: as `Order`.
+        seed, slices, layout, format, filtered, source, unit, lesion, lesions, structure, class_name: as `Order`.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         progress: called as ``progress(fraction, message)``.
 
     Raises:
-        MedSynthError: an option is outside its range, the model does not generate images of several modalities, the
-            folder contains something else or another run, an input cannot be used, or a file cannot be written.
+        MedSynthError: an option is outside its range or does not fit the model, the model does not generate images,
+            the folder contains something else or another run, an input cannot be used, or a file cannot be written.
         Cancelled: the progress callback requested a stop; whole cases are kept.
     """
     given, mask, labels = (None if path is None else Path(path) for path in (source, lesion, lesions))
-    order = Order(count, seed, slices, layout, format, filtered, given, unit, mask, labels, structure)
+    order = Order(count, seed, slices, layout, format, filtered, given, unit, mask, labels, structure, class_name)
     progress = progress if isinstance(progress, Progress) else Progress(progress)
     progress(0.0, "Loading the model")
     return _Run(Generator.load(model, device), Path(output), order).complete(progress)
@@ -96,13 +99,12 @@ class _Run:
         self.maker = CaseMaker(generator, order)
         self.tree: Tree = tree_of(order.layout, folder, generator.contract, SUFFIXES[order.format])
         self.tree.check(self.parts)
-        self.record = RunRecord(folder, generator, order)
+        self.record = RunRecord(folder, self.maker)
 
     @cached_property
     def parts(self) -> list[str]:
         """Names of the files of a case."""
-        masks = MASKS if self.maker.has_lesions else MASKS[:2]
-        return [*masks, *self.generator.modalities]
+        return [*self.maker.masks, *self.generator.modalities]
 
     def complete(self, progress: Progress) -> DataSet:
         """Make what is missing, and describe the whole."""
@@ -138,8 +140,12 @@ class _Run:
 
     def _describe(self, found: DataSet, shown: Mapping[str, GeneratedCase]) -> None:
         """Write manifest, overview and the files of the layout, and last of all that the run is complete."""
-        write_rows(manifest_rows(self.tree, self.order.count, self.parts), self.folder / "manifest.csv")
-        self.tree.finish(self.order.count, self.generator.classes)
-        write_overview(shown, self.folder / "overview.png")
+        classes = [self.maker.class_of(number) for number in range(self.order.count)]
+        write_rows(manifest_rows(self.tree, classes, self.parts), self.folder / "manifest.csv")
+        self.tree.finish(self.order.count, self.generator.lesion_kinds)
+        write_overview(shown, self.generator, self.folder / "overview.png")
+        facts: dict[str, Any] = {"redrawn": found.redrawn}
+        if self.generator.classes:
+            facts["classes"] = {self.tree.case(number): name for number, name in enumerate(classes, start=1)}
         checked = {role: facts_of(check) for role, check in found.memorisation.items()}
-        self.record.finish({"redrawn": found.redrawn, "memorisation": checked})
+        self.record.finish({**facts, "memorisation": checked})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
@@ -9,13 +11,16 @@ from medsynth_core.generation.anatomy import Anatomy
 from medsynth_core.generation.generator import Generator
 from medsynth_core.generation.labels import known_label
 from medsynth_core.grid import Grid, overlap, resample_array
-from medsynth_core.modality import modality_name, modality_of_unit
+from medsynth_core.io.picture_volume import read_grey
+from medsynth_core.io.pictures import is_picture
+from medsynth_core.io.reading import read_volume
+from medsynth_core.modality import PICTURE_MODALITIES, modality_name, modality_of_unit
 from medsynth_core.preparation.case import model_grid
 from medsynth_core.preparation.value_checks import assumed_unit, no_activity, not_synthesizable, unusable_ct
 from medsynth_core.structure.settings import StructureSettings
 from medsynth_core.structure.volume_maps import structure_of
 from medsynth_core.systems.structure_source import StructureSource
-from medsynth_core.volume import Volume
+from medsynth_core.volume import PICTURE, Volume
 
 
 def anatomy_of(
@@ -35,17 +40,46 @@ def anatomy_of(
 
     Raises:
         MedSynthError: the model does not know the volume's modality or unit, its structure map is empty, or as
-            `label_on`; or the lesion is partly outside the organ.
+            `label_on`; or the lesion is partly outside the organ, or is not of the size of a picture.
     """
     volume.refuse_error_map("structure maps")
     source = _source(generator, volume)
+    if lesion is not None and lesion.is_picture:
+        _check_size(volume, lesion)
     grid = model_grid(volume, generator.contract)
-    label = np.zeros(grid.shape, np.uint8) if lesion is None else label_on(grid, lesion, generator.classes)
+    label = np.zeros(grid.shape, np.uint8) if lesion is None else label_on(grid, lesion, generator.lesion_kinds)
     voxels = resample_array(volume.voxels.astype(np.float32, copy=False), Grid.of(volume), grid, fill=source.nothing)
     found = structure_of(voxels, settings or source.settings(), lesion=None if lesion is None else label)
     anatomy = Anatomy(found.lines, ~found.background, label, grid)
     _check_inside(anatomy)
     return anatomy
+
+
+def read_source(generator: Generator, given: Path | Volume, unit: str = "") -> Volume:
+    """Return an image to take a structure map from: a volume, or a picture, as those of the training were read.
+
+    Args:
+        generator: the model.
+        given: the image, what `read_volume` reads, or a picture; of one in colour the channel of the training is read.
+        unit: unit of the values, if the file states none.
+
+    Returns:
+        For a model of pictures always a picture, which is drawn with the rows and columns of the training.
+
+    Raises:
+        MedSynthError: the file cannot be read.
+    """
+    first = generator.structures[0]
+    volume = given if isinstance(given, Volume) else _read(given, first, unit)
+    if first.modality in PICTURE_MODALITIES:
+        return volume.replace(metadata={**volume.metadata, PICTURE: True})
+    return volume
+
+
+def _read(path: Path, like: StructureSource, unit: str) -> Volume:
+    if is_picture(path):
+        return read_grey(path, like.modality, unit or like.unit, like.channel)
+    return read_volume(path, unit=unit)
 
 
 def assumption(generator: Generator, volume: Volume) -> str:
@@ -58,13 +92,13 @@ def assumption(generator: Generator, volume: Volume) -> str:
     return "" if volume.unit else assumed_unit(source.unit, source.modality)
 
 
-def label_on(grid: Grid, lesion: Volume, classes: int = 1) -> np.ndarray:
+def label_on(grid: Grid, lesion: Volume, kinds: int = 1) -> np.ndarray:
     """Return the label of a lesion on a grid, uint8, with the values of the training.
 
     Args:
         grid: grid of the model.
         lesion: label, 0 for no lesion.
-        classes: as for `known_label`.
+        kinds: as for `known_label`.
 
     Raises:
         MedSynthError: the label is empty, does not lie in the grid, or has a value that the model does not know.
@@ -74,7 +108,7 @@ def label_on(grid: Grid, lesion: Volume, classes: int = 1) -> np.ndarray:
         raise MedSynthError("The lesion label is empty; draw a lesion.", kind="input")
     label = np.zeros(grid.shape, np.uint8)
     if overlap(own, grid):
-        label = resample_array(known_label(lesion.voxels, classes), own, grid, order="nearest")
+        label = resample_array(known_label(lesion.voxels, kinds), own, grid, order="nearest")
     if not label.any():
         raise MedSynthError(
             "The lesion label does not lie in the volume, or is smaller than its voxels; check that both belong to the "
@@ -82,6 +116,20 @@ def label_on(grid: Grid, lesion: Volume, classes: int = 1) -> np.ndarray:
             kind="input",
         )
     return label
+
+
+def _check_size(picture: Volume, lesion: Volume) -> None:
+    """Check that a mask has the size of a picture, which has no place in the patient that could tell them apart.
+
+    Raises:
+        MedSynthError: it has another.
+    """
+    own, wanted = (" × ".join(str(side) for side in volume.shape[1:]) for volume in (lesion, picture))
+    if own != wanted:
+        raise MedSynthError(
+            f"The lesion mask has {own} pixels, but the picture has {wanted}; choose the mask of this picture.",
+            kind="input",
+        )
 
 
 def _check_inside(anatomy: Anatomy) -> None:
@@ -115,7 +163,7 @@ def _source(generator: Generator, volume: Volume) -> StructureSource:
     Raises:
         MedSynthError: there is none, it is not known which, or the values are not those of such an image.
     """
-    sources = list({source.role: source for source in generator.settings.structures.values()}.values())
+    sources = generator.structures
     fitting = [
         source for source in sources if volume.modality in ("", source.modality) and volume.unit in ("", source.unit)
     ]

@@ -1,4 +1,4 @@
-"""A generator of images of several modalities, loaded from its package."""
+"""A generator of images, loaded from its package."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from medsynth_core.compute.device import choose_device
-from medsynth_core.errors import MedSynthError
-from medsynth_core.generation.anatomy import Anatomy
-from medsynth_core.generation.available import is_generator
+from medsynth_core.generation.settings import (
+    GeneratorSettings,
+    draws_colours,
+    draws_lesions,
+    draws_maps,
+    needs_map,
+    settings_of,
+)
 from medsynth_core.models.card import GenerationCard
 from medsynth_core.models.library import load_model
 from medsynth_core.models.package import Model
 from medsynth_core.models.records import LESIONS, PATIENTS, SMALL_PICTURES, read_records
 from medsynth_core.preparation.contract import GenerationContract
-from medsynth_core.recipes.recipe import Recipe
-from medsynth_core.structure.fusion import NOISE
 from medsynth_core.structure.quality import unlike
-from medsynth_core.systems.multimodal_input import generator_input
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
+from medsynth_core.systems.structure_source import StructureSource
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 # Slices that are drawn at once. The result may depend on it in the last digits, so it is always the same.
-_AT_ONCE = 4
-# The network takes sides that are multiples of this.
-MULTIPLE = 8
+AT_ONCE = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Generator:
-    """A model of the system ``multimodal``.
+    """A model of the system ``multimodal`` or ``unconditional``.
 
     Attributes:
         model: its package.
@@ -47,7 +48,7 @@ class Generator:
     """
 
     model: Model
-    settings: MultimodalSettings
+    settings: GeneratorSettings
     network: nn.Module
     device: torch.device
     records: Mapping[str, np.ndarray]
@@ -57,24 +58,11 @@ class Generator:
         """Return the generator of a model in the library or in a package folder.
 
         Raises:
-            MedSynthError: there is no such model, it does not generate grey images of several modalities, its package
-                is damaged, or there is no such device.
+            MedSynthError: there is no such model, it does not generate images, its package is damaged, or there is no
+                such device.
         """
         model = load_model(name)
-        settings = _settings(model)
-        if any(side.colours for side in settings.contract.outputs.values()):
-            raise MedSynthError(
-                f"The model '{model.name}' draws images in colour, which volumes do not have; choose one that draws "
-                "grey images.",
-                kind="model",
-            )
-        if settings.classes:
-            raise MedSynthError(
-                f"The model '{model.name}' draws images of a class ({', '.join(settings.classes)}), for which there is "
-                "no data set yet; choose one that draws lesions.",
-                kind="model",
-            )
-        chosen = choose_device(device)
+        settings, chosen = settings_of(model), choose_device(device)
         return cls(model, settings, model.network().to(chosen), chosen, read_records(model))
 
     @property
@@ -85,12 +73,39 @@ class Generator:
     @property
     def modalities(self) -> tuple[str, ...]:
         """Roles of the images that it draws."""
-        return self.settings.modalities
+        return tuple(self.contract.outputs)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that it draws, in the order of their numbers; () if it has none."""
+        return self.settings.classes
+
+    @property
+    def structures(self) -> tuple[StructureSource, ...]:
+        """The different images whose structure maps it was trained with; () if it draws without maps."""
+        if not isinstance(self.settings, MultimodalSettings):
+            return ()
+        return tuple({source.role: source for source in self.settings.structures.values()}.values())
+
+    @property
+    def needs_map(self) -> bool:
+        """Whether it draws from a structure map, and not from noise alone."""
+        return needs_map(self.settings)
 
     @property
     def draws_maps(self) -> bool:
         """Whether it can draw structure maps from noise."""
-        return hasattr(self.network, "maps")
+        return draws_maps(self.settings)
+
+    @property
+    def draws_lesions(self) -> bool:
+        """Whether it draws from lesion labels."""
+        return draws_lesions(self.settings)
+
+    @property
+    def draws_colours(self) -> bool:
+        """Whether its images are in colour."""
+        return draws_colours(self.settings)
 
     @property
     def lesions(self) -> list[np.ndarray]:
@@ -98,7 +113,7 @@ class Generator:
         return [label for label in self.records.get(LESIONS, ()) if label.any()]
 
     @property
-    def classes(self) -> int:
+    def lesion_kinds(self) -> int:
         """Largest value in the lesion labels that it was trained with; 1 if the package has none."""
         return max((int(label.max()) for label in self.lesions), default=1) or 1
 
@@ -117,7 +132,7 @@ class Generator:
 
         found = []
         with torch.inference_mode():
-            for part in torch.from_numpy(codes.astype(np.float32)).split(_AT_ONCE):
+            for part in torch.from_numpy(codes.astype(np.float32)).split(AT_ONCE):
                 found.append(torch.cat(cast(Any, self.network).maps.draw(part.to(self.device)), dim=1).cpu().numpy())
         maps = np.concatenate(found) > 0
         return maps[:, 0], maps[:, 1]
@@ -125,66 +140,3 @@ class Generator:
     def oddity(self, measures: Mapping[str, float]) -> str:
         """Return which measure of a structure map is unlike those of training images; "" if none is."""
         return unlike(measures, cast(GenerationCard, self.model.card).ranges)
-
-    def images(self, anatomy: Anatomy, random: np.random.Generator) -> dict[str, np.ndarray]:
-        """Return the images of all modalities, float32 (k, j, i) in their units, by role.
-
-        Args:
-            anatomy: structure map, organ and lesion label. Sides that are no multiple of 8 are padded, and cut again.
-            random: source of the noise that fills the map (equation 12 of Qu's thesis), the same for all modalities.
-
-        Raises:
-            MedSynthError: an image is not finite.
-        """
-        import torch
-
-        given = self._input(anatomy, random)
-        made = {}
-        for number, role in enumerate(self.modalities):
-            with torch.inference_mode():
-                parts = [self._drawn(part, number) for part in given.split(_AT_ONCE)]
-            mapped = torch.cat(parts)[:, 0, : anatomy.shape[1], : anatomy.shape[2]].float().cpu().numpy()
-            if not np.isfinite(mapped).all():
-                raise MedSynthError(
-                    f"The model '{self.model.name}' made an image that is not finite (NaN or infinite); do not use it.",
-                    kind="model",
-                )
-            made[role] = self.contract.outputs[role].intensity.inverse(mapped).astype(np.float32)
-        return made
-
-    def _input(self, anatomy: Anatomy, random: np.random.Generator) -> torch.Tensor:
-        import torch
-
-        noise = random.uniform(*NOISE, size=anatomy.shape).astype(np.float32)
-        four = [anatomy.lines, anatomy.organ, anatomy.label, noise]
-        lines, organ, label, noisy = (torch.from_numpy(_padded(part.astype(np.float32)))[:, None] for part in four)
-        return generator_input(self.settings, lines, organ, label, noisy).to(self.device)
-
-    def _drawn(self, given: torch.Tensor, number: int) -> torch.Tensor:
-        import torch
-
-        if len(self.modalities) == 1:
-            return self.network(given)
-        return self.network(given, torch.full((len(given),), number, dtype=torch.long, device=self.device))
-
-
-def _settings(model: Model) -> MultimodalSettings:
-    refused = MedSynthError(
-        f"The model '{model.name}' does not generate images of several modalities; choose one that was trained by the "
-        "system multimodal.",
-        kind="model",
-    )
-    if not is_generator(model):
-        raise refused
-    try:
-        recipe = Recipe.model_validate(model.card.training.recipe)
-    except ValueError as error:
-        raise refused from error
-    # What the card says of the network and of images holds, not what its recipe says.
-    changes = {"contract": model.card.contract, "network": model.card.network}
-    return cast(MultimodalSettings, recipe.model_copy(update=changes))
-
-
-def _padded(part: np.ndarray) -> np.ndarray:
-    rows, columns = (-side % MULTIPLE for side in part.shape[1:])
-    return np.pad(part, ((0, 0), (0, rows), (0, columns)))

@@ -20,11 +20,13 @@ def generate_cases(generator: Generator, order: Order, progress: Progress) -> It
 
     Args:
         generator: the model.
-        order: what is generated; ``layout`` and ``format`` do not matter.
+        order: what is generated. The layout does not matter; a model that draws in colour needs the format png, and
+            its images are three volumes each (`GeneratedCase`).
         progress: reports before each case.
 
     Raises:
-        MedSynthError: an input of the order cannot be used, or no structure map can.
+        MedSynthError: an option of the order does not fit the model, an input of it cannot be used, or no structure
+            map can.
         Cancelled: the progress requested a stop.
     """
     maker, seen = CaseMaker(generator, order), Seen(generator, order.source is None)

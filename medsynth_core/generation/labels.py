@@ -10,29 +10,29 @@ from medsynth_core.datasets.manifest import read_manifest
 from medsynth_core.errors import MedSynthError
 from medsynth_core.generation.generator import Generator
 from medsynth_core.grid import Grid, resample_array
-from medsynth_core.io.reading import read_volume
+from medsynth_core.io.picture_volume import read_mask
 from medsynth_core.preparation.case import model_grid
 from medsynth_core.preparation.frame import framed
 
 COLUMN = "lesion"
 
 
-def known_label(label: np.ndarray, classes: int) -> np.ndarray:
+def known_label(label: np.ndarray, kinds: int) -> np.ndarray:
     """Return a label, uint8, with the values of the training.
 
     Args:
         label: of any values, 0 for no lesion.
-        classes: largest label of the training. With 1, every other value counts as 1.
+        kinds: largest label of the training. With 1, every value but 0 counts as 1.
 
     Raises:
         MedSynthError: it has values that the model does not know.
     """
-    if classes == 1:
+    if kinds == 1:
         return (label != 0).astype(np.uint8)
-    others = label[~np.isin(label, np.arange(classes + 1))]
+    others = label[~np.isin(label, np.arange(kinds + 1))]
     if others.size:
         raise MedSynthError(
-            f"The lesion label has the value {others.flat[0]:g}, but the model knows 1 to {classes}; change the label.",
+            f"The lesion label has the value {others.flat[0]:g}, but the model knows 1 to {kinds}; change the label.",
             kind="input",
         )
     return label.astype(np.uint8)
@@ -61,9 +61,9 @@ def labels_from(path: Path, generator: Generator) -> list[np.ndarray]:
 
 
 def _labels(path: Path, generator: Generator) -> list[np.ndarray]:
-    mask = read_volume(path)
+    mask = read_mask(path)
     grid = model_grid(mask, generator.contract)
-    label = known_label(mask.voxels, generator.classes)
+    label = known_label(mask.voxels, generator.lesion_kinds)
     voxels = resample_array(label, Grid.of(mask), grid, order="nearest")
     inside = framed(voxels, generator.contract.matrix[-1], 0)
     kept = [np.count_nonzero(one) == np.count_nonzero(whole) > 0 for one, whole in zip(inside, voxels, strict=True)]

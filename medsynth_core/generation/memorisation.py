@@ -14,15 +14,23 @@ from medsynth_core.evaluation.memorisation import memorisation as compared
 from medsynth_core.generation.case import GeneratedCase
 from medsynth_core.generation.generator import Generator
 from medsynth_core.metrics.image_sets import SMALL, small_pictures
+from medsynth_core.preparation.contract_images import channels_of
 
 
-def pictures_of(generator: Generator, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return pictures of 16 × 16 fields of generated images (k, j, i; in their units) by role."""
+def fields_of(generator: Generator, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return pictures of 16 × 16 fields of generated images by role, of those in colour of the mean of their colours.
+
+    Args:
+        generator: the model.
+        images: (k, j, i) in their units by the names of `channels_of`.
+    """
     found = {}
-    for role, voxels in images.items():
-        intensity = generator.contract.outputs[role].intensity
-        if min(voxels.shape[1:]) >= SMALL:
-            found[role] = small_pictures(intensity.forward(voxels), *intensity.mapped)
+    for role, side in generator.contract.outputs.items():
+        channels = [side.intensity.forward(images[name]) for name in channels_of({role: side})]
+        # As the records of a training are made: a mean of one image is that image.
+        image = channels[0] if len(channels) == 1 else np.mean(channels, axis=0)
+        if min(image.shape[1:]) >= SMALL:
+            found[role] = small_pictures(image, *side.intensity.mapped)
     return found
 
 
@@ -31,7 +39,7 @@ def memorisation(generator: Generator, pictures: Mapping[str, np.ndarray]) -> di
 
     Args:
         generator: the model.
-        pictures: pictures (n, 16, 16) of all generated images by role, as of `pictures_of`.
+        pictures: pictures (n, 16, 16) of all generated images by role, as of `fields_of`.
     """
     found = {}
     for role, made in pictures.items():
@@ -65,7 +73,7 @@ class Seen:
         self.redrawn.update(case.redrawn)
         if self._of_noise:
             images = {role: volume.voxels for role, volume in case.images.items()}
-            for role, some in pictures_of(self._generator, images).items():
+            for role, some in fields_of(self._generator, images).items():
                 self._pictures.setdefault(role, []).append(some)
 
     def memorisation(self) -> dict[str, Memorisation]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.pictures import is_picture
 from medsynth_core.structure.settings import StructureSettings
 from medsynth_core.volume import Volume
 
@@ -25,14 +26,16 @@ class Order:
         seed: of all draws; the same seed gives the same cases, and more cases begin with the same ones.
         slices: slices of each case from noise, which change gradually.
         layout: ``plain``, ``nnunet`` or ``bids`` (`medsynth_core.generation.trees`).
-        format: ``nifti``, or ``png`` for single slices.
+        format: ``nifti``, or ``png`` for single slices; images in colour need it.
         filtered: leave out maps that are unlike those of the training images.
-        source: image, or image file or DICOM folder with it, whose structure map is drawn from; None for maps from
-            noise.
+        source: image, or image file, picture or DICOM folder with it, whose structure map is drawn from; None for
+            images from noise.
         unit: unit of the source's values, if its file states none; "" for the one that the model takes.
         lesion: mask of the lesion on the source, or a file with it; None draws one.
         lesions: manifest with a column ``lesion``, or a mask, with labels to draw from; None uses those of the model.
         structure: settings of the structure map of the source; None uses those of the training.
+        class_name: class of all cases, for a model with classes; None draws the classes in turn, so that each has as
+            many cases as the others, or one more.
 
     Raises:
         MedSynthError: a value is outside its range, or options do not go together.
@@ -49,6 +52,7 @@ class Order:
     lesion: Path | Volume | None = None
     lesions: Path | None = None
     structure: StructureSettings | None = None
+    class_name: str | None = None
 
     def __post_init__(self) -> None:
         self._check("cases", self.count, 1, MOST_CASES)
@@ -56,8 +60,10 @@ class Order:
         self._check("seed", self.seed, 0, MOST_SEED)
         if self.format not in ("nifti", "png"):
             raise MedSynthError(f"There is no format '{self.format}'; choose nifti or png.", kind="settings")
-        if self.format == "png" and (self.slices > 1 or self.source is not None):
-            raise MedSynthError("A PNG holds one slice; choose NIfTI, or one slice from noise.", kind="settings")
+        if self.format == "png" and (self.slices > 1 or _is_volume(self.source)):
+            raise MedSynthError(
+                "A PNG holds one slice; choose NIfTI, or one slice, from noise or from a picture.", kind="settings"
+            )
         if self.source is not None and self.slices > 1:
             raise MedSynthError("The slices are those of the given volume; leave slices out.", kind="settings")
         if self.unit and self.source is None:
@@ -93,6 +99,11 @@ class Order:
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain data; files by their absolute paths, images by what they are."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+def _is_volume(source: Path | Volume | None) -> bool:
+    """Return whether an image may have several slices, because it is not a picture."""
+    return not (source is None or (source.is_picture if isinstance(source, Volume) else is_picture(source)))
 
 
 def _plain(value: Any) -> Any:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.generation.case import NOTICE, value_range
-from medsynth_core.generation.generator import Generator
-from medsynth_core.generation.order import Order
+from medsynth_core.generation.case import NOTICE
+from medsynth_core.generation.case_files import value_range
+from medsynth_core.generation.case_maker import CaseMaker
 from medsynth_core.io.atomic import atomic_write, check_free, make_folder
 from medsynth_core.io.json_file import write_json
 from medsynth_core.io.json_reading import read_json
@@ -16,6 +16,11 @@ from medsynth_core.text import markdown
 from medsynth_core.version import __version__
 
 RECORD, README = "generation.json", "README.md"
+_MASKS = {
+    "structure": "is 1 on the lines that the images were drawn from",
+    "background": "1 outside the organ",
+    "lesion": "the label of the lesion",
+}
 
 
 class RunRecord:
@@ -23,20 +28,20 @@ class RunRecord:
 
     Args:
         folder: folder of the data set.
-        generator: the model.
-        order: what is generated.
+        maker: the model, and what is generated.
 
     Raises:
         MedSynthError: the folder contains something else, or the cases of another model or order.
     """
 
-    def __init__(self, folder: Path, generator: Generator, order: Order) -> None:
-        self.folder, self.generator, self.order = folder, generator, order
+    def __init__(self, folder: Path, maker: CaseMaker) -> None:
+        self.folder, self.generator, self.order = folder, maker.generator, maker.order
+        self._masks = maker.masks
         self._identity = {
-            "model": generator.model.name,
-            "weights_sha256": generator.model.card.weights.sha256,
+            "model": self.generator.model.name,
+            "weights_sha256": self.generator.model.card.weights.sha256,
             "medsynth_version": __version__,
-            "order": order.to_dict(),
+            "order": self.order.to_dict(),
         }
         if (folder / RECORD).exists():
             self._check_same()
@@ -75,7 +80,8 @@ class RunRecord:
     def _images(self) -> dict[str, Any]:
         contract = self.generator.contract
         images: dict[str, dict[str, Any]] = {
-            role: {"modality": side.modality, "unit": side.unit} for role, side in contract.outputs.items()
+            role: {"modality": side.modality, "unit": side.unit, **({"colours": True} if side.colours else {})}
+            for role, side in contract.outputs.items()
         }
         if self.order.format == "png":
             for role, facts in images.items():
@@ -92,17 +98,25 @@ class RunRecord:
     def _text(self) -> str:
         """Return what the folder is, for people, with the attribution that the licence of the data asks for."""
         model, card = self.generator.model, self.generator.model.card
-        units = "; ".join(f"`{role}` in {side.unit}" for role, side in self.generator.contract.outputs.items())
+        images = self.generator.contract.outputs.items()
+        units = "; ".join(f"`{role}` in {'colour' if side.colours else side.unit}" for role, side in images)
         limits = "\n".join(f"- {markdown(limit)}" for limit in card.limits)
         references = "\n".join(f"- {markdown(reference)}" for reference in model.metadata.references)
         return (
             f"# Synthetic images\n\n{self.order.count} cases by the model `{model.name}` {model.metadata.version} "
             f"({markdown(card.title)}), random seed {self.order.seed}. **{NOTICE}** Images: {units}.\n\n"
-            "`manifest.csv` lists the files. `structure` is 1 on the lines that the images were drawn from, "
-            "`background` 1 outside the organ, `lesion` the label of the lesion.\n\n"
+            f"{self._files()}\n\n"
             f"## Limits\n\n{limits}\n\n## Licence and attribution\n\nModel: {markdown(card.licence)}. Images like "
             f"these were learned from: {markdown(card.data_licence)}\n\n{references}\n"
         )
+
+    def _files(self) -> str:
+        """Return in sentences what the files of the cases are."""
+        told = ["`manifest.csv` lists the files."]
+        if self.generator.classes:
+            told.append("Its column `class` says what a case shows.")
+        masks = ", ".join(f"`{name}` {_MASKS[name]}" for name in self._masks)
+        return " ".join([*told, f"{masks}."] if masks else told)
 
 
 def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.generation.anatomy import MASKS
 from medsynth_core.io.json_file import write_json
-from medsynth_core.preparation.contract import GenerationContract
+from medsynth_core.modality import modality_name
+from medsynth_core.preparation.contract import GenerationContract, Side
+from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.text import visible
 from medsynth_core.version import __version__
 
-MASKS = ("structure", "background", "lesion")
 # Folder names of nnU-Net's data sets.
 _DATASET = re.compile(r"Dataset\d{3}_\w+")
 # BIDS 1.10: folder and suffix by modality; CT has none yet, and that of the draft BEP024 is used.
@@ -64,12 +66,12 @@ class Tree(ABC):
                     kind="output",
                 )
 
-    def finish(self, count: int, classes: int) -> None:  # noqa: B027 - most trees need no more
+    def finish(self, count: int, kinds: int) -> None:  # noqa: B027 - most trees need no more
         """Write what the data set needs besides the images.
 
         Args:
             count: number of cases.
-            classes: largest value of the lesion labels.
+            kinds: largest value of the lesion labels.
         """
 
 
@@ -102,7 +104,7 @@ class NNUNetTree(Tree):
         super().check(parts)
         if "lesion" not in parts:
             raise MedSynthError(
-                "An nnU-Net data set needs labels, but the cases have no lesions; choose the layout plain or bids.",
+                "An nnU-Net data set needs label maps, but the cases have no lesions; choose the layout plain.",
                 kind="settings",
             )
         if not _DATASET.fullmatch(self.root.resolve().name):
@@ -112,16 +114,15 @@ class NNUNetTree(Tree):
                 kind="output",
             )
 
-    def finish(self, count: int, classes: int) -> None:
-        """Write ``dataset.json``."""
-        several = {f"lesion_{value}": value for value in range(1, classes + 1)}
-        named = several if classes > 1 else {"lesion": 1}
+    def finish(self, count: int, kinds: int) -> None:
+        """Write ``dataset.json``; a picture in colour counts as three channels."""
+        several = {f"lesion_{value}": value for value in range(1, kinds + 1)}
+        named = several if kinds > 1 else {"lesion": 1}
+        channels = enumerate(channels_of(self.contract.outputs).items())
         write_json(
             self.root / "dataset.json",
             {
-                "channel_names": {
-                    str(n): _channel(role, self.contract) for n, role in enumerate(self.contract.outputs)
-                },
+                "channel_names": {str(n): _channel(name, side) for n, (name, side) in channels},
                 "labels": {"background": 0, **named},
                 "numTraining": count,
                 "file_ending": self.suffix,
@@ -144,7 +145,7 @@ class BIDSTree(Tree):
         folder, suffix, contrast = _bids_place(part, self.contract)
         return self.root / subject / folder / f"{subject}{contrast}_desc-synthetic_{suffix}{self.suffix}"
 
-    def finish(self, count: int, classes: int) -> None:
+    def finish(self, count: int, kinds: int) -> None:
         """Write ``dataset_description.json``."""
         write_json(
             self.root / "dataset_description.json",
@@ -175,10 +176,9 @@ def tree_of(layout: str, root: Path, contract: GenerationContract, suffix: str) 
     return TREES[layout](root, contract, suffix)
 
 
-def _channel(role: str, contract: GenerationContract) -> str:
+def _channel(name: str, side: Side) -> str:
     """Return the name of a channel, by which nnU-Net chooses how to normalise it: CT otherwise than all others."""
-    side = contract.outputs[role]
-    return "CT" if side.unit == "HU" else role
+    return "CT" if side.unit == "HU" else name
 
 
 def _bids_place(role: str, contract: GenerationContract) -> tuple[str, str, str]:
@@ -190,6 +190,11 @@ def _bids_place(role: str, contract: GenerationContract) -> tuple[str, str, str]
     modality, words = contract.outputs[role].modality, role.lower().split("_")
     if modality in _BIDS:
         return *_BIDS[modality], ""
+    if modality != "MR":
+        raise MedSynthError(
+            f"BIDS has no name for the image '{role}' ({modality_name(modality)}); choose the layout plain.",
+            kind="settings",
+        )
     contrast = next((word for word in words if modality == "MR" and word in _MR_SUFFIXES), "")
     if not contrast:
         raise MedSynthError(
@@ -200,10 +205,17 @@ def _bids_place(role: str, contract: GenerationContract) -> tuple[str, str, str]
     return "anat", _MR_SUFFIXES[contrast], "_ce-gadolinium" if contrast == "t1c" else ""
 
 
-def manifest_rows(tree: Tree, count: int, parts: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Return the lines of the manifest of a data set: a patient of its own for each case, all for training."""
+def manifest_rows(tree: Tree, classes: Sequence[str], parts: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the lines of the manifest of a data set: a patient of its own for each case, all for training.
+
+    Args:
+        tree: where the files are.
+        classes: class of each case; "" for a model without classes.
+        parts: images by their roles, and masks by their names.
+    """
     rows: list[Mapping[str, Any]] = []
-    for number in range(1, count + 1):
+    for number, name in enumerate(classes, start=1):
+        case = {"case": tree.case(number), "split": "train", "patient": tree.case(number)}
         files = {part: path.relative_to(tree.root).as_posix() for part, path in tree.files(number, parts).items()}
-        rows.append({"case": tree.case(number), "split": "train", "patient": tree.case(number), **files})
+        rows.append({**case, **({"class": name} if name else {}), **files})
     return rows

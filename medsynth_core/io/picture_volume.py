@@ -42,6 +42,18 @@ def read_grey(
     return read_volume(path, modality, unit)
 
 
+def read_mask(path: str | os.PathLike[str]) -> Volume:
+    """Read a mask: a volume, or a picture, in which 255 is 1 if it has no other values but 0, as programs write it.
+
+    Raises:
+        MedSynthError: as `read_grey`.
+    """
+    mask = read_grey(path)
+    if mask.is_picture and set(np.unique(mask.voxels)) <= {0, 255}:
+        return mask.replace(voxels=mask.voxels // 255)
+    return mask
+
+
 def read_colours(path: str | os.PathLike[str], modality: str = "", unit: str = "") -> dict[str, Volume]:
     """Read a colour picture as three volumes of one slice: ``red``, ``green`` and ``blue``, as `read_grey` does.
 

@@ -91,10 +91,10 @@ def _values(path: Path) -> np.ndarray:
 
 
 def write_picture(values: np.ndarray, path: str | os.PathLike[str]) -> Path:
-    """Write a mask or grey values as PNG, and return its path.
+    """Write a mask, grey values or colours as PNG, and return its path.
 
     Args:
-        values: (rows, columns), uint8; or bool, which is written as 0 and 255.
+        values: (rows, columns), uint8; or bool, which is written as 0 and 255. Red, green and blue: (rows, columns, 3).
         path: ends with ``.png``; an existing file is replaced.
 
     Raises:
@@ -105,8 +105,8 @@ def write_picture(values: np.ndarray, path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     check_picture_place(target)
     with atomic_write(target) as temporary:
-        grey = values.astype(np.uint8) * 255 if values.dtype == bool else values
-        Image.fromarray(grey).save(temporary, format="PNG")
+        shown = values.astype(np.uint8) * 255 if values.dtype == bool else values
+        Image.fromarray(shown).save(temporary, format="PNG")
     return target
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from medsynth_core.datasets.manifest import Case
 from medsynth_core.errors import MedSynthError
 from medsynth_core.grid import Grid, Order, overlap, resample_array
-from medsynth_core.io.picture_volume import read_grey
+from medsynth_core.io.picture_volume import read_grey, read_mask
 from medsynth_core.preparation.case import model_grid
 from medsynth_core.preparation.contract import Contract
 from medsynth_core.preparation.contract_images import channels_of
@@ -115,11 +115,7 @@ def _lesion(case: Case, role: str, place: _Place) -> np.ndarray:
     """Return the lesion label of a case: whole numbers, 0 for none."""
     if not role or role not in case.files:
         return np.zeros(place.grid.shape, dtype=np.float32)
-    mask = read_grey(case.files[role])
-    if mask.is_picture and set(np.unique(mask.voxels)) <= {0, 255}:
-        # As programs write masks of two values.
-        mask = mask.replace(voxels=mask.voxels // 255)
-    return place.resampled(mask, 0.0, role, order="nearest")
+    return place.resampled(read_mask(case.files[role]), 0.0, role, order="nearest")
 
 
 def _structure(case: Case, source: StructureSource, place: _Place, label: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,7 +8,8 @@ Requests::
     {"job": "extract_structure", "input": VOLUME, "output": FILE.npy, "preset": "", "settings": {"alpha": 0.1, …},
      "lesion": null, "solid": false}
     {"job": "generate", "model": NAME, "output": FOLDER, "count": 1, "slices": 1, "seed": null, "filtered": true,
-     "input": null, "lesion": null, "preset": null, "settings": {}, "device": "auto"}
+     "input": null, "lesion": null, "preset": null, "settings": {}, "class_name": null,
+     "device": "auto"}
     {"job": "convert_to_suv", "input": VOLUME, "files": [FILE.dcm, …], "output": FILE.npy}
     {"job": "write_dicom", "input": VOLUME, "folder": FOLDER, "reference": FOLDER_OR_FILE}
     {"job": "check_cases", "data": MANIFEST.csv, "roles": {ROLE: {"modality": "CT", "unit": "HU"}, …}, "paired": true,
@@ -35,7 +36,8 @@ role may also have the keys ``pictures`` and ``colours`` (true or false) and ``c
 `medsynth_core.systems.data_needs.Role`. A ``recipe`` defines all of these.
 
 Without an ``input`` volume images are generated from noise; without a ``seed`` from a new one each time. ``preset`` and
-``settings`` are those of the structure map of the input, null and empty for those of the training.
+``settings`` are those of the structure map of the input, null and empty for those of the training. ``class_name`` is
+one of the classes of a model that has some, null for all of them in turn.
 
 Events have a key ``event``: ``started``, ``progress`` (``progress`` in 0…1, ``message``), ``log``, ``done``, ``error``
 (``kind``, ``message``, ``hint``) and ``cancelled``. The keys of ``done`` are documented at the job's function. Voxels

@@ -18,7 +18,8 @@ def generate(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
     Return the name of the ``model``, the ``seed``, and the ``cases``. Each has its ``ijk_to_ras``, the
     ``lesion_centre`` in RAS, and ``volumes`` by name: file, modality, unit and metadata. The volume ``structure`` is 1
-    on lines and 2 on the background; ``lesion`` is missing from a case without one.
+    on lines and 2 on the background; ``lesion`` is missing from a case without one. A case that is drawn from noise
+    alone has neither. With classes, the metadata state the ``class``. Models that draw in colour are refused.
     """
     from medsynth_core.generation.generator import Generator
     from medsynth_core.generation.in_memory import generate_cases
@@ -49,13 +50,16 @@ def _order(request: dict[str, Any]) -> Order:
         source=received(source) if source else None,
         lesion=received(lesion) if lesion else None,
         structure=None if preset is None and not values else settings_for(preset or "", values),
+        class_name=request.get("class_name") or None,
     )
 
 
 def _saved(case: GeneratedCase, stem: Path) -> dict[str, Any]:
     from medsynth_core.structure.volume_maps import structure_labels
 
-    volumes = {"structure": structure_labels(case.masks["structure"], case.masks["background"]), **case.images}
+    volumes = dict(case.images)
+    if case.masks:
+        volumes = {"structure": structure_labels(case.masks["structure"], case.masks["background"]), **volumes}
     if case.lesion_centre is not None:
         volumes["lesion"] = case.masks["lesion"]
     found = {}
@@ -64,5 +68,4 @@ def _saved(case: GeneratedCase, stem: Path) -> dict[str, Any]:
         save(volume.voxels, file)
         described = {"modality": volume.modality, "unit": volume.unit, "metadata": volume.metadata}
         found[name] = {"voxels": str(file), **described}
-    matrix = case.masks["structure"].ijk_to_ras.tolist()
-    return {"ijk_to_ras": matrix, "lesion_centre": case.lesion_centre, "volumes": found}
+    return {"ijk_to_ras": case.first.ijk_to_ras.tolist(), "lesion_centre": case.lesion_centre, "volumes": found}

@@ -29,3 +29,20 @@ def test_listing_them_loads_no_torch():
     script += "; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_it_is_told_what_each_can_draw_and_from_what(package, picture_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDSYNTH_MODELS", str(tmp_path / "library"))
+    import_model(package)
+    names = ("xrays", "photographs", "redrawn", "gan-sharp", "acgan")
+    for name in names:
+        import_model(picture_model(name))
+    import_model(package.parents[1] / "maps" / "phantom-structures")  # which draws maps, and no images
+    found = {summary.name: summary for summary in list_generators()}
+    assert set(found) == {"phantom-sets", *names}
+    assert {name for name, each in found.items() if each.classes} == {"xrays", "acgan"}
+    assert found["xrays"].classes == ("normal", "bacterial", "viral")
+    assert {name for name, each in found.items() if each.in_colour} == {"photographs", "redrawn"}
+    assert {name for name, each in found.items() if not each.from_noise} == {"redrawn"}
+    assert {name for name, each in found.items() if not each.from_image} == {"gan-sharp", "acgan"}
+    assert found["photographs"].images == {"fundus": "fundus photograph in colour"}

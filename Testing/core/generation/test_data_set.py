@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from generated_folders import digests, stopped_before
 
 from medsynth_core import Cancelled, MedSynthError, generate, read_volume, write_volume
 from medsynth_core.datasets.manifest import read_manifest
@@ -20,11 +20,6 @@ from medsynth_core.structure.settings import preset
 
 pytestmark = pytest.mark.slow
 PARTS = ("structure", "background", "lesion", "ct", "pet")
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +60,9 @@ def test_the_same_seed_gives_the_same_files_and_more_cases_begin_with_the_same(m
 
 
 def test_a_run_that_was_stopped_is_completed_without_doing_anything_twice(made, package, tmp_path):
-    def stop(_fraction: float, message: str) -> None:
-        if message.startswith("Drawing case 3"):
-            raise Cancelled
-
     order = {"slices": 2, "seed": 5, "filtered": False, "device": "cpu"}
     with pytest.raises(Cancelled):
-        generate(package, tmp_path / "set", 3, progress=stop, **order)
+        generate(package, tmp_path / "set", 3, progress=stopped_before(3), **order)
     record = json.loads((tmp_path / "set" / "generation.json").read_text())
     assert record["complete"] is False and not (tmp_path / "set" / "manifest.csv").exists()
     (tmp_path / "set" / "case_0001" / "pet.nii.gz").unlink()
@@ -228,7 +219,7 @@ def test_a_folder_with_something_else_is_refused(made, package, tmp_path):
 
 
 def test_other_models_do_not_generate(tmp_path):
-    with pytest.raises(MedSynthError, match="'ct-to-pet' does not generate images of several modalities"):
+    with pytest.raises(MedSynthError, match="'ct-to-pet' does not generate images; choose one"):
         generate("ct-to-pet", tmp_path / "set", 1)
 
 

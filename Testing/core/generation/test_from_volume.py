@@ -18,11 +18,11 @@ def test_with_several_kinds_of_lesions_the_values_say_which():
     label = np.zeros(grid.shape, np.int16)
     label[0, 4:6, 4:6], label[0, 7, 7] = 2, 1
     lesion = Volume(label, grid.ijk_to_ras)
-    assert np.array_equal(label_on(grid, lesion, classes=2), label)
+    assert np.array_equal(label_on(grid, lesion, kinds=2), label)
     assert np.array_equal(label_on(grid, lesion), label != 0)
     label[0, 7, 7] = 300
     with pytest.raises(MedSynthError, match="has the value 300, but the model knows 1 to 2; change the label"):
-        label_on(grid, lesion, classes=2)
+        label_on(grid, lesion, kinds=2)
 
 
 @pytest.mark.slow

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from generation_builders import images_recipe
+from generation_builders import maps_beside as maps_of
 from safetensors.torch import load_file
 
 from medsynth_core import MedSynthError, generate, read_volume, write_volume
 from medsynth_core.generation.anatomy import Anatomy, axial_grid
+from medsynth_core.generation.drawing import images_of
 from medsynth_core.generation.generator import Generator
 from medsynth_core.generation.labels import labels_from
 from medsynth_core.models.library import verify_model
@@ -22,11 +23,6 @@ from medsynth_core.systems.engine import Engine
 from medsynth_core.systems.registry import create_system
 
 pytestmark = pytest.mark.slow
-
-
-def maps_of(package: Path) -> Path:
-    """Return the package of structure maps that the generator was trained with."""
-    return package.parent.parent / "maps" / "phantom-structures"
 
 
 def test_the_maps_are_those_of_the_structure_model_to_the_last_bit(package):
@@ -57,13 +53,13 @@ def test_sides_that_are_no_multiple_of_8_are_padded_and_cut_again(package):
     organ = (np.hypot(y - 30, x - 22) < 18)[None]
     lines = (np.abs(np.hypot(y - 30, x - 22) - 12) < 1)[None]
     anatomy = Anatomy(lines, organ, np.zeros(lines.shape, np.uint8), axial_grid((1, 61, 45), (3.0, 3.0, 4.0)))
-    made = generator.images(anatomy, np.random.default_rng(0))
+    made = images_of(generator, anatomy, np.random.default_rng(0))
     assert {role: image.shape for role, image in made.items()} == {"ct": (1, 61, 45), "pet": (1, 61, 45)}
 
 
 def test_a_model_that_needs_a_map_is_refused_without_one_before_work(package, tmp_path, monkeypatch):
     monkeypatch.setattr(Generator, "draws_maps", False)
-    with pytest.raises(MedSynthError, match="cannot draw structure maps from noise; give a volume"):
+    with pytest.raises(MedSynthError, match="cannot draw structure maps from noise; give an image"):
         generate(package, tmp_path / "set", 1, device="cpu")
     assert not (tmp_path / "set").exists()
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from medsynth_core import MedSynthError, write_volume
 from medsynth_core.grid import Grid
-from medsynth_core.io.picture_volume import read_colours, read_grey
+from medsynth_core.io.picture_volume import read_colours, read_grey, read_mask
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 COLOURED = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=-1)
@@ -73,3 +73,13 @@ def test_values_that_are_no_image_are_refused(tmp_path):
         read_grey(saved(values, tmp_path / "a.tiff"))
     with pytest.raises(MedSynthError, match="a single voxel"):
         read_grey(saved(GREY[:1, :1], tmp_path / "one.png"))
+
+
+@pytest.mark.parametrize(("values", "wanted"), [((0, 255), (0, 1)), ((0, 1), (0, 1)), ((0, 2, 255), (0, 2, 255))])
+def test_a_mask_of_two_values_is_a_label_of_0_and_1(tmp_path, values, wanted):
+    mask = np.resize(np.array(values, np.uint8), (6, 8))
+    volume = read_mask(saved(mask, tmp_path / "a.png"))
+    assert np.array_equal(volume.voxels[0], np.resize(np.array(wanted), (6, 8)))
+    write_volume(phantom_ct().replace(voxels=np.resize(np.array(values, np.uint8), (2, 6, 8))), tmp_path / "a.nii.gz")
+    # The values of a volume are meant as they are.
+    assert set(np.unique(read_mask(tmp_path / "a.nii.gz").voxels)) == set(values)

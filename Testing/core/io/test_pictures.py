@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.pictures import is_picture, read_picture, write_picture
+from medsynth_core.io.pictures import is_picture, read_colour_picture, read_picture, write_picture
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 
@@ -81,3 +81,7 @@ def test_a_mask_is_written_black_and_white(tmp_path):
     assert np.array_equal(read_picture(tmp_path / "m.png"), GREY) and len(list(tmp_path.iterdir())) == 1
     with pytest.raises(MedSynthError, match=r"must end with \.png"):
         write_picture(GREY, tmp_path / "m.jpg")
+
+
+def test_colours_are_written_as_they_are(tmp_path):
+    assert np.array_equal(read_colour_picture(write_picture(colours(), tmp_path / "a.png")), colours())

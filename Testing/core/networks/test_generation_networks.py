@@ -175,3 +175,12 @@ def test_a_weight_is_scaled_by_its_inputs():
     layer = growing()[0].blocks[1][1]
     expected = functional.conv2d(numbers((1, 4, 5, 5), "x"), layer.weight * (2 / (4 * 9)) ** 0.5, layer.bias, padding=1)
     torch.testing.assert_close(layer(numbers((1, 4, 5, 5), "x")), expected)
+
+
+def test_a_generator_from_noise_draws_colours_as_channels():
+    network = filled("multimodal-from-noise", **SMALL, channels=2, modalities=2, out_channels=3)
+    given = torch.rand(2, 2, 64, 64, generator=torch.Generator().manual_seed(0))
+    drawn = network(given, torch.tensor([0, 1]))
+    assert drawn.shape == (2, 3, 64, 64) and network.out_channels == 3
+    assert all(not torch.equal(drawn[:, a], drawn[:, b]) for a, b in ((0, 1), (1, 2), (0, 2)))
+    assert torch.cat(network.maps.draw(torch.zeros(1, 16)), dim=1).shape == (1, 2, 64, 64)

@@ -49,6 +49,7 @@ GOOD = {
         "lesion": {},
         "preset": "",
         "settings": {},
+        "class_name": "",
         "device": "cpu",
     },
     "convert_to_suv": {"input": {}, "files": ["a.dcm"], "output": "o.npy"},
