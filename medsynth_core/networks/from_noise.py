@@ -15,10 +15,10 @@ class ModalitiesFromNoise(nn.Module):
 
     Args:
         size, latent, width, mask_channels, mask_dropout: of `maps`, as for `StructureGenerator`.
-        in_channels, modalities, channels, dropout: of `contrasts`, as for `ModalityUNet`.
+        in_channels, out_channels, modalities, channels, dropout: of `contrasts`, as for `ModalityUNet`.
     """
 
-    multiple_of, out_channels, spatial_dims = 8, 1, 2
+    multiple_of, spatial_dims = 8, 2
     output_range = ModalityUNet.output_range
 
     def __init__(
@@ -32,14 +32,16 @@ class ModalitiesFromNoise(nn.Module):
         modalities: int = 4,
         channels: int = 64,
         dropout: float = 0.0,
+        out_channels: int = 1,
     ) -> None:
         super().__init__()
         self.maps = StructureGenerator(size, latent, width, mask_channels, mask_dropout)
-        self.contrasts = ModalityUNet(in_channels, 1, modalities, channels, dropout)
-        self.size, self.latent, self.in_channels, self.chosen = size, latent, in_channels, modalities
+        self.contrasts = ModalityUNet(in_channels, out_channels, modalities, channels, dropout)
+        self.size, self.latent, self.chosen = size, latent, modalities
+        self.in_channels, self.out_channels = in_channels, out_channels
 
     def forward(self, image: Tensor, modality: Tensor | None = None) -> Tensor:
-        """Return the images of modalities, as `ModalityUNet`: (n, in_channels, h, w) → (n, 1, h, w) in 0…1."""
+        """Return images as `ModalityUNet` does: (n, in_channels, h, w) → (n, out_channels, h, w) in 0…1."""
         return self.contrasts(image, modality)
 
     def reference_inputs(self) -> tuple[Tensor, ...]:

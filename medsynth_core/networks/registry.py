@@ -134,7 +134,7 @@ NETWORKS: dict[str, Entry] = {
         "Generator of structure maps and of images from these (Qu, multi-modal synthesis)",
         (
             *("size", "latent", "width", "mask_channels", "mask_dropout"),
-            *("in_channels", "modalities", "channels", "dropout"),
+            *("in_channels", "out_channels", "modalities", "channels", "dropout"),
         ),
     ),
     "multimodal-discriminator": Entry(
