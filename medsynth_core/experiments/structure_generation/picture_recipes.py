@@ -27,7 +27,7 @@ NARROW = {"base": 512, "most": 64}
 def picture_recipes(name: str) -> dict[str, Recipe]:
     """Return the recipe of a generator of pictures and those of its rivals, by name; the generator comes first.
 
-    Its ``structure_model`` is the place that the recipe states; see `picture_training`.
+    Its ``structure_model`` is the place that the recipe states; see `picture_part.Trainings`.
     """
     own = experiment_recipe(name)
     shared = content_of(own)
