@@ -20,8 +20,8 @@ from medsynth_core.systems.structure_vaegan import drawn_maps
 if TYPE_CHECKING:
     from torch import nn
 
-# Draws for each map that is wanted.
-MOST_DRAWS = 32
+# Maps that are drawn at once, and rounds for as many maps that are wanted before it is given up.
+ROUND, MOST_ROUNDS = 64, 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,18 +94,23 @@ def drawn_lines(
     Raises:
         MedSynthError: too few maps are usable.
     """
-    draws, latent = count, int(network.latent)  # type: ignore[arg-type]
-    while draws <= MOST_DRAWS * count:
-        lines, organs = drawn_maps(network, draws, latent, seed)
-        usable = [number for number in range(draws) if _usable(lines[number], organs[number], ranges or {})]
-        if len(usable) >= count:
-            return lines[usable[:count]], organs[usable[:count]]
-        draws *= 2
+    latent, found = int(network.latent), []  # type: ignore[arg-type]
+    rounds = MOST_ROUNDS * (count // ROUND + 1)
+    for number in range(rounds):
+        lines, organs = drawn_maps(network, ROUND, latent, _seed_of(seed, number))
+        found += [pair for pair in zip(lines, organs, strict=True) if _usable(*pair, ranges or {})]
+        if len(found) >= count:
+            return np.stack([pair[0] for pair in found[:count]]), np.stack([pair[1] for pair in found[:count]])
     raise MedSynthError(
-        f"Only {len(usable)} of {draws // 2} structure maps from noise are like those of real images, but {count} are "
-        "needed; train the model of structure maps for longer.",
+        f"Only {len(found)} of {rounds * ROUND} structure maps from noise are like those of real images, but {count} "
+        "are needed; train the model of structure maps for longer.",
         kind="model",
     )
+
+
+def _seed_of(seed: int, number: int) -> int:
+    """Return the seed of a round."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
 
 
 def _usable(lines: np.ndarray, organ: np.ndarray, ranges: Mapping[str, Range]) -> bool:

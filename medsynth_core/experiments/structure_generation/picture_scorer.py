@@ -102,7 +102,7 @@ class PictureScorer:
         return kept_maps(path, kinds, self.recipe.seed, lambda: self.trainings.maps_model(self.progress))
 
     def of_model(self, model: Model, run: Path) -> Row:
-        """Return the row of a method.
+        """Return the row of a method; of the generator, the synthetic training pictures are kept as well.
 
         Its scores are those of `scores` and, of a method that knows structure maps, ``ms_ssim_paired`` of images that
         are drawn from the maps of the test pictures. Its cost has the number of the maps' model, ``maps_sha256``.
@@ -119,7 +119,15 @@ class PictureScorer:
         if getattr(recipe, "maps", False):
             scores |= paired_score(model, self.test_cases)
         facts = {**cost(model, run, seconds), "maps_sha256": maps.sha256}
+        if model.name == self.part.generator:
+            # Now, because its network may be gone when the judges are trained.
+            write_examples(self._synthetic(model), self.kept_synthetic)
         return Row({"": {ALL: scores}}, facts, picture=self.picture(images, maps.anatomies.kinds))
+
+    @property
+    def kept_synthetic(self) -> Path:
+        """File of the synthetic training pictures."""
+        return self.trainings.output / "synthetic.npz"
 
     def _drawn(self, model: Model, anatomies: Anatomies, seed: int) -> np.ndarray:
         return drawn_set(model, anatomies, self.recipe.contract.outputs, seed).images[self.role]
@@ -158,12 +166,11 @@ class PictureScorer:
         else:
             self._check_judges()
             real, test, field = self.training.kinds, self.test.kinds, None
-        path = self.trainings.output / "synthetic.npz"
-        if not path.is_file():
-            write_examples(self._synthetic(model()), path)
+        if not self.kept_synthetic.is_file():
+            write_examples(self._synthetic(model()), self.kept_synthetic)
         return Sources(
             Examples(as_channels(self.training.images), real, self.training.patients),
-            read_examples(path),
+            read_examples(self.kept_synthetic),
             Examples(as_channels(self.test.images), test, self.test.patients, field),
         )
 

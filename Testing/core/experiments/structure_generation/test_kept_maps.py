@@ -56,5 +56,5 @@ def test_maps_without_organ_or_unlike_real_ones_are_left_out():
     np.testing.assert_array_equal(drawn_lines(Stripes(), 30, 0)[1][:20], organs)
     few = drawn_lines(Stripes(), 5, 0, {"organ": (0.3, 0.6)})[1]
     assert ((few.mean(axis=(1, 2)) >= 0.3) & (few.mean(axis=(1, 2)) <= 0.6)).all()
-    with pytest.raises(MedSynthError, match="Only 0 of 64 structure maps from noise are like those of real images"):
+    with pytest.raises(MedSynthError, match="Only 0 of 4096 structure maps from noise are like those of real images"):
         drawn_lines(Stripes(), 2, 0, {"lines": (0.9, 1.0)})
