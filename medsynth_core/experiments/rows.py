@@ -50,7 +50,12 @@ class Row:
 
 
 def finished_row(
-    recipe: Recipe, manifest: Path, output: Path, score: Callable[[Model], Row], progress: Progress
+    recipe: Recipe,
+    manifest: Path,
+    output: Path,
+    score: Callable[[Model], Row],
+    progress: Progress,
+    train: Callable[[Recipe, Path, Path, Progress], Model] = trained,
 ) -> Row:
     """Return the row of a recipe: as it was kept, or of the model that is trained in ``output/NAME`` if it is not.
 
@@ -60,6 +65,7 @@ def finished_row(
         output: folder of the experiment; rows are kept in ``rows``.
         score: scores a trained model on the test split, once.
         progress: reports.
+        train: as `trained`, if more must be there before the training than the cases.
 
     Raises:
         MedSynthError: the row or the model that is there was made by another recipe or with other cases.
@@ -67,7 +73,7 @@ def finished_row(
     split = split_names(read_cases(manifest, recipe))
     kept = output / FOLDER / f"{recipe.name}.json"
     if not kept.is_file():
-        row = score(trained(recipe, manifest, output, progress))
+        row = score(train(recipe, manifest, output, progress))
         run = output / recipe.name
         environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
         facts = {"recipe": recipe.model_dump(mode="json"), "split": split}

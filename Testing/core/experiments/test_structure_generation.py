@@ -15,11 +15,11 @@ from medsynth_core import MedSynthError, Progress
 from medsynth_core.evaluation.judges.judge import JudgeSettings
 from medsynth_core.experiments.scoring import usability
 from medsynth_core.experiments.scoring.image_set_scores import ImageSet
-from medsynth_core.experiments.structure_generation import experiment
+from medsynth_core.experiments.structure_generation import sarcomas
 from medsynth_core.experiments.structure_generation.drawn_images import Anatomies, drawn_anatomies, drawn_set
-from medsynth_core.experiments.structure_generation.experiment import run
 from medsynth_core.experiments.structure_generation.real_images import RealSlices
 from medsynth_core.experiments.structure_generation.recipes import ABLATIONS, recipes, shared_recipe
+from medsynth_core.experiments.structure_generation.sarcomas import run
 from medsynth_core.experiments.structure_generation.tumours import Settings, TumourScorer, lesion_table
 from medsynth_core.generation.anatomy import Anatomy, axial_grid
 from medsynth_core.generation.generator import Generator
@@ -96,9 +96,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(package: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(experiment, "recipes", lambda: tiny_recipes(package))
-    monkeypatch.setattr(experiment, "SEGMENTED", (1, 15))
-    monkeypatch.setattr(experiment, "DETECTED", (1,))
+    monkeypatch.setattr(sarcomas, "recipes", lambda: tiny_recipes(package))
+    monkeypatch.setattr(sarcomas, "SEGMENTED", (1, 15))
+    monkeypatch.setattr(sarcomas, "DETECTED", (1,))
     return Settings(str(package), images=6, per_patient=2, judge=TINY, seeds=(11, 12), pictures=2, filtered=False)
 
 

@@ -109,11 +109,14 @@ class UsabilityTable:
         comparison: what was compared.
         values: row → seed → metric → value of the test images.
         folder: where the table is written: ``results.csv`` and ``cases.csv`` (a line for each training).
+        real, test: numbers of all real training images, and of the test images.
     """
 
     comparison: Comparison
     values: dict[str, dict[int, dict[str, float]]]
     folder: Path
+    real: int
+    test: int
 
     @property
     def path(self) -> Path:
@@ -146,12 +149,17 @@ class UsabilityTable:
 
     @cached_property
     def found(self) -> list[dict[str, Any]]:
-        """A row for each mixture: ``METRIC_mean``, ``_sd``, ``_low`` and ``_high``, and differences; "" for NaN."""
+        """A row for each mixture: ``METRIC_mean``, ``_sd``, ``_low`` and ``_high``, and differences; "" for NaN.
+
+        With the numbers of images by source (``real_images`` …) and of test images, and of trainings.
+        """
         return [self._row(mixture) for mixture in self.comparison.mixtures]
 
     def _row(self, mixture: Mixture) -> dict[str, Any]:
         row: dict[str, Any] = {"row": mixture.name, "number": mixture.number or "", **mixture.shares}
-        row |= {"order": mixture.order, "trainings": len(self.comparison.seeds)}
+        counts = mixture.counts(self.real)
+        row |= {f"{source}_images": counts.get(source, 0) for source in mixture.shares}
+        row |= {"test_images": self.test, "order": mixture.order, "trainings": len(self.comparison.seeds)}
         for metric in self.metrics:
             values, first = (self._values(name, metric) for name in (mixture.name, self.comparison.mixtures[0].name))
             row |= _summary(metric, values)
@@ -244,7 +252,7 @@ def usability(sources: Sources, comparison: Comparison, output: Path, progress: 
         }
         run = partial(scores_of, sources, mixture, comparison.judge, settings, device=comparison.device)
         values[mixture.name][seed] = _kept(output / "rows" / f"{mixture.name}-seed{seed}.json", facts, run)
-    table = UsabilityTable(comparison, values, output)
+    table = UsabilityTable(comparison, values, output, len(sources.real), len(sources.test))
     if table.doubt:
         progress.log(table.doubt)
     table.write()

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from medsynth_core.compute.device import choose_device
 from medsynth_core.errors import MedSynthError
 from medsynth_core.experiments.scoring.image_set_scores import ImageSet
 from medsynth_core.generation.from_noise import draw_anatomy
 from medsynth_core.generation.generator import Generator
 from medsynth_core.models.package import Model
 from medsynth_core.preparation.contract import GenerationContract, Side
+from medsynth_core.preparation.contract_images import channels_of
+from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.progress import Progress
 from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.structure.fusion import NOISE
+from medsynth_core.systems.multimodal import MultimodalSystem
 from medsynth_core.systems.multimodal_input import generator_input
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
 from medsynth_core.systems.unconditional import drawn_images
+from medsynth_core.training.validation import Trained
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +40,7 @@ class Anatomies:
     Attributes:
         lines: structure maps, boolean.
         organs: boolean.
-        labels: tumour labels, uint8.
+        labels: uint8: tumour labels, or everywhere the number of the image's class.
     """
 
     lines: np.ndarray
@@ -44,6 +49,11 @@ class Anatomies:
 
     def __len__(self) -> int:
         return len(self.lines)
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """Largest label of each (n): the number of its class, where labels are classes."""
+        return self.labels.max(axis=(1, 2))
 
 
 def drawn_anatomies(
@@ -70,11 +80,11 @@ def drawn_anatomies(
 
 
 def drawn_set(model: Model, anatomies: Anatomies, sides: Mapping[str, Side], seed: int) -> ImageSet:
-    """Return the images that a model draws, with their labels if it draws them with tumours.
+    """Return the images that a model draws, in colour (n, size, size, 3), and their labels if it draws tumours.
 
     Args:
         model: a generator of the system multimodal or unconditional.
-        anatomies: what they are drawn from; of a generator from noise alone, their number.
+        anatomies: what they are drawn from; of a generator from noise alone, their number and classes.
         sides: how the images of each modality become values from 0 to 1, the same for all models.
         seed: of the noise.
     """
@@ -84,9 +94,7 @@ def drawn_set(model: Model, anatomies: Anatomies, sides: Mapping[str, Side], see
         mapped = _from_maps(network, recipe, anatomies, seed)
         labels = anatomies.labels if recipe.lesion else None
     else:
-        parts = drawn_images(network, cast(GenerationContract, recipe.contract).noise, [0] * len(anatomies), seed)
-        channels = [np.concatenate(channel) for channel in zip(*parts, strict=True)]
-        mapped, labels = dict(zip(recipe.contract.outputs, channels, strict=True)), None
+        mapped, labels = _from_noise(network, recipe, anatomies, seed), None
     images = {}
     for role, values in mapped.items():
         if not np.isfinite(values).all():
@@ -113,5 +121,29 @@ def _from_maps(
         for part in given.split(_AT_ONCE):
             wanted = torch.arange(count).expand(len(part), -1)
             parts.append(network(part, wanted) if count > 1 else network(part)[:, None])
-    made = torch.cat(parts)[:, :, 0].float().numpy()
-    return {role: made[:, number] for number, role in enumerate(settings.modalities)}
+    made = torch.cat(parts).float().numpy()
+    return {role: _image(list(made[:, number].swapaxes(0, 1))) for number, role in enumerate(settings.modalities)}
+
+
+def _from_noise(network: nn.Module, recipe: Recipe, anatomies: Anatomies, seed: int) -> dict[str, np.ndarray]:
+    """Return the network values of all images that are drawn from noise and, if the network knows them, classes."""
+    outputs = recipe.contract.outputs
+    parts = drawn_images(network, cast(GenerationContract, recipe.contract).noise, anatomies.kinds.tolist(), seed)
+    channels = (np.concatenate(channel) for channel in zip(*parts, strict=True))
+    named = dict(zip(channels_of(outputs), channels, strict=True))
+    return {role: _image([named[name] for name in channels_of({role: side})]) for role, side in outputs.items()}
+
+
+def _image(channels: Sequence[np.ndarray]) -> np.ndarray:
+    """Return images (n, size, size), of three channels in colour (n, size, size, 3)."""
+    return channels[0] if len(channels) == 1 else np.stack(channels, axis=-1)
+
+
+def paired_score(model: Model, cases: Sequence[TrainingCase]) -> dict[str, float]:
+    """Return the mean ``ms_ssim_paired`` over cases, of images from their maps; {} for a generator from noise alone."""
+    recipe = Recipe.model_validate(model.card.training.recipe)
+    if not isinstance(recipe, MultimodalSettings):
+        return {}
+    trained = Trained(model.network(), model.contract, choose_device("cpu"))
+    found = [MultimodalSystem.validate(recipe, case, trained)["ms_ssim_paired"] for case in cases]
+    return {"ms_ssim_paired": float(np.mean(found))}

@@ -1,126 +1,56 @@
-"""Experiment ``structure-generation`` on CT, PET and MR of sarcomas: Tables 1 and 3 to 5 of Qu's thesis."""
+"""Experiment ``structure-generation``: the generators of Qu's thesis on three data sets, each a part with tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from medsynth_core.evaluation.judges.examples import Examples
-from medsynth_core.experiments.figures.generated_samples import write_samples
-from medsynth_core.experiments.figures.training_curves import write_curves
-from medsynth_core.experiments.rows import Row, finished_row
-from medsynth_core.experiments.runs import write_environment
+from medsynth_core.errors import MedSynthError
 from medsynth_core.experiments.scoring.plain_table import PlainTable
-from medsynth_core.experiments.scoring.usability import Comparison, Sources, read_mixtures, usability
-from medsynth_core.experiments.structure_generation.drawn_images import drawn_anatomies, drawn_set
-from medsynth_core.experiments.structure_generation.recipes import RIVALS, recipes
-from medsynth_core.experiments.structure_generation.tumours import (
-    ALL,
-    Settings,
-    TumourScorer,
-    lesion_table,
-    merged_rivals,
-)
-from medsynth_core.generation.generator import Generator
-from medsynth_core.io.table import write_rows
+from medsynth_core.experiments.structure_generation import pictures, sarcomas
+from medsynth_core.io.table import read_rows, write_rows
 from medsynth_core.progress import Progress
 
-EXPERIMENT, SETTINGS = "structure-generation", Settings()
-DATA = Path("sts", "cases.csv")
-# Rows of Table 5, and a tenth of the real images alone, which it lacks.
-SEGMENTED = (1, 2, 3, 6, 12, 13, 15, 19, 21, 24, 25, "real-10")
-DETECTED = (1, 13, 15, 21, "real-10")
-SHOWN = ("method", "fid", "fid_crops", "ms_ssim_paired", "ms_ssim_diversity", "edge_alignment", "mutual_information")
+# Parts by the name of their folder in the data and in the output.
+PARTS: dict[str, Callable[[Path, Path, Progress], PlainTable]] = {
+    "sts": sarcomas.run,
+    "chest-xray": partial(pictures.run, pictures.CHEST_XRAY),
+    "fundus-chase": partial(pictures.run, pictures.FUNDUS),
+}
+SHOWN = ("part", "method", "fid", "ms_ssim_paired", "ms_ssim_diversity", "ms_ssim_diversity_real")
 
 
-def run(data: Path, output: Path, progress: Progress, settings: Settings = SETTINGS) -> PlainTable:
-    """Train the methods, judge their images, and write tables and figures.
-
-    Each method's row is kept in ``rows``, and each training of a judge in the folder of its table, so that an
-    experiment that is started again goes on.
+def run(data: Path, output: Path, progress: Progress) -> PlainTable:
+    """Run the parts whose data are there, and write their tables and figures, and a table of all methods.
 
     Args:
-        data: folder with ``sts/cases.csv``, a manifest with the columns ``ct``, ``pet``, ``mr_t1`` and ``lesion``.
-        output: folder for ``results.csv`` (a line for each method), ``cases.csv`` (for each method and modality),
-            ``lesions.csv`` (a line for each judge), ``segmentation`` and ``detection`` (what images are worth),
-            ``methods.csv``, ``environment.json`` and figures.
-        progress: reports.
-        settings: how the images are judged.
+        data: folder with ``sts``, ``chest-xray`` and ``fundus-chase``, or some of them.
+        output: folder for a folder of each part, ``results.csv`` (a line for each method of each part) and
+            ``methods.csv`` (size, time and end of each training).
+        progress: reports; its log gets the parts that are left out.
+
+    Raises:
+        MedSynthError: none of these folders is there, or as a part.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    manifest = data / DATA
-    scorer = TumourScorer(manifest, Generator.load(settings.model, "cpu"), settings, Progress(), output / "arrays")
-    rows = trained_rows(scorer, output, progress.part(0, 0.6))
-    first = next(iter(rows.values()))
-    budget = f"{first.cost['epochs']} epochs or fewer of each method, {settings.images} images of each"
-    write_environment(EXPERIMENT, budget, first.environment, data, output)
-    write_rows([row.cost for row in rows.values()], output / "methods.csv")
-    logs = {name: row.log for name, row in rows.items() if row.log}
-    write_curves(logs, output / "curves.png", choose_by="fid", unit="1")
-    model = scorer.generator.model
-    rows[model.name] = scorer.of_model(model, output / model.name)
-    write_samples({name: row.picture for name, row in rows.items() if row.picture}, output / "samples.png")
-    table = quality_table(rows, output)
-    write_rows(lesion_table(scorer, scorer.drawn(model)), output / "lesions.csv")
-    sources = Sources(*_examples(scorer, progress.part(0.62, 0.7)))
-    for judge, numbers, share in (("segmentation", SEGMENTED, (0.7, 0.9)), ("detection", DETECTED, (0.9, 1.0))):
-        comparison = Comparison(judge, read_mixtures(numbers=numbers), settings.seeds, settings.judge)
-        usability(sources, comparison, output / judge, progress.part(*share))
-    return table
-
-
-def trained_rows(scorer: TumourScorer, output: Path, progress: Progress) -> dict[str, Row]:
-    """Return the rows of all methods but the bundled one: as they were kept, or of models that are trained now."""
-    wanted = recipes()
-    return {
-        name: finished_row(
-            recipe,
-            scorer.manifest,
-            output,
-            partial(scorer.of_model, run=output / name),
-            progress.part(number / len(wanted), (number + 1) / len(wanted)),
-        )
-        for number, (name, recipe) in enumerate(wanted.items())
+    there = [name for name in PARTS if (data / name).is_dir()]
+    if not there:
+        raise MedSynthError(f"{data} has none of the folders {', '.join(PARTS)}; give the folder that contains them.")
+    for name in [name for name in PARTS if name not in there]:
+        progress.log(f"The part '{name}' is left out, because there is no folder {data / name}.")
+    tables = {
+        name: PARTS[name](data, output / name, progress.part(number / len(there), (number + 1) / len(there)))
+        for number, name in enumerate(there)
     }
+    return _joined(tables, output)
 
 
-def quality_table(rows: Mapping[str, Row], output: Path) -> PlainTable:
-    """Write the table of methods, and that of methods and modalities, and return the first."""
-    found, details = [], []
-    for method, by_role in merged_rivals(rows, RIVALS).items():
-        single = {role: scores for role, scores in by_role.items() if role != ALL}
-        details += [{"method": method, "modality": role, **_rounded(scores)} for role, scores in single.items()]
-        means = {
-            name: float(np.mean([scores[name] for scores in single.values()]))
-            for name in ("fid", "fid_crops", "ms_ssim_diversity")
-            if all(name in scores for scores in single.values())
-        }
-        found.append({"method": method, **_rounded({**by_role.get(ALL, {}), **means})})
-    names = dict.fromkeys(name for row in found for name in row)
-    full = [{name: row.get(name, "") for name in (*SHOWN, *names)} for row in found]
-    columns = dict.fromkeys(name for row in details for name in row)
-    write_rows([{name: row.get(name, "") for name in columns} for row in details], output / "cases.csv")
-    table = PlainTable(full, SHOWN, output)
+def _joined(tables: dict[str, PlainTable], output: Path) -> PlainTable:
+    """Write the tables of all parts, and return that of the methods."""
+    found = [{"part": name, **row} for name, table in tables.items() for row in table.rows]
+    names = dict.fromkeys((*SHOWN, *(key for row in found for key in row)))
+    costs = [{"part": name, **row} for name in tables for row in read_rows(output / name / "methods.csv")]
+    write_rows(costs, output / "methods.csv")
+    table = PlainTable([{key: row.get(key, "") for key in names} for row in found], SHOWN, output, "methods.csv")
     table.write()
     return table
-
-
-def _rounded(scores: Mapping[str, float]) -> dict[str, Any]:
-    return {name: round(value, 4) for name, value in scores.items()}
-
-
-def _examples(scorer: TumourScorer, progress: Progress) -> tuple[Examples, Examples, Examples]:
-    """Return real training images, synthetic ones and real test images."""
-    most = scorer.settings.per_patient
-    real, test = (part.with_lesions(most) for part in (scorer.training, scorer.test))
-    share = max(mixture.synthetic for mixture in read_mixtures(numbers=SEGMENTED))
-    count = int(np.ceil(share * len(real)))
-    # Others than those of the tables of quality.
-    seed, filtered = scorer.recipe.seed + 1, scorer.settings.filtered
-    anatomies = drawn_anatomies(scorer.generator, count, seed, progress, filtered=filtered)
-    made = drawn_set(scorer.generator.model, anatomies, scorer.recipe.contract.outputs, seed)
-    return real, made.examples(), test

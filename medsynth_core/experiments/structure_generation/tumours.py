@@ -11,16 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from medsynth_core.compute.device import choose_device
 from medsynth_core.datasets.manifest import split_of
 from medsynth_core.evaluation.judges.judge import Judge, JudgeSettings, trained_judge
 from medsynth_core.evaluation.judges.lesions import check_independent
 from medsynth_core.evaluation.judges.registry import judge_class
 from medsynth_core.evaluation.judges.schedule import batches
+from medsynth_core.experiments.figures.generated_samples import stacked
 from medsynth_core.experiments.rows import Row
 from medsynth_core.experiments.runs import cost
 from medsynth_core.experiments.scoring.image_set_scores import ImageSet, quality_scores, registration_scores
-from medsynth_core.experiments.structure_generation.drawn_images import Anatomies, drawn_anatomies, drawn_set
+from medsynth_core.experiments.structure_generation.drawn_images import (
+    Anatomies,
+    drawn_anatomies,
+    drawn_set,
+    paired_score,
+)
 from medsynth_core.experiments.structure_generation.real_images import RealSlices, real_slices
 from medsynth_core.experiments.structure_generation.recipes import BUNDLED
 from medsynth_core.generation.generator import Generator
@@ -28,12 +33,9 @@ from medsynth_core.models.package import Model
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.progress import Progress
 from medsynth_core.recipes.recipe import Recipe
-from medsynth_core.systems.multimodal import MultimodalSystem
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
 from medsynth_core.training.prepared_cases import load_cases
 from medsynth_core.training.train import read_cases
-from medsynth_core.training.validation import Trained
-from medsynth_core.volume import Volume
 
 # Under which the scores of a whole image, not of one modality, are kept.
 ALL = "all"
@@ -156,30 +158,15 @@ class TumourScorer:
         whole = {"fid": float(np.mean([found["fid"] for found in scores.values()])), **registration_scores(made)}
         if made.labels is not None and len(made.images) == len(self.test.images):
             whole["dice"] = self._first_judge.scores(made.examples()).of_set["dice"]
-        whole |= self._paired(model)
-        picture = shown_pictures(made, self.settings.pictures)
+        whole |= paired_score(model, self.test_cases)
+        picture = stacked(_layers(made), self.settings.pictures)
         return Row({"": {**scores, ALL: whole}}, cost(model, run, seconds), picture=picture)
 
-    def _paired(self, model: Model) -> dict[str, float]:
-        """Return the mean ``ms_ssim_paired`` over the test cases; {} for a method that knows no maps."""
-        recipe = Recipe.model_validate(model.card.training.recipe)
-        if not isinstance(recipe, MultimodalSettings):
-            return {}
-        trained = Trained(model.network(), model.contract, choose_device("cpu"))
-        found = [MultimodalSystem.validate(recipe, case, trained)["ms_ssim_paired"] for case in self.test_cases]
-        return {"ms_ssim_paired": float(np.mean(found))}
 
-
-def shown_pictures(images: ImageSet, count: int) -> Volume:
-    """Return the first images of each modality, and of the labels if there are any, one below the other.
-
-    Returns:
-        (modalities and label, count · rows, columns), network values from 0 to 1.
-    """
-    layers = [image[:count] for image in images.images.values()]
-    if images.labels is not None:
-        layers.append((images.labels[:count] != 0).astype(np.float32))
-    return Volume(np.stack([layer.reshape(-1, layer.shape[-1]) for layer in layers]), np.eye(4), unit="1")
+def _layers(images: ImageSet) -> list[np.ndarray]:
+    """Return the images of each modality and, if there are any, the labels."""
+    labels = [] if images.labels is None else [(images.labels != 0).astype(np.float32)]
+    return [*images.images.values(), *labels]
 
 
 def lesion_table(scorer: TumourScorer, made: ImageSet) -> list[dict[str, Any]]:
