@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,15 +18,18 @@ from medsynth_core.experiments.scoring import usability
 from medsynth_core.experiments.scoring.image_set_scores import ImageSet
 from medsynth_core.experiments.structure_generation import sarcomas
 from medsynth_core.experiments.structure_generation.drawn_images import Anatomies, drawn_anatomies, drawn_set
-from medsynth_core.experiments.structure_generation.real_images import RealSlices
+from medsynth_core.experiments.structure_generation.real_images import RealSlices, real_slices
 from medsynth_core.experiments.structure_generation.recipes import ABLATIONS, recipes, shared_recipe
 from medsynth_core.experiments.structure_generation.sarcomas import run
 from medsynth_core.experiments.structure_generation.tumours import Settings, TumourScorer, lesion_table
 from medsynth_core.generation.anatomy import Anatomy, axial_grid
+from medsynth_core.generation.drawing import images_of
 from medsynth_core.generation.generator import Generator
 from medsynth_core.models.package import Model
 from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.training.fit import check_networks
+from medsynth_core.training.prepared_cases import load_one
+from medsynth_core.training.train import read_cases
 
 TINY = JudgeSettings(iterations=12, batch_size=2, width=4, learning_rate=1e-2)
 
@@ -162,7 +166,7 @@ def test_methods_draw_from_the_same_maps_and_lesions_from_their_labels(package):
 def _drawn_alone(generator: Generator, anatomies: Anatomies, role: str) -> list[tuple[np.ndarray, int]]:
     """Return the images of `medsynth generate` from the same maps and noise."""
     anatomy = Anatomy(anatomies.lines, anatomies.organs, anatomies.labels, axial_grid(anatomies.lines.shape, (1, 1, 1)))
-    made = generator.images(anatomy, np.random.default_rng(3))[role]
+    made = images_of(generator, anatomy, np.random.default_rng(3))[role]
     return [(image, number) for number, image in enumerate(made)]
 
 
@@ -181,6 +185,19 @@ def test_the_judges_are_compared_on_real_and_drawn_lesions():
         {"seed": 1, "dice_real": 0.8, "dice_synthetic": 0.6, "dice_ratio": pytest.approx(0.75)},
         {"seed": 2, "dice_real": 0.0, "dice_synthetic": 0.1, "dice_ratio": ""},
     ]
+
+
+def test_slices_show_every_modality(package, data):
+    recipe = images_recipe(package)
+    case = next(case for case in read_cases(data / "sts" / "cases.csv", recipe) if case.split == "test")
+    prepared = load_one(case, recipe)
+    whole = real_slices([prepared], recipe)
+    assert len(whole) == 2 and set(whole.images) == {"ct", "pet"} and whole.labels.any()
+    lines = np.array(prepared.targets["pet:structure"])
+    lines[0] = 0
+    found = real_slices([replace(prepared, targets={**prepared.targets, "pet:structure": lines})], recipe)
+    assert len(found) == 1 and found.patients == (case.name,)
+    np.testing.assert_array_equal(found.images["ct"][0], whole.images["ct"][1])
 
 
 def test_slices_of_lesions_are_spread_over_each_patient():

@@ -54,7 +54,7 @@ class RealSlices:
 
 
 def real_slices(cases: Sequence[TrainingCase], recipe: Recipe) -> RealSlices:
-    """Return the slices of cases that have lines in the structure map of the first modality, in frames of the model.
+    """Return the slices of cases that have lines in the structure map of every modality, in frames of the model.
 
     Args:
         cases: prepared cases of a multi-modal recipe, each with every modality.
@@ -71,7 +71,9 @@ def real_slices(cases: Sequence[TrainingCase], recipe: Recipe) -> RealSlices:
         lacking = [role for role in sides if not len(case.targets[role])]
         if lacking:
             raise MedSynthError(f"The case '{case.name}' has no image for '{lacking[0]}'; add it to the manifest.")
-        shown = case.targets[part_of(first, "structure")].any(axis=(1, 2))
+        # An MR shows a part of the slices of its CT only.
+        lines = [case.targets[part_of(role, "structure")].any(axis=(1, 2)) for role in sides]
+        shown = np.logical_and.reduce(lines)
         for role, side in sides.items():
             images[role].append(framed(np.asarray(case.targets[role])[shown], size, side.empty))
         labels.append(framed(np.asarray(case.targets[part_of(first, "lesion")])[shown], size, 0))
