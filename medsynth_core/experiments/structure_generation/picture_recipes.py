@@ -20,8 +20,6 @@ RIVALS = {
 }
 # Epochs of rivals from noise that take 1.5 hours on a core of a CPU; as many as the generator's where none are stated.
 EPOCHS = {"multimodal-x-ray": {"dcgan": 30, "acgan": 30, "wgan": 36, "wgan-gp": 18, "pggan": 28}}
-# A growing network of the published width would take days.
-NARROW = {"base": 512, "most": 64}
 
 
 def picture_recipes(name: str) -> dict[str, Recipe]:
@@ -41,8 +39,4 @@ def _rival(kind: str, role: str, shared: dict[str, Any]) -> dict[str, Any]:
     """Return the recipe of a rival, which has the epochs of the shared one and is validated as often."""
     if kind in FROM_MAPS:
         return from_maps(kind, role, shared)
-    content = {**from_noise(kind, shared), "epochs": shared["epochs"], "validation_every": shared["validation_every"]}
-    if kind == "pggan":
-        for key in ("network", "discriminator"):
-            content[key] = {**content[key], "options": {**content[key]["options"], **NARROW}}
-    return content
+    return {**from_noise(kind, shared), "epochs": shared["epochs"], "validation_every": shared["validation_every"]}

@@ -13,6 +13,8 @@ from medsynth_core.resources import resource_folder
 
 CHANNELS = 32
 FROM_MAPS = ("skrgan", "unet-gan")
+# A growing network of the published width would take days.
+NARROW = {"base": 512, "most": 64}
 # What a generator has that its rivals have not.
 WITHOUT: dict[str, Any] = {"translator": None, "processor": None, "prepare_epochs": 0, "lesion": "", "classes": ()}
 _ADAM = {"algorithm": "adam", "learning_rate": 0.0002, "betas": [0.5, 0.999]}
@@ -134,6 +136,8 @@ def _networks(name: str, shared: dict[str, Any]) -> dict[str, Any]:
         found["classes"] = shared["classes"]
     if name == "wgan-gp":
         judge["normalisation"] = "none"
+    if kind == "pggan":
+        drawn, judge = {**drawn, **NARROW}, {**judge, **NARROW}
     return {
         **found,
         "network": {"name": kind, "options": drawn},
