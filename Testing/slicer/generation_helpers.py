@@ -17,6 +17,14 @@ def sharedGenerator(factory: pytest.TempPathFactory) -> None:
     import_model(shared_package(factory))
 
 
+def enteredWithoutFilter(panel):
+    """Return the entered panel with a fixed seed and without the filter, which tiny models do not pass."""
+    panel.enter()
+    panel.ui.generateSeedSpinBox.value = 5
+    panel.ui.generateFilteredCheckBox.checked = False
+    return panel
+
+
 def phantomCT(name: str = "CT"):
     """Return a CT like those of the training as a volume node in HU, on another grid."""
     return nodeOf(phantom_ct((3, 60, 52), axial_matrix((3.0, 3.0, 4.0)), seed=7), name)

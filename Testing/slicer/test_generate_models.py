@@ -7,6 +7,7 @@ import pytest
 import slicer
 from builders import axial_matrix
 from generation_builders import shared_package
+from generation_helpers import enteredWithoutFilter
 from picture_generators import CLASSES, disc, shared_generator
 from scene_helpers import matrixOf, volumeNames, waitUntil
 from train_helpers import nodeOf
@@ -37,11 +38,7 @@ def library(tmp_path_factory):
 
 @pytest.fixture
 def ready(panel):
-    """Return the entered panel with a fixed seed and without the filter, which the tiny models do not pass."""
-    panel.enter()
-    panel.ui.generateSeedSpinBox.value = 5
-    panel.ui.generateFilteredCheckBox.checked = False
-    return panel
+    return enteredWithoutFilter(panel)
 
 
 def choose(box, data: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import slicer
 from generation_builders import MODEL
-from generation_helpers import folders, lesionLabelMap, lesionMask, phantomCT, sharedGenerator
+from generation_helpers import enteredWithoutFilter, folders, lesionLabelMap, lesionMask, phantomCT, sharedGenerator
 from scene_helpers import matrixOf, processesOfGroup, studyOf, volumeNames, waitUntil
 
 from medsynth_core.errors import Cancelled, MedSynthError
@@ -37,11 +37,7 @@ def library(tmp_path_factory):
 
 @pytest.fixture
 def ready(panel):
-    """Return the entered panel with a fixed seed and without the filter, which the tiny model does not pass."""
-    panel.enter()
-    panel.ui.generateSeedSpinBox.value = 5
-    panel.ui.generateFilteredCheckBox.checked = False
-    return panel
+    return enteredWithoutFilter(panel)
 
 
 def drawFrom(panel, source: str, volumeNode=None) -> None:

@@ -41,11 +41,9 @@ def images_of(
     import torch
 
     given = _input(generator, anatomy, random, kind)
-    roles = []
-    for number in range(len(generator.modalities)):
-        with torch.inference_mode():
-            roles.append(torch.cat([_drawn(generator, part, number) for part in given.split(AT_ONCE)]))
-    return _in_units(generator, torch.cat(roles, dim=1)[..., : anatomy.shape[1], : anatomy.shape[2]])
+    with torch.inference_mode():
+        made = torch.cat([_drawn(generator, part) for part in given.split(AT_ONCE)])
+    return _in_units(generator, made[..., : anatomy.shape[1], : anatomy.shape[2]])
 
 
 def images_of_codes(generator: Generator, codes: np.ndarray, kind: int = 0) -> dict[str, np.ndarray]:
@@ -77,11 +75,14 @@ def _input(generator: Generator, anatomy: Anatomy, random: np.random.Generator, 
     )
 
 
-def _drawn(generator: Generator, given: torch.Tensor, number: int) -> torch.Tensor:
-    """Return the images (n, channels, h, w) of a modality by its number."""
-    if len(generator.modalities) == 1:
+def _drawn(generator: Generator, given: torch.Tensor) -> torch.Tensor:
+    """Return the images of all modalities, one behind the other as channels: (n, channels, h, w)."""
+    import torch
+
+    count = len(generator.modalities)
+    if count == 1:
         return generator.network(given)
-    return generator.network(given, _numbers(given, number))
+    return generator.network(given, torch.arange(count, device=given.device).expand(len(given), -1)).flatten(1, 2)
 
 
 def _numbers(like: torch.Tensor, number: int) -> torch.Tensor:

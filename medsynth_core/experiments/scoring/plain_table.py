@@ -9,6 +9,13 @@ from typing import Any
 
 from medsynth_core.io.table import write_rows
 
+DIGITS = 4
+
+
+def rounded(scores: Mapping[str, float]) -> dict[str, Any]:
+    """Return scores as the tables of the experiments show them."""
+    return {name: round(value, DIGITS) for name, value in scores.items()}
+
 
 @dataclass(frozen=True)
 class PlainTable:

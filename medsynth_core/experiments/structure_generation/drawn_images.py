@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from medsynth_core.compute.device import choose_device
 from medsynth_core.errors import MedSynthError
+from medsynth_core.evaluation.judges.judge import JudgeSettings
+from medsynth_core.evaluation.judges.lesions import check_independent
 from medsynth_core.experiments.scoring.image_set_scores import ImageSet
 from medsynth_core.generation.from_noise import draw_anatomy
 from medsynth_core.generation.generator import Generator
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 # Images that a network draws at once.
 _AT_ONCE = 8
+# Under which the scores of a method, not of one modality or class, are kept.
+ALL = "all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +126,9 @@ def _from_maps(
             wanted = torch.arange(count).expand(len(part), -1)
             parts.append(network(part, wanted) if count > 1 else network(part)[:, None])
     made = torch.cat(parts).float().numpy()
-    return {role: _image(list(made[:, number].swapaxes(0, 1))) for number, role in enumerate(settings.modalities)}
+    return {
+        role: joined_channels(list(made[:, number].swapaxes(0, 1))) for number, role in enumerate(settings.modalities)
+    }
 
 
 def _from_noise(network: nn.Module, recipe: Recipe, anatomies: Anatomies, seed: int) -> dict[str, np.ndarray]:
@@ -131,12 +137,28 @@ def _from_noise(network: nn.Module, recipe: Recipe, anatomies: Anatomies, seed: 
     parts = drawn_images(network, cast(GenerationContract, recipe.contract).noise, anatomies.kinds.tolist(), seed)
     channels = (np.concatenate(channel) for channel in zip(*parts, strict=True))
     named = dict(zip(channels_of(outputs), channels, strict=True))
-    return {role: _image([named[name] for name in channels_of({role: side})]) for role, side in outputs.items()}
+    return {
+        role: joined_channels([named[name] for name in channels_of({role: side})]) for role, side in outputs.items()
+    }
 
 
-def _image(channels: Sequence[np.ndarray]) -> np.ndarray:
+def joined_channels(channels: Sequence[np.ndarray]) -> np.ndarray:
     """Return images (n, size, size), of three channels in colour (n, size, size, 3)."""
     return channels[0] if len(channels) == 1 else np.stack(channels, axis=-1)
+
+
+def check_judge(settings: JudgeSettings, recipe: Recipe) -> None:
+    """Check that a judge is another network than the processor that a generator was trained against.
+
+    Args:
+        settings: of the judge.
+        recipe: of the generator, with a processor.
+
+    Raises:
+        MedSynthError: seed or width are the same.
+    """
+    options: Mapping[str, Any] = getattr(recipe, "processor").options  # noqa: B009
+    check_independent(settings, recipe.seed, int(options.get("channels", 64)))
 
 
 def paired_score(model: Model, cases: Sequence[TrainingCase]) -> dict[str, float]:

@@ -18,7 +18,8 @@ RIVALS = {
     "multimodal-x-ray": ("skrgan", "dcgan", "acgan", "wgan", "wgan-gp", "pggan"),
     "multimodal-fundus": ("skrgan", "unet-gan", "dcgan"),
 }
-# Epochs of rivals from noise that take 1.5 hours on a core of a CPU; as many as the generator's where none are stated.
+# Epochs of rivals from noise, whose steps take longer the larger their networks are; as many as the generator's where
+# none are stated.
 EPOCHS = {"multimodal-x-ray": {"dcgan": 30, "acgan": 30, "wgan": 36, "wgan-gp": 18, "pggan": 28}}
 
 

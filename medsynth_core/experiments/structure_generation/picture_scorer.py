@@ -14,13 +14,18 @@ import numpy as np
 from medsynth_core.datasets.manifest import split_of
 from medsynth_core.evaluation.features import fid
 from medsynth_core.evaluation.judges.examples import Examples
-from medsynth_core.evaluation.judges.lesions import check_independent
 from medsynth_core.experiments.figures.generated_samples import stacked
 from medsynth_core.experiments.rows import FOLDER, Row
 from medsynth_core.experiments.runs import cost
 from medsynth_core.experiments.scoring.image_set_scores import ImageSet, quality_scores
 from medsynth_core.experiments.scoring.usability import Sources
-from medsynth_core.experiments.structure_generation.drawn_images import Anatomies, drawn_set, paired_score
+from medsynth_core.experiments.structure_generation.drawn_images import (
+    ALL,
+    Anatomies,
+    check_judge,
+    drawn_set,
+    paired_score,
+)
 from medsynth_core.experiments.structure_generation.kept_maps import KeptMaps, drawn_lines, everywhere, kept_maps
 from medsynth_core.experiments.structure_generation.picture_part import PicturePart, Trainings
 from medsynth_core.experiments.structure_generation.real_pictures import (
@@ -38,9 +43,6 @@ from medsynth_core.progress import Progress
 from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.training.prepared_cases import load_cases
 from medsynth_core.volume import Volume
-
-# Under which the scores of a method are kept.
-ALL = "all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,10 +177,8 @@ class PictureScorer:
         )
 
     def _check_judges(self) -> None:
-        options: dict[str, Any] = getattr(self.recipe, "processor").options  # noqa: B009
         for seed in self.part.seeds:
-            settings = self.part.settings.model_copy(update={"seed": seed})
-            check_independent(settings, self.recipe.seed, int(options.get("channels", 64)))
+            check_judge(self.part.settings.model_copy(update={"seed": seed}), self.recipe)
 
     def _synthetic(self, model: Model) -> Examples:
         """Return as many pictures as there are training pictures, with their classes or coarse vessels.

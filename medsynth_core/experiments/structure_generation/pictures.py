@@ -11,12 +11,13 @@ from medsynth_core.experiments.figures.generated_samples import write_samples
 from medsynth_core.experiments.figures.training_curves import write_curves
 from medsynth_core.experiments.rows import Row, finished_row
 from medsynth_core.experiments.runs import write_environment
-from medsynth_core.experiments.scoring.plain_table import PlainTable
+from medsynth_core.experiments.scoring.plain_table import PlainTable, rounded
 from medsynth_core.experiments.scoring.usability import Comparison, read_mixtures, usability
 from medsynth_core.experiments.structure_generation import EXPERIMENT
 from medsynth_core.experiments.structure_generation.budget import spent
+from medsynth_core.experiments.structure_generation.drawn_images import ALL
 from medsynth_core.experiments.structure_generation.picture_part import CHEST_XRAY, FUNDUS, PicturePart, Trainings
-from medsynth_core.experiments.structure_generation.picture_scorer import ALL, PictureScorer
+from medsynth_core.experiments.structure_generation.picture_scorer import PictureScorer
 from medsynth_core.io.table import write_rows
 from medsynth_core.progress import Progress
 
@@ -83,10 +84,10 @@ def quality_table(scorer: PictureScorer, rows: Mapping[str, Row]) -> PlainTable:
     training, test = scorer.training, len(scorer.test)
     kinds = training.kinds if scorer.classes else None
     found: list[dict[str, Any]] = [
-        {"method": REAL, **_rounded(scorer.scores(training.images, kinds)), "images": len(training), "trainings": ""}
+        {"method": REAL, **rounded(scorer.scores(training.images, kinds)), "images": len(training), "trainings": ""}
     ]
     for name, row in rows.items():
-        scores = _rounded(row.scores[""][ALL])
+        scores = rounded(row.scores[""][ALL])
         found.append({"method": name, **scores, "images": scorer.part.images, "trainings": 1, **_end(row)})
     names = dict.fromkeys((*SHOWN, *(key for row in found for key in row)))
     table = PlainTable(
@@ -103,7 +104,3 @@ def _end(row: Row) -> dict[str, Any]:
     """Return how long a method was trained, and what ended it."""
     cost = spent(row)
     return {name: cost[name] for name in ("trained_epochs", "chosen_epoch", "training_minutes", "ended_by")}
-
-
-def _rounded(scores: Mapping[str, float]) -> dict[str, Any]:
-    return {name: round(value, 4) for name, value in scores.items()}

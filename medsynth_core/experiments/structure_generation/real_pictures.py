@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medsynth_core.datasets.manifest import Case
+from medsynth_core.experiments.structure_generation.drawn_images import joined_channels
 from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.recipes.recipe import Recipe
@@ -55,9 +56,8 @@ def real_pictures(cases: Sequence[Case], prepared: Sequence[TrainingCase], recip
     def of(name: str) -> np.ndarray:
         return np.concatenate([case.targets[name] for case in prepared])
 
-    found = [of(name) for name in channels]
     return RealPictures(
-        found[0] if len(found) == 1 else np.stack(found, axis=-1),
+        joined_channels([of(name) for name in channels]),
         np.array([case.labels.get("class", 0) for case in prepared], dtype=np.uint8),
         tuple(case.patient for case in cases),
         of(part_of(role, "structure")) > 0.5,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,14 +13,13 @@ from medsynth_core.experiments.figures.generated_samples import write_samples
 from medsynth_core.experiments.figures.training_curves import write_curves
 from medsynth_core.experiments.rows import Row, finished_row
 from medsynth_core.experiments.runs import write_environment
-from medsynth_core.experiments.scoring.plain_table import PlainTable
+from medsynth_core.experiments.scoring.plain_table import PlainTable, rounded
 from medsynth_core.experiments.scoring.usability import Comparison, Sources, read_mixtures, usability
 from medsynth_core.experiments.structure_generation import EXPERIMENT
 from medsynth_core.experiments.structure_generation.budget import spent
-from medsynth_core.experiments.structure_generation.drawn_images import drawn_anatomies, drawn_set
+from medsynth_core.experiments.structure_generation.drawn_images import ALL, drawn_anatomies, drawn_set
 from medsynth_core.experiments.structure_generation.recipes import RIVALS, recipes
 from medsynth_core.experiments.structure_generation.tumours import (
-    ALL,
     Settings,
     TumourScorer,
     lesion_table,
@@ -95,13 +93,13 @@ def quality_table(rows: Mapping[str, Row], output: Path) -> PlainTable:
     found, details = [], []
     for method, by_role in merged_rivals(rows, RIVALS).items():
         single = {role: scores for role, scores in by_role.items() if role != ALL}
-        details += [{"method": method, "modality": role, **_rounded(scores)} for role, scores in single.items()]
+        details += [{"method": method, "modality": role, **rounded(scores)} for role, scores in single.items()]
         means = {
             name: float(np.mean([scores[name] for scores in single.values()]))
             for name in ("fid", "fid_crops", "ms_ssim_diversity")
             if all(name in scores for scores in single.values())
         }
-        found.append({"method": method, **_rounded({**by_role.get(ALL, {}), **means})})
+        found.append({"method": method, **rounded({**by_role.get(ALL, {}), **means})})
     names = dict.fromkeys(name for row in found for name in row)
     full = [{name: row.get(name, "") for name in (*SHOWN, *names)} for row in found]
     columns = dict.fromkeys(name for row in details for name in row)
@@ -109,10 +107,6 @@ def quality_table(rows: Mapping[str, Row], output: Path) -> PlainTable:
     table = PlainTable(full, SHOWN, output)
     table.write()
     return table
-
-
-def _rounded(scores: Mapping[str, float]) -> dict[str, Any]:
-    return {name: round(value, 4) for name, value in scores.items()}
 
 
 def _examples(scorer: TumourScorer, progress: Progress) -> tuple[Examples, Examples, Examples]:

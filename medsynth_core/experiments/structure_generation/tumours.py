@@ -13,7 +13,6 @@ import numpy as np
 
 from medsynth_core.datasets.manifest import split_of
 from medsynth_core.evaluation.judges.judge import Judge, JudgeSettings, trained_judge
-from medsynth_core.evaluation.judges.lesions import check_independent
 from medsynth_core.evaluation.judges.registry import judge_class
 from medsynth_core.evaluation.judges.schedule import batches
 from medsynth_core.experiments.figures.generated_samples import stacked
@@ -21,7 +20,9 @@ from medsynth_core.experiments.rows import Row
 from medsynth_core.experiments.runs import cost
 from medsynth_core.experiments.scoring.image_set_scores import ImageSet, quality_scores, registration_scores
 from medsynth_core.experiments.structure_generation.drawn_images import (
+    ALL,
     Anatomies,
+    check_judge,
     drawn_anatomies,
     drawn_set,
     paired_score,
@@ -36,9 +37,6 @@ from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
 from medsynth_core.training.prepared_cases import load_cases
 from medsynth_core.training.train import read_cases
-
-# Under which the scores of a whole image, not of one modality, are kept.
-ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -129,8 +127,7 @@ class TumourScorer:
             MedSynthError: it is not independent of the generator's own segmenters.
         """
         settings = self.settings.judge.model_copy(update={"seed": seed})
-        options: Mapping[str, Any] = getattr(self.recipe, "processor").options  # noqa: B009
-        check_independent(settings, self.recipe.seed, int(options.get("channels", 64)))
+        check_judge(settings, self.recipe)
         examples = self.training.with_lesions(self.settings.per_patient)
         order = batches("mixed", {"real": len(examples)}, settings.iterations, settings.batch_size, seed)
         return trained_judge(judge_class("segmentation"), examples, order, settings)
