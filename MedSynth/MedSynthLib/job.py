@@ -18,12 +18,15 @@ from medsynth_core.errors import Cancelled, MedSynthError
 from medsynth_core.io.temporary import temporary_name
 from MedSynthLib import coreFolder
 from MedSynthLib.connections import Timer
-from MedSynthLib.process import WorkerProcess
+from MedSynthLib.kept_worker import keepWorker, newWorker, takeWorker
+from MedSynthLib.process import WorkerProcess, removeFolders
 
 POLL_INTERVAL_MS = 50
 CANCEL_PATIENCE_S = 3.0
 # A worker reports as soon as it has started, but on a slow network disk Python itself needs time to start.
 START_PATIENCE_S = 60.0
+# Kinds of errors after which a worker is not trusted with another job: a device may have failed, or MedSynth itself.
+FATAL = ("device", "failure")
 
 
 class State(enum.Enum):
@@ -35,7 +38,9 @@ class State(enum.Enum):
 
 
 class WorkerJob:
-    """Runs one request in a worker process of its own, and calls back in the main thread.
+    """Runs one request in a worker process, and calls back in the main thread.
+
+    The worker that the last job has left is used, if there is one (see `kept_worker`).
 
     Args:
         request: request to the worker (see ``medsynth_core.worker``).
@@ -45,7 +50,7 @@ class WorkerJob:
         onLog: called as ``onLog(message)``.
         resultOf: returns the result for the worker's last event; by default that event is the result. An exception
             that it raises becomes the error.
-        folder: the files of the job; removed when it has finished.
+        folder: the files of the job, with voxels of a patient; removed when it has finished.
         made: folder of what the worker makes; removed when the job has finished without a result.
     """
 
@@ -63,9 +68,8 @@ class WorkerJob:
         self._onFinished, self._onProgress, self._onLog = onFinished, onProgress, onLog
         self._resultOf, self._made = resultOf, made
         self._cancelDeadline = 0.0
-        self._startDeadline = time.monotonic() + START_PATIENCE_S
-        self._worker = WorkerProcess(coreFolder(), folder)
-        self._worker.send(request)
+        self._request, self._exchanged, self._kept = request, folder, False
+        self._hand(*takeWorker(coreFolder()))
         self._timer = Timer(self.poll, POLL_INTERVAL_MS)
         self._timer.start()
 
@@ -73,6 +77,14 @@ class WorkerJob:
     def workerPid(self) -> int:
         """Process ID of the worker."""
         return self._worker.pid
+
+    def _hand(self, worker: WorkerProcess, used: bool) -> None:
+        """Hand the request to a worker that was ``used`` before or is new."""
+        self._worker, self._used = worker, used
+        if self._exchanged is not None:
+            worker.removeAtEnd(self._exchanged)
+        self._startDeadline = time.monotonic() + START_PATIENCE_S
+        worker.send(self._request)
 
     def cancel(self) -> None:
         """Ask the worker to stop; it is killed if it does not within a few seconds."""
@@ -83,13 +95,14 @@ class WorkerJob:
 
     def abort(self) -> None:
         """Kill the worker at once and finish as cancelled; afterwards nothing of the job is left."""
-        self._worker.kill()
+        if not self._kept:
+            self._worker.kill()
         if self.state is not State.FINISHED:
             self._finish(None, Cancelled())
         self._waitUntilGone()
 
     def wait(self) -> None:
-        """Return when the job has finished and its worker is gone; the window stays responsive meanwhile."""
+        """Return when the job has finished and its worker is gone or kept; the window stays responsive meanwhile."""
         while self.state is not State.FINISHED:
             self.poll()
             slicer.app.processEvents()
@@ -112,6 +125,9 @@ class WorkerJob:
 
     def _handle(self, event: dict[str, Any]) -> None:
         kind = event["event"]
+        if kind == "ended" and self._used and self.state is State.RUNNING and self._startDeadline < math.inf:
+            self._startAgain()
+            return
         self._startDeadline = math.inf
         if kind == "progress":
             self._onProgress(event["progress"], event.get("message", ""))
@@ -119,14 +135,24 @@ class WorkerJob:
             self._onLog(event["message"])
         elif kind == "cancelled" or (kind == "done" and self.state is State.CANCELLING):
             # A worker that finishes just when it is cancelled counts as cancelled.
-            self._finish(None, Cancelled())
+            self._finish(None, Cancelled(), usable=True)
         elif kind == "done":
             self._succeed(event)
         elif kind == "error":
             error = MedSynthError(event["message"], kind=event.get("kind", ""), hint=event.get("hint") or "")
-            self._finish(None, error)
+            self._finish(None, error, usable=error.kind not in FATAL)
         elif kind == "ended":
             self._finish(None, Cancelled() if self.state is State.CANCELLING else self._crash())
+
+    def _startAgain(self) -> None:
+        """Start the job in a new worker, after the kept one ended just when it got the request."""
+        gone = self._worker
+        gone.filesOfJob()
+        gone.waitUntilGone()
+        try:
+            self._hand(newWorker(coreFolder()), False)
+        except OSError as problem:
+            self._finish(None, problem)
 
     def _crash(self) -> MedSynthError:
         lastWords = self._worker.lastWords()
@@ -150,21 +176,29 @@ class WorkerJob:
         try:
             result = self._resultOf(done)
         except (MedSynthError, OSError, ValueError) as problem:
-            self._finish(None, problem)
+            self._finish(None, problem, usable=True)
         except Exception as problem:  # the job has ended in any case, and must call back
             logging.exception("MedSynth: a result could not be put into the scene.")
-            self._finish(None, _notPutIntoScene(problem))
+            self._finish(None, _notPutIntoScene(problem), usable=True)
         else:
-            self._finish(result, None)
+            self._finish(result, None, usable=True)
 
-    def _finish(self, result: Any, error: Exception | None) -> None:
+    def _finish(self, result: Any, error: Exception | None, usable: bool = False) -> None:
+        """Call back, and let go of the worker, which is kept for the next job if it is ``usable`` for one."""
         self.state = State.FINISHED
         if error is not None and self._made is not None:
             self._worker.removeAtEnd(self._made)
+        # Before the call: it may start the next job.
+        folders = self._worker.filesOfJob() if usable else []
+        self._kept = usable and keepWorker(self._worker)
         try:
             self._onFinished(result, error)
         finally:
-            self._worker.close()
+            removeFolders(folders)
+            if self._kept:
+                self._timer.close()
+            else:
+                self._worker.close()
             self._release()
 
     def _endWorker(self) -> None:
@@ -172,12 +206,13 @@ class WorkerJob:
             self._timer.close()
 
     def _waitUntilGone(self) -> None:
-        self._worker.waitUntilGone()
+        if not self._kept:
+            self._worker.waitUntilGone()
         self._timer.close()
 
     def _release(self) -> None:
         """Drop references to the scene so that it can be garbage-collected: the job itself is kept after its end."""
-        del self._onFinished, self._onProgress, self._onLog, self._resultOf
+        del self._onFinished, self._onProgress, self._onLog, self._resultOf, self._request
 
 
 def _notPutIntoScene(problem: Exception) -> MedSynthError:

@@ -31,6 +31,11 @@ def pythonExecutable() -> str:
     return shutil.which("PythonSlicer") or sys.executable
 
 
+def workerCommand() -> list[str]:
+    """Return the command that starts a worker."""
+    return [pythonExecutable(), *COMMAND]
+
+
 def workerEnvironment(coreFolder: Path) -> dict[str, str]:
     """Return the environment in which the worker finds ``medsynth_core`` and writes UTF-8 without buffering.
 
@@ -61,23 +66,28 @@ class WorkerProcess:
 
     Args:
         coreFolder: folder that contains the package ``medsynth_core``.
-        folder: files exchanged with the worker, with voxels of a patient; removed when all its processes have ended.
+        keepSeconds: how long it waits for a further job before it ends.
+
+    Attributes:
+        command: the command by which it was started, without options.
+        environment: the environment in which it was started.
     """
 
-    def __init__(self, coreFolder: Path, folder: Path | None = None) -> None:
-        self._removed = [folder] if folder is not None else []
+    def __init__(self, coreFolder: Path, keepSeconds: float = math.inf) -> None:
+        self.command, self.environment = workerCommand(), workerEnvironment(coreFolder)
+        self._removed: list[Path] = []
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._lastWords: deque[str] = deque(maxlen=20)
         self._deadline = math.inf
         self._process = subprocess.Popen(
-            [pythonExecutable(), *COMMAND],
+            [*self.command, "--keep", str(keepSeconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             cwd=coreFolder,
-            env=workerEnvironment(coreFolder),
+            env=self.environment,
             **ownProcessGroup(),
         )
         self._eventReader = _reader(self._process.stdout, self._lines.put)
@@ -111,9 +121,19 @@ class WorkerProcess:
         self._errorReader.join(timeout=1.0)
         return "\n".join(line.rstrip() for line in self._lastWords if line is not None)
 
+    def ready(self) -> bool:
+        """Return whether the worker is there for a further job."""
+        return self._process.poll() is None and self._deadline == math.inf and self._eventReader.is_alive()
+
     def removeAtEnd(self, folder: Path) -> None:
         """Remove a folder when all processes of the worker have ended: until then files in it may be open."""
         self._removed.append(folder)
+
+    def filesOfJob(self) -> list[Path]:
+        """Return the folders that would be removed at the end, for a worker whose job has ended but which goes on."""
+        folders = [*self._removed]
+        self._removed.clear()
+        return folders
 
     def close(self) -> None:
         """Ask the worker to end by closing its input. Returns at once; see `gone`."""
@@ -173,6 +193,11 @@ def _end(process: subprocess.Popen, folders: list[Path]) -> None:
         killProcessTree(process.pid)
         with suppress(subprocess.TimeoutExpired):
             process.wait(EXIT_PATIENCE_S)
+    removeFolders(folders)
+
+
+def removeFolders(folders: list[Path]) -> None:
+    """Remove folders with what is in them."""
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 

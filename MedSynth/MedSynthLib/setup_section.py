@@ -12,6 +12,7 @@ from medsynth_core.errors import Cancelled, MedSynthError
 from MedSynthLib import dependencies
 from MedSynthLib.connections import Connections
 from MedSynthLib.job import WorkerJob
+from MedSynthLib.kept_worker import endKeptWorker
 from MedSynthLib.messages import asItIs, sentenceOf
 
 # Groups of application settings.
@@ -89,6 +90,7 @@ class SetupSection:
         self._onDevices(devices)
 
     def _install(self, *_clicked: Any) -> None:
+        endKeptWorker()  # it may have loaded what is replaced
         try:
             with slicer.util.WaitCursor():
                 dependencies.install()
@@ -117,6 +119,7 @@ class SetupSection:
         )
         if not slicer.util.confirmOkCancelDisplay(asItIs(question), detailedText=places):
             return
+        endKeptWorker()  # a file that it has open could not be removed
         for group in SETTINGS:
             qt.QSettings().remove(group)
         try:

@@ -14,12 +14,12 @@ LAST = ("done", "error", "cancelled")
 
 
 class Client:
-    """A worker and the lines exchanged with it; ``before`` is Python that it runs first."""
+    """A worker with some options and the lines exchanged with it; ``before`` is Python that it runs first."""
 
-    def __init__(self, before: str = "") -> None:
+    def __init__(self, before: str = "", options: tuple[str, ...] = ()) -> None:
         code = f"{before}\nfrom medsynth_core.worker import main\nmain()"
         self.process = subprocess.Popen(
-            [sys.executable, *(["-c", code] if before else ["-m", "medsynth_core.worker"])],
+            [sys.executable, *(["-c", code] if before else ["-m", "medsynth_core.worker"]), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ _ROUNDING, _QUATERNION = 3e-6, 8e-4
 # Part of a voxel by which two matrices of a header may differ.
 _MOVED = 0.01
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+# Memory that another library gets for one small file.
+_MEMORY = 256 * 2**20
 
 
 def read_image(path: Path) -> Image:
@@ -95,11 +99,29 @@ def gdcm_image(path: Path) -> Image:
     """Return the DICOM series that ITK reads with GDCM."""
     import SimpleITK as sitk
 
-    (series,) = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(path))
-    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(path), series)
-    if len(names) != sum(1 for _ in path.iterdir()):
-        raise ValueError("files that GDCM passes over")
-    return _of_itk(sitk.ReadImage(names))
+    with _little_memory():
+        (series,) = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(path))
+        names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(path), series)
+        if len(names) != sum(1 for _ in path.iterdir()):
+            raise ValueError("files that GDCM passes over")
+        return _of_itk(sitk.ReadImage(names))
+
+
+@contextmanager
+def _little_memory() -> Iterator[None]:
+    """Let GDCM refuse an element that claims gigabytes at once: it fills that memory before it reads the file."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + _MEMORY, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def pydicom_image(path: Path) -> Image:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 import vtk
+from application import leaks
 from application.eventloop import idle
 
 
@@ -54,7 +55,10 @@ def closePanel(panel) -> None:
 
 
 def processesOfGroup(group: int) -> list[int]:
-    """Return the living processes of a process group (Linux)."""
+    """Return the living processes of a process group (Linux); none for the worker that is kept for the next job."""
+    kept = leaks.keptWorker()
+    if kept is not None and kept.pid == group:
+        return []
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

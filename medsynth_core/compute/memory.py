@@ -23,6 +23,12 @@ def available_memory() -> int:
     return int(psutil.virtual_memory().available)
 
 
+def free_share() -> float:
+    """Return the share of the main memory that is available without swapping, in 0…1."""
+    memory = psutil.virtual_memory()
+    return float(memory.available / memory.total)
+
+
 def peak_memory() -> int:
     """Return the peak resident memory of this process, in bytes."""
     found = psutil.Process().memory_info()

@@ -5,11 +5,15 @@ Own protocol: JSON lines over pipes need no package in Slicer and no port, and e
 
 from __future__ import annotations
 
+import argparse
+import gc
 import json
+import math
 import os
 import queue
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn, TextIO, cast
@@ -22,6 +26,11 @@ from medsynth_core.io.temporary import remove_temporary
 from medsynth_core.progress import Progress
 from medsynth_core.worker import data_jobs, dicom_jobs, generation_jobs, structure_jobs, synthesis_jobs, training_jobs
 from medsynth_core.worker.requests import check_types
+
+# Share of the main memory below which a worker that has nothing to do makes room.
+LEAST_FREE = 0.1
+# Seconds after which a waiting worker looks whether it should end.
+_LOOK_S = 1.0
 
 JOBS: dict[str, Callable[[dict[str, Any], Progress], dict[str, Any]]] = {
     "describe": synthesis_jobs.describe,
@@ -44,18 +53,36 @@ class Worker:
 
     Args:
         events: stream for events, one per line.
+        keep_s: seconds without a job after which the process ends. It also ends, after its first job, as soon as it
+            waits and less than a tenth of the main memory is free.
     """
 
-    def __init__(self, events: TextIO) -> None:
-        self._events = events
+    def __init__(self, events: TextIO, keep_s: float = math.inf) -> None:
+        self._events, self._keep_s = events, keep_s
         self._lock = threading.Lock()
         self._jobs: queue.Queue[tuple[dict[str, Any], threading.Event]] = queue.Queue()
 
-    def serve(self, requests: TextIO) -> NoReturn:
-        """Process requests until their stream ends, which ends this process."""
+    def serve(self, requests: TextIO) -> None:
+        """Process requests until there are none for too long, or their stream ends, which ends this process."""
         threading.Thread(target=self._listen, args=(requests,), daemon=True).start()
+        job = self._jobs.get()
+        while job is not None:
+            self._run(*job)
+            del job
+            _release_memory()
+            job = self._next()
+
+    def _next(self) -> tuple[dict[str, Any], threading.Event] | None:
+        """Return the next job; None when the process should end instead of waiting for it."""
+        from medsynth_core.compute.memory import free_share  # psutil may be missing when a worker starts
+
+        end = time.monotonic() + self._keep_s
         while True:
-            self._run(*self._jobs.get())
+            try:
+                return self._jobs.get(timeout=_LOOK_S)
+            except queue.Empty:
+                if time.monotonic() > end or free_share() < LEAST_FREE:
+                    return None
 
     def _listen(self, requests: TextIO) -> None:
         # Each job has its own event, because a cancel applies to all jobs requested before it and to none after.
@@ -121,16 +148,28 @@ def _parsed(line: str) -> dict[str, Any] | None:
     return request if isinstance(request, dict) and isinstance(request.get("job"), str) else None
 
 
+def _release_memory() -> None:
+    """Let other programs have the memory of a job that has ended."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
 def main() -> NoReturn:
-    """Serve the requests of the process that started this one."""
+    """Serve the requests of the process that started this one, with the options of its command line."""
     raise_on_termination()
+    parser = argparse.ArgumentParser(prog="python -m medsynth_core.worker", description=__doc__)
+    parser.add_argument("--keep", type=float, default=math.inf, help="seconds to wait for the next job (for ever)")
+    keep_s = parser.parse_args().keep
     # Output of libraries must not break the protocol, so stdout is redirected to stderr.
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Requests are UTF-8 on every system; invalid bytes are replaced instead of ending this process.
     requests = open(sys.stdin.fileno(), encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     try:
-        Worker(events).serve(requests)
+        Worker(events, keep_s).serve(requests)
+        status = int(ExitStatus.SUCCESS)
     except KeyboardInterrupt:
         status = int(ExitStatus.CANCELLED)
     except Terminated as stop:

@@ -1,6 +1,7 @@
 """Registration recovers known transforms, whatever the contrast, and rejects results that are worse."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -65,13 +66,20 @@ def residual(found, expected, fixed):
     return np.linalg.norm(((found - expected) @ corners)[:3], axis=0).max()
 
 
+# A motion that several tests look at.
+SOME = ((3, -2, 6), (7, -5, 4))
+
+
+@cache
+def registered(degrees, shift):
+    """Return the registration of the MR image of a patient who has moved to their CT."""
+    return register(ct_phantom(), mr_phantom(motion(degrees, shift)))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("degrees", "shift"), [((0, 0, 0), (0, 0, 0)), ((3, -2, 6), (7, -5, 4)), ((-5, 6, -14), (-18, 14, -9))]
-)
+@pytest.mark.parametrize(("degrees", "shift"), [((0, 0, 0), (0, 0, 0)), SOME, ((-5, 6, -14), (-18, 14, -9))])
 def test_a_known_motion_is_recovered_between_images_of_different_contrast(degrees, shift):
-    fixed, moved = ct_phantom(), motion(degrees, shift)
-    found = register(fixed, mr_phantom(moved))
+    fixed, moved, found = ct_phantom(), motion(degrees, shift), registered(degrees, shift)
     assert residual(found.lps_matrix, LPS_TO_RAS @ moved @ LPS_TO_RAS, fixed) < 1.0
     assert found.after.body_dice > 0.95
     assert found.moved.same_grid(fixed) and found.moved.modality == "MR"
@@ -82,8 +90,7 @@ def test_a_known_motion_is_recovered_between_images_of_different_contrast(degree
 
 @pytest.mark.slow
 def test_the_moved_image_is_resampled_and_filled_outside_its_field_of_view():
-    fixed, moved = ct_phantom(), motion((0, 4, 8), (10, 0, 6))
-    found = register(fixed, mr_phantom(moved))
+    fixed, found = ct_phantom(), registered(*SOME)
     expected = mr_phantom(shape=fixed.shape, spacing=fixed.spacing, seed=9)
     inside = found.covered & (tissue(grid(fixed.shape, fixed.spacing)[1]).reshape(fixed.shape) == 55)
     assert abs(np.median(found.moved.voxels[inside]) - np.median(expected.voxels[inside])) < 5
@@ -102,8 +109,7 @@ def test_images_that_do_not_overlap_are_first_aligned_by_their_centres():
 
 @pytest.mark.slow
 def test_the_same_images_give_the_same_result():
-    fixed, moving = ct_phantom(), mr_phantom(motion((2, 0, 4), (5, 3, 0)))
-    first, second = register(fixed, moving), register(fixed, moving)
+    first, second = registered(*SOME), register(ct_phantom(), mr_phantom(motion(*SOME)))
     # Threads add up numbers in the order in which they finish.
     assert np.allclose(first.lps_matrix, second.lps_matrix, atol=1e-3)
     assert np.abs(first.moved.voxels - second.moved.voxels).max() < 1
@@ -155,8 +161,7 @@ def test_a_deformed_image_agrees_better_after_deformable_refinement(monkeypatch)
 
 @pytest.mark.slow
 def test_transform_and_quality_are_written_to_files(tmp_path):
-    fixed, moved = ct_phantom(), motion((0, 0, 6), (6, 0, 0))
-    found = register(fixed, mr_phantom(moved))
+    found = registered(*SOME)
     transform, record = write_registration(found, tmp_path, "mr_to_ct")
     read = sitk.ReadTransform(str(transform))
     point = (11.0, -7.0, 5.0)

@@ -31,9 +31,11 @@ def count() -> dict[str, int]:
 
 
 def descriptors() -> list[str]:
-    """Return what is open (Linux), without that by which Qt's own threads wake each other."""
-    found = []
+    """Return what is open (Linux), without that by which Qt's own threads wake each other, and of the kept worker."""
+    found, kept = [], _keptDescriptors()
     for link in _DESCRIPTORS.iterdir() if _DESCRIPTORS.is_dir() else ():
+        if link.name in kept:
+            continue
         with suppress(FileNotFoundError):  # that of the listing itself
             found.append(os.readlink(link))
     return sorted(name for name in found if name != "anon_inode:[eventfd]")
@@ -52,15 +54,31 @@ def observersOf(vtkObject) -> int:
 
 
 def processes() -> list[int]:
-    """Return the IDs of the processes that this one, or one of those, has started and that still run."""
-    found = []
+    """Return the IDs of the processes that this one, or one of those, has started and that still run.
+
+    The worker that is kept for the next job is not counted.
+    """
+    kept = keptWorker()
+    found: list[int] = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if process.status() != psutil.STATUS_ZOMBIE:
+            if process.status() != psutil.STATUS_ZOMBIE and not (kept and process.pid == kept.pid):
                 found.append(process.pid)
         except psutil.NoSuchProcess:
             continue
     return found
+
+
+def keptWorker():
+    """Return the worker that waits for the next job, if there is one."""
+    module = sys.modules.get("MedSynthLib.kept_worker")
+    return module.keptWorker() if module is not None else None
+
+
+def _keptDescriptors() -> set[str]:
+    kept = keptWorker()
+    pipes = (kept._process.stdin, kept._process.stdout, kept._process.stderr) if kept is not None else ()
+    return {str(pipe.fileno()) for pipe in pipes if not pipe.closed}
 
 
 def forgetLastError() -> None:

@@ -1,0 +1,63 @@
+"""The worker process that a session keeps between jobs: only the first job waits for Python and PyTorch to start."""
+
+from pathlib import Path
+
+import slicer
+
+from MedSynthLib.process import WorkerProcess, workerCommand, workerEnvironment
+
+KEEP_MINUTES = "MedSynth/keepWorkerMinutes"
+DEFAULT_MINUTES = 10.0
+
+_kept: list[WorkerProcess] = []
+
+
+def keepMinutes() -> float:
+    """Return for how many minutes a worker without work is kept; 0 for not at all."""
+    try:
+        return max(0.0, float(slicer.util.settingsValue(KEEP_MINUTES, DEFAULT_MINUTES)))
+    except (TypeError, ValueError):
+        return DEFAULT_MINUTES
+
+
+def takeWorker(coreFolder: Path) -> tuple[WorkerProcess, bool]:
+    """Return a worker for a job, and whether it is the kept one; a new one if none is kept or it would differ.
+
+    Raises:
+        OSError: no process can be started.
+    """
+    started = (workerCommand(), workerEnvironment(coreFolder))
+    while _kept:
+        worker = _kept.pop()
+        if worker.ready() and (worker.command, worker.environment) == started:
+            return worker, True
+        worker.waitUntilGone()
+    return newWorker(coreFolder), False
+
+
+def newWorker(coreFolder: Path) -> WorkerProcess:
+    """Return a worker that has just been started.
+
+    Raises:
+        OSError: no process can be started.
+    """
+    return WorkerProcess(coreFolder, 60 * keepMinutes())
+
+
+def keepWorker(worker: WorkerProcess) -> bool:
+    """Keep a worker whose job has ended, and return whether it is kept: there is one at most."""
+    if _kept or not worker.ready() or keepMinutes() == 0:
+        return False
+    _kept.append(worker)
+    return True
+
+
+def keptWorker() -> WorkerProcess | None:
+    """Return the worker that waits for a job, if there is one."""
+    return next(iter(_kept), None)
+
+
+def endKeptWorker() -> None:
+    """End the kept worker, for example before the packages that it has loaded are replaced."""
+    while _kept:
+        _kept.pop().waitUntilGone()
