@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from warm_process import WarmProcess
 
 from medsynth_core import load_model
 from medsynth_core.recipes.recipe import Recipe, write_recipe
@@ -36,21 +37,25 @@ class Training:
         folder: run folder.
         recipe: recipe file.
         data: manifest.
+        warm: whether its processes are forked from one that has imported PyTorch, instead of new ones.
     """
 
     folder: Path
     recipe: Path
     data: Path
+    warm: bool
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes] | WarmProcess:
         """Start it, or resume it where there is a checkpoint."""
         self.folder.mkdir(parents=True, exist_ok=True)
         request = self.folder / "request.json"
         content = {"recipe": self.recipe, "data": self.data, "output": self.folder, "device": "cpu"}
         resume = RunWatch(self.folder).can_resume()
         request.write_text(json.dumps({**{key: str(value) for key, value in content.items()}, "resume": resume}))
-        command = [sys.executable, "-m", "medsynth_core.training.background", str(request)]
-        return subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True)
+        module = "medsynth_core.training.background"
+        if self.warm:
+            return WarmProcess(module, [str(request)], ENVIRONMENT)
+        return subprocess.Popen([sys.executable, "-m", module, str(request)], env=ENVIRONMENT, start_new_session=True)
 
     def stop(self, number: signal.Signals, chance: random.Random) -> tuple[int, int] | None:
         """Start the training, stop it by a signal, and return epoch and batch of its checkpoint, if there is one."""
@@ -77,7 +82,9 @@ def _changed(folder: Path) -> int | None:
     return file.stat().st_mtime_ns if file.exists() else None
 
 
-def _wait_for_checkpoints(folder: Path, process: subprocess.Popen[bytes], count: int, seen: int | None) -> None:
+def _wait_for_checkpoints(
+    folder: Path, process: subprocess.Popen[bytes] | WarmProcess, count: int, seen: int | None
+) -> None:
     """Return when as many checkpoints have been written: no clock says how far a machine has come."""
     while count and process.poll() is None:
         changed = _changed(folder)
@@ -86,7 +93,9 @@ def _wait_for_checkpoints(folder: Path, process: subprocess.Popen[bytes], count:
         time.sleep(0.001)
 
 
-def stop_and_compare(folder: Path, recipe: Recipe, data: Path, signals: Sequence[signal.Signals], seed: int) -> int:
+def stop_and_compare(
+    folder: Path, recipe: Recipe, data: Path, signals: Sequence[signal.Signals], seed: int, warm: bool = False
+) -> int:
     """Train once without a stop and once with many, check that both end alike, and return the number of places.
 
     Args:
@@ -95,10 +104,11 @@ def stop_and_compare(folder: Path, recipe: Recipe, data: Path, signals: Sequence
         data: manifest.
         signals: in this order.
         seed: of the moments.
+        warm: see `Training`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_recipe(recipe, folder / "recipe.yaml")
-    whole, stopped = (Training(folder / name, folder / "recipe.yaml", data) for name in ("whole", "stopped"))
+    whole, stopped = (Training(folder / name, folder / "recipe.yaml", data, warm) for name in ("whole", "stopped"))
     assert whole.start().wait() == 0
     chance = random.Random(seed)
     places = {stopped.stop(number, chance) for number in signals}

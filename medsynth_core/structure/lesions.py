@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import affine_transform
-from scipy.signal import fftconvolve
 
 from medsynth_core.errors import MedSynthError
 
@@ -163,6 +162,8 @@ def place_lesion(
 
 def _moved_inside(label: np.ndarray, background: np.ndarray, random: np.random.Generator) -> np.ndarray | None:
     """Return a label moved to a random place at which it lies in the organ; None if there is none."""
+    from scipy.signal import fftconvolve  # takes a second, and every recipe is read with this file
+
     found = np.argwhere(label)
     if not found.size:
         return None

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 # Dropout, a discriminator with its pool, a schedule and an average: all that a checkpoint must hold.
 RECIPE = {
-    "epochs": 60,
+    "epochs": 20,
     "network": {
         "name": "cascade-compact",
         "options": {"stages": 2, "in_channels": 3, "out_channels": 3, "channels": [4, 6, 8], "dropout": 0.5},
@@ -38,7 +38,8 @@ SIGNALS = (KILL, TERM, KILL, INT, KILL, TERM)
 
 
 def test_kills_and_stops_change_nothing(tmp_path):
-    places = stop_and_compare(tmp_path / "runs", tiny_recipe(**RECIPE), write_manifest(tmp_path), SIGNALS, seed=1)
+    recipe, manifest = tiny_recipe(**RECIPE), write_manifest(tmp_path)
+    places = stop_and_compare(tmp_path / "runs", recipe, manifest, SIGNALS, seed=1, warm=True)
     assert places > 3, "the signals did not come at different places"
 
 

@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from builders import dose_recipe, tiny_recipe, write_dose_manifest, write_manifest
 from safetensors.torch import load_file
+from warm_process import WarmProcess
 
 from medsynth_core import Cancelled, load_model, train
 from medsynth_core.datasets.manifest import read_manifest, split_of
@@ -40,15 +42,35 @@ def manifest(tmp_path_factory):
     return write_manifest(tmp_path_factory.mktemp("data"), ("train", "train", "val", "val", "val", "test"))
 
 
-def launch(recipe, manifest, output, *more, device="cpu"):
+def words(recipe, manifest, output, *more, device="cpu"):
+    """Return the words of the command after ``medsynth``."""
     write_recipe(recipe, manifest.with_name("recipe.yaml"))
+    given = ["train", str(manifest.with_name("recipe.yaml")), "--data", str(manifest), "--output", str(output)]
+    return [*given, "--device", device, "--json", *more]
+
+
+def launch(*given, **options):
+    """Train in two processes as people start them."""
     # --multi_gpu is Accelerate's word for several processes on a machine; the device of the training says CPU.
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command = [*launcher, "-m", "medsynth_core", "train"]
-    command += [str(manifest.with_name("recipe.yaml")), "--data", str(manifest), "--output", str(output)]
-    command += ["--device", device, "--json", *more]
+    command = [*launcher, "-m", "medsynth_core", *words(*given, **options)]
     return subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+
+
+def two_ranks(folder, *given):
+    """Train in two processes that know of each other as those of a launcher do, and return what they printed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    command, printed = words(*given), [folder / f"rank-{rank}.txt" for rank in range(2)]
+    ranks = [
+        WarmProcess("medsynth_core", command, {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, file)
+        for rank, file in enumerate(printed)
+    ]
+    statuses = [rank.wait() for rank in ranks]
+    return statuses, "".join(file.read_text() for file in printed)
 
 
 def rows(folder):
@@ -138,11 +160,12 @@ def test_a_run_can_continue_with_another_number_of_processes(manifest, one, tmp_
     with pytest.raises(Cancelled):
         train(tiny_recipe(**RECIPE), manifest, tmp_path / "by_one", device="cpu", progress=stop)
     shutil.copytree(tmp_path / "by_one", tmp_path / "by_two")
-    done = launch(tiny_recipe(**RECIPE), manifest, tmp_path / "by_two", "--resume")
-    assert done.returncode == 0, done.stderr
+    statuses, printed = two_ranks(tmp_path, tiny_recipe(**RECIPE), manifest, tmp_path / "by_two", "--resume")
+    assert statuses == [0, 0], printed
     same(rows(one), rows(tmp_path / "by_two"))
 
-    assert launch(tiny_recipe(**{**RECIPE, "epochs": 2}), manifest, tmp_path / "begun").returncode == 0
+    statuses, printed = two_ranks(tmp_path, tiny_recipe(**{**RECIPE, "epochs": 2}), manifest, tmp_path / "begun")
+    assert statuses == [0, 0], printed
     recipe = tmp_path / "begun" / "recipe.yaml"
     recipe.write_text(recipe.read_text().replace("epochs: 2", "epochs: 4"))
     train(tiny_recipe(**RECIPE), manifest, tmp_path / "begun", device="cpu", resume=True)
@@ -150,9 +173,9 @@ def test_a_run_can_continue_with_another_number_of_processes(manifest, one, tmp_
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(manifest, tmp_path):
-    done = launch(tiny_recipe(**{**RECIPE, "batch_size": 3}), manifest, tmp_path / "run")
-    assert done.returncode != 0
-    assert "batch of 3 slices cannot be divided evenly between 2 processes" in done.stderr
+    statuses, printed = two_ranks(tmp_path, tiny_recipe(**{**RECIPE, "batch_size": 3}), manifest, tmp_path / "run")
+    assert all(statuses)
+    assert "batch of 3 slices cannot be divided evenly between 2 processes" in printed
     assert not (tmp_path / "run").exists()
 
 
@@ -172,8 +195,8 @@ def test_two_processes_train_for_low_doses_as_one_does(kind, tmp_path):
         write_dose_manifest(tmp_path, ("train", "train", "val", "val", "val")),
     )
     train(recipe, manifest, tmp_path / "one", device="cpu")
-    done = launch(recipe, manifest, tmp_path / "two")
-    assert done.returncode == 0, done.stderr
+    statuses, printed = two_ranks(tmp_path, recipe, manifest, tmp_path / "two")
+    assert statuses == [0, 0], printed
     assert RunWatch(tmp_path / "two").events()[0]["processes"] == 2
     one, two = rows(tmp_path / "one"), rows(tmp_path / "two")
     # On CPUs each process normalises by its own half of a batch, which changes little of the images in two epochs.
