@@ -20,13 +20,18 @@ def keepMinutes() -> float:
         return DEFAULT_MINUTES
 
 
+def startOf(coreFolder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return command and environment of a worker that would be started now."""
+    return workerCommand(), workerEnvironment(coreFolder)
+
+
 def takeWorker(coreFolder: Path) -> tuple[WorkerProcess, bool]:
     """Return a worker for a job, and whether it is the kept one; a new one if none is kept or it would differ.
 
     Raises:
         OSError: no process can be started.
     """
-    started = (workerCommand(), workerEnvironment(coreFolder))
+    started = startOf(coreFolder)
     while _kept:
         worker = _kept.pop()
         if worker.ready() and (worker.command, worker.environment) == started:

@@ -9,14 +9,16 @@ import slicer
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import Cancelled, MedSynthError
-from MedSynthLib import dependencies
+from MedSynthLib import coreFolder, dependencies
 from MedSynthLib.connections import Connections
 from MedSynthLib.job import WorkerJob
-from MedSynthLib.kept_worker import endKeptWorker
+from MedSynthLib.kept_worker import endKeptWorker, startOf
 from MedSynthLib.messages import asItIs, sentenceOf
 
 # Groups of application settings.
 SETTINGS = ("MedSynth", "MedSynthTrain")
+# The devices that were found, and how the worker was started that found them: both modules ask once in a session.
+_known: list[tuple[Any, list[dict[str, str]]]] = []
 
 
 class SetupSection:
@@ -59,8 +61,12 @@ class SetupSection:
         self._ui.setupCollapsibleButton.collapsed = not missing
 
     def findDevices(self) -> None:
-        """Ask a worker, only once, which devices PyTorch finds. Returns at once."""
-        if self._probe is None and dependencies.ready():
+        """Ask a worker which devices PyTorch finds, unless that is known. Returns at once."""
+        if self._probe is not None or not dependencies.ready():
+            return
+        if _known and _known[0][0] == startOf(coreFolder()):
+            self._show(_known[0][1])
+        else:
             self._ui.deviceLabel.text = _("Looking for devices…")
             try:
                 self._probe = WorkerJob({"job": "describe"}, self._showDevices, onLog=self._onLog)
@@ -85,12 +91,16 @@ class SetupSection:
         if done is None:
             self._ui.deviceLabel.text = str(error) or _("Not known")
             return
-        devices = done["devices"]
+        _known[:] = [(startOf(coreFolder()), done["devices"])]
+        self._show(done["devices"])
+
+    def _show(self, devices: list[dict[str, str]]) -> None:
         self._ui.deviceLabel.text = ", ".join(device["name"] for device in devices)
         self._onDevices(devices)
 
     def _install(self, *_clicked: Any) -> None:
         endKeptWorker()  # it may have loaded what is replaced
+        _known.clear()
         try:
             with slicer.util.WaitCursor():
                 dependencies.install()

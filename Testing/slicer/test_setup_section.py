@@ -15,7 +15,8 @@ import application
 import pytest
 import qt
 import slicer
-from MedSynthLib import dependencies
+from MedSynthLib import dependencies, setup_section
+from scene_helpers import closePanel
 
 from medsynth_core.errors import Cancelled, MedSynthError
 
@@ -262,9 +263,18 @@ def test_FailureToInstallIsToldInTheLog(versions, panel):
 
 @pytest.mark.slow
 def test_DevicesOfThisComputerAreListed(panel):
+    from MedSynthTrain import MedSynthTrainWidget
+
+    setup_section._known.clear()
     panel.enter()
     panel._setup.waitForDevices()
     names = [panel.ui.deviceComboBox.itemText(i) for i in range(panel.ui.deviceComboBox.count)]
     assert names[0] == "Automatic"
     assert any(name.startswith("CPU") for name in names)
     assert "CPU" in panel.ui.deviceLabel.text
+    # The next panel knows them.
+    known = panel.ui.deviceLabel.text
+    other = MedSynthTrainWidget()
+    other.enter()
+    assert other.ui.deviceLabel.text == known and other._setup._probe is None
+    closePanel(other)
