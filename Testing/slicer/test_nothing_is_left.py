@@ -170,7 +170,8 @@ def test_AWorkerThatDoesNotEndIsKilled(tmp_path, monkeypatch):
     script += "start_new_session=True); time.sleep(60)"
     monkeypatch.setattr("MedSynthLib.process.COMMAND", ["-c", script])
     monkeypatch.setattr("MedSynthLib.process.EXIT_PATIENCE_S", 0.5)
-    worker = WorkerProcess(coreFolder(), exchanged)
+    worker = WorkerProcess(coreFolder())
+    worker.removeAtEnd(exchanged)
     assert waitUntil(lambda: len(leaks.processes()) >= 2)
     children = leaks.processes()
     worker.close()
@@ -188,7 +189,8 @@ def test_AWorkerThatDoesNotEndIsKilled(tmp_path, monkeypatch):
 def test_AWorkerThatIsDroppedIsEndedWithItsFiles(tmp_path):
     exchanged = tmp_path / "exchanged"
     exchanged.mkdir()
-    worker = WorkerProcess(coreFolder(), exchanged)
+    worker = WorkerProcess(coreFolder())
+    worker.removeAtEnd(exchanged)
     pid = worker.pid
     del worker
     gc.collect()
@@ -222,6 +224,7 @@ def test_VisitsDoNotAddUp(module, folder):
 @pytest.mark.parametrize("module", MODULES)
 def test_ClosedScenesHoldNothing(module, folder):
     panel = open_(module)
+    panel._setup.waitForDevices()
     slicer.mrmlScene.Clear(0)
     eventloop.idle(50)
     before = leaks.count()
