@@ -7,15 +7,14 @@ from itertools import product
 
 import numpy as np
 
-from medsynth_core.metrics.image_sets import small_pictures
-from medsynth_core.models.records import LESIONS, PATIENTS, SMALL_PICTURES
-from medsynth_core.preparation.contract_images import channels_of
+from medsynth_core.models.records import LESIONS
 from medsynth_core.preparation.frame import framed
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.structure.lesions import is_inside
 from medsynth_core.structure.quality import map_measures, ranges_of
 from medsynth_core.systems.base import Records
 from medsynth_core.systems.multimodal_settings import MultimodalSettings
+from medsynth_core.systems.picture_records import grey_image, picture_records
 
 # Labels to draw from; further ones of the same patients differ little.
 MOST_LESIONS = 200
@@ -27,26 +26,17 @@ def records_of(settings: MultimodalSettings, cases: Sequence[TrainingCase]) -> R
     if settings.lesion:
         arrays[LESIONS] = _lesions(settings, cases)
     for role in settings.modalities if settings.keep_pictures else ():
-        arrays |= _pictures(settings, cases, role)
+        arrays |= picture_records(role, settings.contract.outputs[role], _frames(settings, cases, role))
     return Records(arrays, ranges_of(_measures(settings, cases)))
 
 
-def _pictures(settings: MultimodalSettings, cases: Sequence[TrainingCase], role: str) -> dict[str, np.ndarray]:
-    """Return small pictures of the images of a modality, and the number of the case of each; {} if there are none."""
+def _frames(settings: MultimodalSettings, cases: Sequence[TrainingCase], role: str) -> Iterator[np.ndarray]:
+    """Yield the images of a modality of each case, in frames."""
     side, size = settings.contract.outputs[role], settings.generation.matrix[-1]
-    images = [(_image(settings, case, role), case) for case in cases]
-    frames = (framed(image[_kept(case, role)], size, side.empty) for image, case in images if len(image))
-    found = [small_pictures(some, *side.intensity.mapped) for some in frames]
-    if not found:
-        return {}
-    patients = np.repeat(np.arange(len(found), dtype=np.int32), [len(pictures) for pictures in found])
-    return {f"{SMALL_PICTURES}{role}": np.concatenate(found), f"{PATIENTS}{role}": patients}
-
-
-def _image(settings: MultimodalSettings, case: TrainingCase, role: str) -> np.ndarray:
-    """Return the images (k, j, i) of a modality, empty if the case has none; those in colour as the mean of colours."""
-    channels = [case.targets[name] for name in channels_of({role: settings.contract.outputs[role]})]
-    return channels[0] if len(channels) == 1 else np.mean(channels, axis=0)
+    for case in cases:
+        image = grey_image(case, role, side)
+        if len(image):
+            yield framed(image[_kept(case, role)], size, side.empty)
 
 
 def _kept(case: TrainingCase, role: str) -> np.ndarray:

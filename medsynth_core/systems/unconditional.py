@@ -12,11 +12,12 @@ from medsynth_core.metrics.field_means import field_means, scaled_distance
 from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.preparation.frame import framed
 from medsynth_core.preparation.training_case import TrainingCase
-from medsynth_core.systems.base import Candidate, System, Tally
+from medsynth_core.systems.base import Candidate, Records, System, Tally
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.codes import codes
 from medsynth_core.systems.output_fid import output_fid
 from medsynth_core.systems.output_range import check_output_range
+from medsynth_core.systems.picture_records import grey_image, picture_records
 from medsynth_core.systems.unconditional_settings import UnconditionalSettings
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class UnconditionalSystem(System[UnconditionalSettings]):
 
     settings_class = UnconditionalSettings
     kinds = ("generation",)
+    keeps_records = True
 
     def __init__(self, settings: UnconditionalSettings, engine: Engine) -> None:
         from medsynth_core.losses.adversarial import Adversarial
@@ -212,6 +214,18 @@ class UnconditionalSystem(System[UnconditionalSettings]):
         """Restore a `state`."""
         super().load_state(state)
         self._steps, self._latest = state["steps"], dict(state["latest"])
+
+    @classmethod
+    def records(cls, settings: UnconditionalSettings, cases: Sequence[TrainingCase]) -> Records | None:
+        """Return small pictures of the training images, unless the recipe leaves them out."""
+        if not settings.keep_pictures:
+            return None
+        size = settings.generation.matrix[-1]
+        arrays: dict[str, np.ndarray] = {}
+        for role, side in settings.contract.outputs.items():
+            frames = (framed(grey_image(case, role, side), size, side.empty) for case in cases)
+            arrays |= picture_records(role, side, frames)
+        return Records(arrays, {})
 
     @classmethod
     def validate(cls, settings: UnconditionalSettings, case: TrainingCase, candidate: Candidate) -> dict[str, float]:

@@ -44,6 +44,8 @@ class UnconditionalSettings(SystemSettings):
         clip: largest magnitude of the critic's weights; only with ``wgan``.
         stable_epochs, fade_epochs: of a network that grows: epochs in which a level is trained, before the next one is
             faded in during further epochs. 0 for ``fade_epochs`` trains at the whole size from the beginning.
+        keep_pictures: keep pictures of 16 × 16 fields of the training images in the package, by which generated images
+            that repeat one of them are recognised.
         loss: weights of further losses.
 
     ``choose_by`` must be ``image_distance`` or ``fid``, the metrics of images that belong to no case.
@@ -56,6 +58,7 @@ class UnconditionalSettings(SystemSettings):
     clip: float = Field(default=0.0, ge=0)
     stable_epochs: int = Field(default=0, ge=0)
     fade_epochs: int = Field(default=0, ge=0)
+    keep_pictures: bool = True
     loss: UnconditionalLoss = UnconditionalLoss()
 
     @property

@@ -25,13 +25,14 @@ from medsynth_core.models.card import FEWEST_VALIDATED, METADATA, RECORDS_FILE, 
 from medsynth_core.models.contents import INFERENCE, INFERENCE_FILE, RECORDS, check_replaceable
 from medsynth_core.models.markdown import card_text
 from medsynth_core.models.package import sha256
-from medsynth_core.models.records import write_records
+from medsynth_core.models.records import LESIONS, SMALL_PICTURES, write_records
 from medsynth_core.models.weights import check_weights
 from medsynth_core.networks.registry import create_network
 from medsynth_core.preparation.contract import SynthesisContract
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.progress import Progress
 from medsynth_core.recipes.recipe import About, Recipe, read_recipe
+from medsynth_core.systems.base import Records
 from medsynth_core.systems.registry import SYSTEMS
 from medsynth_core.training.case_figure import draw_test_case
 from medsynth_core.training.claims import check_claims, of_own_training
@@ -44,10 +45,6 @@ from medsynth_core.training.run_watch import CASES, RECIPE, TEST_FIGURE, TEST_SC
 from medsynth_core.training.stored_state import read_weights
 from medsynth_core.training.validation import Trained, error_curve, mean_scores, undefined_scores
 
-KEPT = (
-    "The package keeps lesion labels of the training cases to draw from and, unless the recipe has "
-    "keep_pictures: false, pictures of 16 × 16 fields of their images to recognise copies by."
-)
 # Metrics by case or by split.
 CaseScores = dict[str, dict[str, float]]
 FEW_VALIDATED = (
@@ -230,7 +227,8 @@ class _Writer:
         if records is None:
             return {}
         write_records(records.arrays, self.package / RECORDS_FILE)
-        append_event(self.folder.path, "log", message=KEPT)
+        if kept := _kept(records):
+            append_event(self.folder.path, "log", message=kept)
         return {"ranges": dict(records.ranges), "records": sha256(self.package / RECORDS_FILE)}
 
     def _scores(
@@ -255,6 +253,20 @@ class _Writer:
             rows = [{"case": case, **values} for case, values in scores.items()]
             write_rows(rows, self.package / TEST_SCORES)
         return means, scores
+
+
+def _kept(records: Records) -> str:
+    """Return what a package keeps of the training cases in a sentence; "" if nothing."""
+    pictures = (
+        "pictures of 16 × 16 fields of the training images to recognise copies by (keep_pictures: false in the recipe "
+        "leaves them out)"
+    )
+    found = [
+        words
+        for start, words in ((LESIONS, "lesion labels of the training cases to draw from"), (SMALL_PICTURES, pictures))
+        if any(name.startswith(start) for name in records.arrays)
+    ]
+    return f"The package keeps {' and '.join(found)}." if found else ""
 
 
 def _store_half(source: Path, target: Path) -> None:

@@ -32,6 +32,8 @@ LEAST_FREE = 0.1
 # Seconds after which a waiting worker looks whether it should end.
 _LOOK_S = 1.0
 
+# A request, and whether it is cancelled.
+_Job = tuple[dict[str, Any], threading.Event]
 JOBS: dict[str, Callable[[dict[str, Any], Progress], dict[str, Any]]] = {
     "describe": synthesis_jobs.describe,
     "synthesize": synthesis_jobs.synthesize,
@@ -60,19 +62,19 @@ class Worker:
     def __init__(self, events: TextIO, keep_s: float = math.inf) -> None:
         self._events, self._keep_s = events, keep_s
         self._lock = threading.Lock()
-        self._jobs: queue.Queue[tuple[dict[str, Any], threading.Event]] = queue.Queue()
+        self._jobs: queue.Queue[_Job] = queue.Queue()
 
     def serve(self, requests: TextIO) -> None:
         """Process requests until there are none for too long, or their stream ends, which ends this process."""
         threading.Thread(target=self._listen, args=(requests,), daemon=True).start()
-        job = self._jobs.get()
+        job: _Job | None = self._jobs.get()
         while job is not None:
             self._run(*job)
             del job
             _release_memory()
             job = self._next()
 
-    def _next(self) -> tuple[dict[str, Any], threading.Event] | None:
+    def _next(self) -> _Job | None:
         """Return the next job; None when the process should end instead of waiting for it."""
         from medsynth_core.compute.memory import free_share  # psutil may be missing when a worker starts
 

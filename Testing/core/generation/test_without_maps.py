@@ -16,8 +16,11 @@ from medsynth_core.datasets.manifest import read_manifest
 from medsynth_core.generation.drawing import images_of_codes
 from medsynth_core.generation.from_noise import smooth_codes
 from medsynth_core.generation.generator import Generator
+from medsynth_core.generation.memorisation import fields_of, memorisation
 from medsynth_core.io.pictures import read_picture
 from medsynth_core.networks.registry import create_network
+from medsynth_core.preparation.frame import framed
+from medsynth_core.training.prepared_cases import load_case
 
 pytestmark = pytest.mark.slow
 ORDER = {"slices": 3, "seed": 5, "device": "cpu"}
@@ -61,9 +64,28 @@ def test_the_data_set_tells_classes_and_no_masks(made):
     assert [case.label for case in cases] == list(CLASSES)
     assert all(set(case.files) == {"xray", "vessels"} for case in cases)
     record = json.loads((made / "generation.json").read_text())
-    assert record["complete"] and record["memorisation"] == {} and list(record["classes"].values()) == list(CLASSES)
+    assert record["complete"] and list(record["classes"].values()) == list(CLASSES)
     assert "structure" not in (made / "README.md").read_text()
     assert (made / "overview.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_they_are_compared_with_the_training_images_of_which_small_pictures_are_kept(acgan, made, pictures):
+    generator, roles = Generator.load(acgan, "cpu"), ("xray", "vessels")
+    training = [case for case in read_manifest(pictures, roles) if case.split == "train"]
+    loaded = [load_case(case, generator.settings)[0] for case in training]
+    record = json.loads((made / "generation.json").read_text())
+    for role in roles:
+        # -1 and 1 are the values 0 and 255 of the pictures.
+        frames = np.concatenate([127.5 * (framed(case.targets[role], 64, -1) + 1) for case in loaded])
+        fields = frames.reshape(-1, 16, 4, 16, 4).mean(axis=(2, 4))
+        assert np.abs(generator.training_pictures(role).astype(float) - fields).max() < 1
+        assert list(generator.training_patients(role)) == list(range(len(training)))
+        among, drawn = record["memorisation"][role]["distances"]
+        assert (among["count"], drawn["count"]) == (len(training), 9)
+        # An image that shows a training image is found.
+        images = {name: frames[2:3].astype(np.float32) for name in roles}
+        found = memorisation(generator, fields_of(generator, images))[role]
+        assert list(found.suspects) == [0] and found.synthetic.index[0] == 2
 
 
 def test_slices_change_gradually(made):
