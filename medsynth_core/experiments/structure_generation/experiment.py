@@ -9,6 +9,7 @@ from pathlib import Path
 from medsynth_core.errors import MedSynthError
 from medsynth_core.experiments.scoring.plain_table import PlainTable
 from medsynth_core.experiments.structure_generation import pictures, sarcomas
+from medsynth_core.experiments.structure_generation.brains import write_brains
 from medsynth_core.io.table import read_rows, write_rows
 from medsynth_core.progress import Progress
 
@@ -25,9 +26,9 @@ def run(data: Path, output: Path, progress: Progress) -> PlainTable:
     """Run the parts whose data are there, and write their tables and figures, and a table of all methods.
 
     Args:
-        data: folder with ``sts``, ``chest-xray`` and ``fundus-chase``, or some of them.
-        output: folder for a folder of each part, ``results.csv`` (a line for each method of each part) and
-            ``methods.csv`` (size, time and end of each training).
+        data: folder with ``sts``, ``chest-xray`` and ``fundus-chase``, or some of them, and the brains of `brains`.
+        output: folder for a folder of each part, ``results.csv`` (a line for each method of each part),
+            ``methods.csv`` (size, time and end of each training) and ``brains.png`` (structure maps of the brains).
         progress: reports; its log gets the parts that are left out.
 
     Raises:
@@ -38,6 +39,7 @@ def run(data: Path, output: Path, progress: Progress) -> PlainTable:
         raise MedSynthError(f"{data} has none of the folders {', '.join(PARTS)}; give the folder that contains them.")
     for name in [name for name in PARTS if name not in there]:
         progress.log(f"The part '{name}' is left out, because there is no folder {data / name}.")
+    write_brains(data, output / "brains.png")
     tables = {
         name: PARTS[name](data, output / name, progress.part(number / len(there), (number + 1) / len(there)))
         for number, name in enumerate(there)
