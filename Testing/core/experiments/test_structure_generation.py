@@ -181,7 +181,7 @@ def test_the_judges_are_compared_on_real_and_drawn_lesions():
         return SimpleNamespace(scores=lambda examples: SimpleNamespace(of_set={"dice": next(dices)}))
 
     scorer = SimpleNamespace(settings=Settings(seeds=(1, 2)), test=real, judge=judge)
-    assert lesion_table(scorer, made) == [
+    assert lesion_table(scorer, made, scorer.test) == [
         {"seed": 1, "dice_real": 0.8, "dice_synthetic": 0.6, "dice_ratio": pytest.approx(0.75)},
         {"seed": 2, "dice_real": 0.0, "dice_synthetic": 0.1, "dice_ratio": ""},
     ]

@@ -120,6 +120,7 @@ def from_noise(name: str, shared: dict[str, Any]) -> dict[str, Any]:
         "epochs": 30,
         "stop_after": 8,
         "choose_by": "fid",
+        "keep_pictures": False,
         **changes,
     }
 

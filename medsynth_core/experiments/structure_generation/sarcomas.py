@@ -65,7 +65,7 @@ def run(data: Path, output: Path, progress: Progress, settings: Settings = SETTI
     rows[model.name] = scorer.of_model(model, output / model.name)
     write_samples({name: row.picture for name, row in rows.items() if row.picture}, output / "samples.png")
     table = quality_table(rows, output)
-    write_rows(lesion_table(scorer, scorer.drawn(model)), output / "lesions.csv")
+    write_rows(lesion_table(scorer, scorer.drawn(model), scorer.test), output / "lesions.csv")
     sources = Sources(*_examples(scorer, progress.part(0.62, 0.7)))
     for judge, numbers, share in (("segmentation", SEGMENTED, (0.7, 0.9)), ("detection", DETECTED, (0.9, 1.0))):
         comparison = Comparison(judge, read_mixtures(numbers=numbers), settings.seeds, settings.judge)

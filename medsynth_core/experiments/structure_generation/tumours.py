@@ -96,6 +96,11 @@ class TumourScorer:
         return real_slices(self._cases("train"), self.recipe)
 
     @cached_property
+    def validation(self) -> RealSlices:
+        """The slices of the validation cases."""
+        return real_slices(self._cases("val"), self.recipe)
+
+    @cached_property
     def test_cases(self) -> list[TrainingCase]:
         """The prepared test cases."""
         return self._cases("test")
@@ -166,12 +171,17 @@ def _layers(images: ImageSet) -> list[np.ndarray]:
     return [*images.images.values(), *labels]
 
 
-def lesion_table(scorer: TumourScorer, made: ImageSet) -> list[dict[str, Any]]:
-    """Return Table 4: scores of segmenters from real images, for real test images and for drawn ones, by seed.
+def lesion_table(scorer: TumourScorer, made: ImageSet, slices: RealSlices) -> list[dict[str, Any]]:
+    """Return Table 4: scores of segmenters from real training images, for other real ones and for drawn ones, by seed.
 
     ``dice_ratio`` is that of the drawn images divided by that of the real ones; "" if the judge finds no real tumour.
+
+    Args:
+        scorer: has the settings and the training images.
+        made: images that were drawn with tumours.
+        slices: the other real ones: of the test cases or, for a choice among generators, of the validation cases.
     """
-    real, drawn = scorer.test.with_lesions(scorer.settings.per_patient), made.examples()
+    real, drawn = slices.with_lesions(scorer.settings.per_patient), made.examples()
     rows = []
     for seed in scorer.settings.seeds:
         judge = scorer.judge(seed)
