@@ -35,7 +35,7 @@ def manifest(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(manifest, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    train(dose_recipe(epochs=25, optimiser={"learning_rate": 0.003}), manifest, folder, device="cpu")
+    train(dose_recipe(epochs=12, optimiser={"learning_rate": 0.006}), manifest, folder, device="cpu")
     return folder
 
 
@@ -185,20 +185,29 @@ def test_the_uncertainty_is_that_of_the_dose(run, manifest, dose):
     assert abs(np.log(claimed[1 - dose] / wrong)) > abs(np.log(claimed[dose] / wrong))
 
 
-@pytest.mark.parametrize("stop_at", [0.15, 0.6])
-def test_a_training_stopped_in_either_stage_resumes_to_the_same_weights(manifest, tmp_path, stop_at):
-    recipe = dose_recipe(discriminator={"name": "patchgan3d", "options": {"channels": 4, "layers": 2}}, image_pool=2,
-                         loss={"l1": 1.0, "refined_l1": 1.0, "dose_class": 0.1, "adversarial": 0.01})  # fmt: skip
+def adversarial_recipe():
+    return dose_recipe(discriminator={"name": "patchgan3d", "options": {"channels": 4, "layers": 2}}, image_pool=2,
+                       loss={"l1": 1.0, "refined_l1": 1.0, "dose_class": 0.1, "adversarial": 0.01})  # fmt: skip
 
+
+@pytest.fixture(scope="module")
+def straight(manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    train(adversarial_recipe(), manifest, folder, device="cpu")
+    return folder
+
+
+@pytest.mark.parametrize("stop_at", [0.15, 0.6])
+def test_a_training_stopped_in_either_stage_resumes_to_the_same_weights(straight, manifest, tmp_path, stop_at):
     def stop(fraction: float, message: str) -> None:
         if fraction > stop_at:
             raise Cancelled
 
-    train(recipe, manifest, tmp_path / "straight", device="cpu")
+    stopped = tmp_path / "stopped"
     with pytest.raises(Cancelled):
-        train(recipe, manifest, tmp_path / "stopped", device="cpu", progress=stop)
-    train(recipe, manifest, tmp_path / "stopped", device="cpu", resume=True)
-    one, two = (load_file(tmp_path / name / "best.safetensors") for name in ("straight", "stopped"))
+        train(adversarial_recipe(), manifest, stopped, device="cpu", progress=stop)
+    train(adversarial_recipe(), manifest, stopped, device="cpu", resume=True)
+    one, two = (load_file(run / "best.safetensors") for run in (straight, stopped))
     assert all(torch.equal(value, two[name]) for name, value in one.items())
 
 
