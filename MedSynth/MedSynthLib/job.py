@@ -146,13 +146,14 @@ class WorkerJob:
 
     def _startAgain(self) -> None:
         """Start the job in a new worker, after the kept one ended just when it got the request."""
-        gone = self._worker
-        gone.filesOfJob()
-        gone.waitUntilGone()
         try:
-            self._hand(newWorker(coreFolder()), False)
-        except OSError as problem:
-            self._finish(None, problem)
+            worker = newWorker(coreFolder())
+        except OSError:
+            self._finish(None, self._crash())
+            return
+        self._worker.filesOfJob()  # the new one gets them
+        self._worker.waitUntilGone()
+        self._hand(worker, False)
 
     def _crash(self) -> MedSynthError:
         lastWords = self._worker.lastWords()

@@ -104,6 +104,23 @@ def test_AWorkerThatNeverAnswersIsStartedAgainOnce(monkeypatch, tmp_path):
         describe()
 
 
+def test_IfNoNewWorkerCanBeStartedTheFilesOfTheJobAreRemoved(monkeypatch):
+    describe()
+    kept = kept_worker.keptWorker()
+    os.killpg(kept.pid, signal.SIGKILL)
+    kept._process.wait()
+    monkeypatch.setattr(kept, "ready", lambda: True)
+
+    def refuse(folder):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr("MedSynthLib.job.newWorker", refuse)
+    folders = []
+    with pytest.raises(MedSynthError, match="ended unexpectedly"):
+        awaited(lambda onFinished: VolumeJob(lambda folder: folders.append(folder) or DESCRIBE, onFinished))
+    assert len(folders) == 1 and not folders[0].exists()
+
+
 @pytest.mark.parametrize(("minutes", "kept"), [("0", False), ("1e-9", False), ("5", True), ("soon", True)])
 def test_TheSettingSaysHowLong(minutes, kept):
     qt.QSettings().setValue(kept_worker.KEEP_MINUTES, minutes)

@@ -162,7 +162,7 @@ def place_lesion(
 
 def _moved_inside(label: np.ndarray, background: np.ndarray, random: np.random.Generator) -> np.ndarray | None:
     """Return a label moved to a random place at which it lies in the organ; None if there is none."""
-    from scipy.signal import fftconvolve  # takes a second, and every recipe is read with this file
+    from scipy.signal import fftconvolve  # slow to import, and reading any recipe imports this file
 
     found = np.argwhere(label)
     if not found.size:

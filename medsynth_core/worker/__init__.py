@@ -43,7 +43,7 @@ Events have a key ``event``: ``started``, ``progress`` (``progress`` in 0…1, `
 (``kind``, ``message``, ``hint``) and ``cancelled``. The keys of ``done`` are documented at the job's function. Voxels
 are exchanged as ``.npy`` files in (k, j, i) order in a folder of the caller. One job runs at a time. The process ends
 immediately when stdin is closed, because the calling program has then ended. Between jobs it waits for the next one,
-with ``--keep SECONDS`` no longer than that, and no longer than a tenth of the main memory is free.
+with ``--keep SECONDS`` no longer than that, and ends as soon as less than a tenth of the main memory is free.
 """
 
 from __future__ import annotations
