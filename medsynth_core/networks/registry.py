@@ -140,7 +140,7 @@ NETWORKS: dict[str, Entry] = {
     "multimodal-discriminator": Entry(
         partial(StridedDiscriminator, modalities=4),
         "Discriminator of images and their modality (Qu, multi-modal synthesis)",
-        ("in_channels", "channels", "modalities"),
+        ("in_channels", "channels", "modalities", "logits"),
     ),
     "modality-translator": Entry(
         partial(ModalityUNet, modalities=4),

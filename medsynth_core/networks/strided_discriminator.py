@@ -17,28 +17,30 @@ class StridedDiscriminator(nn.Module):
         in_channels: channels of the image; 2 for a structure map (background and line).
         channels: channels of the first layer.
         modalities: with any number of them, a second map estimates the number of the modality.
+        logits: the second map has a logit for each modality instead, because numbers put modalities in an order. Not in
+            the thesis.
     """
 
-    def __init__(self, in_channels: int = 1, channels: int = 64, modalities: int = 0) -> None:
+    def __init__(self, in_channels: int = 1, channels: int = 64, modalities: int = 0, logits: bool = False) -> None:
         super().__init__()
         self.in_channels, self.modalities, self.spatial_dims = in_channels, modalities, 2
         n = channels
         self.trunk = chain(in_channels, [(5, 2, n), (5, 2, n), (3, 2, 2 * n), (3, 2, 2 * n)])
         self.real = _head(2 * n, n)
-        self.modality = _head(2 * n, n) if modalities else None
+        self.modality = _head(2 * n, n, modalities if logits else 1) if modalities else None
 
     def reference_inputs(self) -> tuple[Tensor, ...]:
         """Return an image of 256², for counting operations."""
         return (torch.empty(1, self.in_channels, 256, 256),)
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Return the map of logits and, with modalities, the map of the estimated number of the modality."""
+        """Return the map of logits and, with modalities, that of the modality's estimated number, or of its logits."""
         features = self.trunk(image)
         return self.real(features) if self.modality is None else (self.real(features), self.modality(features))
 
 
-def _head(inputs: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(chain(inputs, [(3, 1, channels)]), nn.Conv2d(channels, 1, 3, padding=1))
+def _head(inputs: int, channels: int, outputs: int = 1) -> nn.Sequential:
+    return nn.Sequential(chain(inputs, [(3, 1, channels)]), nn.Conv2d(channels, outputs, 3, padding=1))
 
 
 class LatentDiscriminator(nn.Module):

@@ -236,8 +236,8 @@ class MultimodalSystem(System[MultimodalSettings]):
         of_fake, fake_kind = self._opinion(network, fake)
         found = {"real": (of_real - 1).square().mean(), "fake": of_fake.square().mean()}
         if kind is not None and fake_kind is not None:
-            found["modality"] = (kind - modality).square().mean()
-            found["modality_fake"] = (fake_kind - modality).square().mean()
+            found["modality"] = _modality_loss(kind, modality)
+            found["modality_fake"] = _modality_loss(fake_kind, modality)
         return found
 
     def _judging(self, drawn: _Drawn) -> tuple[dict[str, Tensor], dict[str, float]]:
@@ -278,7 +278,7 @@ class MultimodalSystem(System[MultimodalSettings]):
         of_image, kind = self._opinion(network, image)
         found = {"adversarial": self.adversarial.generator(of_image)}
         if kind is not None:
-            found["modality"] = (kind - modality).square().mean()
+            found["modality"] = _modality_loss(kind, modality)
         return found
 
     def _translating(self, piece: _Piece) -> tuple[dict[str, Tensor], dict[str, float]]:
@@ -419,6 +419,16 @@ class _Drawn:
     def __init__(self, piece: _Piece, given: Tensor, label: Tensor) -> None:
         self.piece, self.given, self.label = piece, given, label
         self.made: list[Tensor] = []
+
+
+def _modality_loss(found: Tensor, modality: int) -> Tensor:
+    """Return how far a map is from a modality: squared difference of its number, or cross-entropy of its logits."""
+    import torch
+
+    if found.shape[1] == 1:
+        return (found - modality).square().mean()
+    wanted = torch.full((len(found), *found.shape[2:]), modality, device=found.device)
+    return torch.nn.functional.cross_entropy(found, wanted)
 
 
 def _apart(made: Tensor, image: Tensor, organ: Tensor) -> dict[str, Tensor]:

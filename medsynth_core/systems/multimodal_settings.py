@@ -21,8 +21,8 @@ class MultimodalLoss(Part):
     Attributes:
         adversarial: of the generator (equation 14), and of the translator (21).
         real, fake: of the discriminators, for real and synthetic images (equations 13 and 20).
-        modality: squared difference of the estimated number of the modality, for real images in the discriminators,
-            for synthetic ones in generator and translator.
+        modality: squared difference of the estimated number of the modality, or cross-entropy if the discriminator has
+            ``logits``, for real images in the discriminators, for synthetic ones in generator and translator.
         modality_fake: the same for synthetic images in the discriminators, which the thesis has and the code has not.
         registration: squared difference of an image from those that are translated into its modality (equation 16).
         agreement: squared difference of these translations from each other; not in the thesis.

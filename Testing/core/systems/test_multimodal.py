@@ -82,6 +82,29 @@ def lesion_loss(made: MultimodalSystem, role: str, image: torch.Tensor, label: t
     return 0.5 * mse(found[:, :1], 1 - label) + 5 * mse(found[:, 1:], label)
 
 
+def test_modalities_without_an_order_have_the_cross_entropy():
+    made = system(recipe(discriminator={
+        "name": "multimodal-discriminator", "options": {"channels": 2, "modalities": 2, "logits": True}
+    }))  # fmt: skip
+    for network in made.networks.values():
+        network.eval()
+    piece = _Piece(batch(), made.settings)
+    drawn = _Drawn(piece, *made._given(piece))
+    judged, _ = made._judging(drawn)
+    persuaded, _ = made._drawing(drawn)
+    g, d = made.networks["generator"], made.networks["discriminator"]
+    with torch.no_grad():
+        logits = [(d(x)[1], d(g(drawn.given, torch.full((3,), i)))[1]) for i, x in enumerate(piece.images)]
+        real, fake = (
+            sum(-torch.log_softmax(maps[which], dim=1)[:, i].mean() for i, maps in enumerate(logits)) / 2
+            for which in (0, 1)
+        )
+    assert logits[0][0].shape[1] == 2
+    torch.testing.assert_close(judged["discriminator_modality"].detach(), real)
+    torch.testing.assert_close(judged["discriminator_modality_fake"].detach(), fake)
+    torch.testing.assert_close(persuaded["modality"].detach(), fake)
+
+
 def test_translations_of_three_modalities_must_agree():
     settings = recipe(
         contract={**recipe().contract.model_dump(mode="json"), "outputs": dict.fromkeys(("a", "b", "c"), CT_DRAWN)},

@@ -10,6 +10,7 @@ import numpy as np
 
 from medsynth_core.evaluation.judges.examples import Examples
 from medsynth_core.experiments.figures.generated_samples import write_samples
+from medsynth_core.experiments.figures.map_samples import write_map_samples
 from medsynth_core.experiments.figures.training_curves import write_curves
 from medsynth_core.experiments.rows import Row, finished_row
 from medsynth_core.experiments.runs import write_environment
@@ -47,7 +48,7 @@ def run(data: Path, output: Path, progress: Progress, settings: Settings = SETTI
         data: folder with ``sts/cases.csv``, a manifest with the columns ``ct``, ``pet``, ``mr_t1`` and ``lesion``.
         output: folder for ``results.csv`` (a line for each method), ``cases.csv`` (for each method and modality),
             ``lesions.csv`` (a line for each judge), ``segmentation`` and ``detection`` (what images are worth),
-            ``methods.csv``, ``environment.json`` and figures.
+            ``methods.csv``, ``environment.json``, ``maps.png`` (structure maps from noise) and figures.
         progress: reports.
         settings: how the images are judged.
     """
@@ -64,6 +65,7 @@ def run(data: Path, output: Path, progress: Progress, settings: Settings = SETTI
     model = scorer.generator.model
     rows[model.name] = scorer.of_model(model, output / model.name)
     write_samples({name: row.picture for name, row in rows.items() if row.picture}, output / "samples.png")
+    write_map_samples(scorer.generator, scorer.recipe.seed, output / "maps.png")
     table = quality_table(rows, output)
     write_rows(lesion_table(scorer, scorer.drawn(model), scorer.test), output / "lesions.csv")
     sources = Sources(*_examples(scorer, progress.part(0.62, 0.7)))
