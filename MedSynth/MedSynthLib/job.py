@@ -25,6 +25,8 @@ POLL_INTERVAL_MS = 50
 CANCEL_PATIENCE_S = 3.0
 # A worker reports as soon as it has started, but on a slow network disk Python itself needs time to start.
 START_PATIENCE_S = 60.0
+# A kept worker only has to read the request; one that was stopped or does not get on is replaced by a new one.
+KEPT_PATIENCE_S = 15.0
 # Kinds of errors after which a worker is not trusted with another job: a device may have failed, or MedSynth itself.
 FATAL = ("device", "failure")
 
@@ -83,8 +85,10 @@ class WorkerJob:
         self._worker, self._used = worker, used
         if self._exchanged is not None:
             worker.removeAtEnd(self._exchanged)
-        self._startDeadline = time.monotonic() + START_PATIENCE_S
+        if used:
+            worker.forgetLastWords()
         worker.send(self._request)
+        self._startDeadline = time.monotonic() + (KEPT_PATIENCE_S if used else START_PATIENCE_S)
 
     def cancel(self) -> None:
         """Ask the worker to stop; it is killed if it does not within a few seconds."""
@@ -121,7 +125,7 @@ class WorkerJob:
             self._finish(None, Cancelled())
         elif self.state is State.RUNNING and time.monotonic() > self._startDeadline:
             self._worker.kill()
-            self._finish(None, self._silence())
+            self._startAgain() if self._used else self._finish(None, self._silence())
 
     def _handle(self, event: dict[str, Any]) -> None:
         kind = event["event"]
@@ -145,7 +149,7 @@ class WorkerJob:
             self._finish(None, Cancelled() if self.state is State.CANCELLING else self._crash())
 
     def _startAgain(self) -> None:
-        """Start the job in a new worker, after the kept one ended just when it got the request."""
+        """Start the job in a new worker, as the kept one did not react to the request or ended when it got it."""
         try:
             worker = newWorker(coreFolder())
         except OSError:
@@ -203,7 +207,8 @@ class WorkerJob:
             self._release()
 
     def _endWorker(self) -> None:
-        if self._worker.gone():
+        # A kept worker may have the next job already, whose end is not that of this one.
+        if self._kept or self._worker.gone():
             self._timer.close()
 
     def _waitUntilGone(self) -> None:

@@ -1,5 +1,6 @@
 """The worker process that a session keeps between jobs: only the first job waits for Python and PyTorch to start."""
 
+import weakref
 from pathlib import Path
 
 import slicer
@@ -10,6 +11,8 @@ KEEP_MINUTES = "MedSynth/keepWorkerMinutes"
 DEFAULT_MINUTES = 10.0
 
 _kept: list[WorkerProcess] = []
+# Workers that may be kept: those that were started since `endKeptWorker` was called.
+_current: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
 
 
 def keepMinutes() -> float:
@@ -46,12 +49,14 @@ def newWorker(coreFolder: Path) -> WorkerProcess:
     Raises:
         OSError: no process can be started.
     """
-    return WorkerProcess(coreFolder, 60 * keepMinutes())
+    worker = WorkerProcess(coreFolder, 60 * keepMinutes())
+    _current.add(worker)
+    return worker
 
 
 def keepWorker(worker: WorkerProcess) -> bool:
     """Keep a worker whose job has ended, and return whether it is kept: there is one at most."""
-    if _kept or not worker.ready() or keepMinutes() == 0:
+    if _kept or worker not in _current or not worker.ready() or keepMinutes() == 0:
         return False
     _kept.append(worker)
     return True
@@ -63,6 +68,10 @@ def keptWorker() -> WorkerProcess | None:
 
 
 def endKeptWorker() -> None:
-    """End the kept worker, for example before the packages that it has loaded are replaced."""
+    """End the kept worker, for example before the packages that it has loaded are replaced.
+
+    Workers that have a job now are not kept after it, because they may have loaded the same.
+    """
+    _current.clear()
     while _kept:
         _kept.pop().waitUntilGone()

@@ -1,5 +1,6 @@
 """Base class of the modules' panels: loads the .ui file, follows the scene's parameter node, and reloads."""
 
+import importlib
 import sys
 from typing import Any
 
@@ -9,6 +10,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 from MedSynthLib.connections import Connections
+from MedSynthLib.kept_worker import endKeptWorker
 from MedSynthLib.parameter_gui import ParameterGui
 
 
@@ -75,6 +77,10 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onReload(self) -> None:
         """Reload the libraries of the module together with the module (developer mode)."""
+        # It has loaded the library as it was, and the new modules do not know it. If the other panel has been reloaded
+        # since, that of its modules as well.
+        endKeptWorker()
+        importlib.import_module("MedSynthLib.kept_worker").endKeptWorker()
         for name in [name for name in sys.modules if name.split(".")[0] in self.LIBRARIES]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)

@@ -121,6 +121,10 @@ class WorkerProcess:
         self._errorReader.join(timeout=1.0)
         return "\n".join(line.rstrip() for line in self._lastWords if line is not None)
 
+    def forgetLastWords(self) -> None:
+        """Forget the error output of an earlier job: it does not say why this one fails."""
+        self._lastWords.clear()
+
     def ready(self) -> bool:
         """Return whether the worker is there for a further job."""
         return self._process.poll() is None and self._deadline == math.inf and self._eventReader.is_alive()

@@ -44,6 +44,7 @@ class SetupSection:
         self._ui, self._onInstalled, self._onRemoved = ui, onInstalled, onRemoved
         self._onDevices, self._onLog = onDevices, onLog
         self._probe: WorkerJob | None = None
+        self._asked: Any = None
         self._connections = Connections()
         self._connections.connect(ui.installButton, "clicked(bool)", self._install)
         self._connections.connect(ui.removeDataButton, "clicked(bool)", self._removeStoredData)
@@ -64,7 +65,9 @@ class SetupSection:
         """Ask a worker which devices PyTorch finds, unless that is known. Returns at once."""
         if self._probe is not None or not dependencies.ready():
             return
-        if _known and _known[0][0] == startOf(coreFolder()):
+        # Kept until the answer comes: a script may change the environment meanwhile.
+        self._asked = startOf(coreFolder())
+        if _known and _known[0][0] == self._asked:
             self._show(_known[0][1])
         else:
             self._ui.deviceLabel.text = _("Looking for devices…")
@@ -91,7 +94,7 @@ class SetupSection:
         if done is None:
             self._ui.deviceLabel.text = str(error) or _("Not known")
             return
-        _known[:] = [(startOf(coreFolder()), done["devices"])]
+        _known[:] = [(self._asked, done["devices"])]
         self._show(done["devices"])
 
     def _show(self, devices: list[dict[str, str]]) -> None:
@@ -108,6 +111,7 @@ class SetupSection:
             self._onLog(sentenceOf(answer))
         except MedSynthError as problem:
             self._tell(problem.message)
+        endKeptWorker()  # one that was started meanwhile may have loaded a part of what was replaced
         self.refresh()
         if dependencies.ready():
             self._onInstalled()

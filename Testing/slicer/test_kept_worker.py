@@ -121,6 +121,59 @@ def test_IfNoNewWorkerCanBeStartedTheFilesOfTheJobAreRemoved(monkeypatch):
     assert len(folders) == 1 and not folders[0].exists()
 
 
+def test_AKeptWorkerThatDoesNotReactIsReplaced(monkeypatch):
+    first = describe()
+    os.killpg(first, signal.SIGSTOP)
+    monkeypatch.setattr("MedSynthLib.job.KEPT_PATIENCE_S", 0.5)
+    assert describe() != first and leaks.processes() == []
+
+
+def test_AWorkerThatWorksWhenTheKeptOneIsEndedIsNotKept():
+    """It may have loaded the packages that are about to be replaced."""
+    finished = []
+    job = WorkerJob(DESCRIBE, lambda *both: finished.append(both))
+    kept_worker.endKeptWorker()
+    job.wait()
+    assert finished[0][1] is None and kept_worker.keptWorker() is None
+
+
+WORDS = """
+import os, signal, sys
+import medsynth_core.worker as worker
+worker.JOBS["warn"] = lambda *_: print("a warning in the first job", file=sys.stderr) or {"devices": [1]}
+worker.JOBS["die"] = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+worker.main()
+"""
+
+
+def test_TheWordsOfAJobAreNotTheReasonWhyTheNextOneEnded(monkeypatch, caplog):
+    monkeypatch.setattr("MedSynthLib.process.COMMAND", ["-c", WORDS])
+    first = describe(job="warn")
+    assert waitUntil(lambda: "warning" in "".join(filter(None, kept_worker.keptWorker()._lastWords)))
+    assert kept_worker.keptWorker().pid == first
+    with pytest.raises(MedSynthError, match="ended unexpectedly .no message"):
+        describe(job="die")
+    assert "a warning" not in caplog.text
+
+
+def test_AJobThatHasEndedDoesNotEndTheNextOne():
+    """The worker dies with the second job, while the first has not called back to its end."""
+    finished, folders = [], []
+
+    def finish(done, error):
+        second.append(VolumeJob(lambda folder: folders.append(folder) or DESCRIBE, lambda *both: finished.append(both)))
+        os.killpg(first.workerPid, signal.SIGKILL)
+        ended = waitUntil(second[0]._worker._ended)
+        first.poll()
+        there.append(ended and folders[0].exists())
+
+    second, there = [], []
+    first = WorkerJob(DESCRIBE, finish)
+    assert waitUntil(lambda: finished) and there == [True]
+    second[0].wait()
+    assert finished[0][1] is None and not folders[0].exists()
+
+
 @pytest.mark.parametrize(("minutes", "kept"), [("0", False), ("1e-9", False), ("5", True), ("soon", True)])
 def test_TheSettingSaysHowLong(minutes, kept):
     qt.QSettings().setValue(kept_worker.KEEP_MINUTES, minutes)

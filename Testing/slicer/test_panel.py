@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, {folder!r})
 import application
 application.start()
-import slicer
+import psutil, slicer
 
 def show(name):
     module = importlib.import_module(name)
@@ -36,7 +36,10 @@ for name in ("MedSynth", "MedSynthTrain"):
 panels = {{name: show(name) for name in ("MedSynth", "MedSynthTrain")}}
 for name in {order!r}:
     before = type(panels[name])
+    panels[name].enter()
+    panels[name]._setup.waitForDevices()
     panels[name].onReload()
+    assert psutil.Process().children() == [], "the worker of the old modules"
     panel = panels[name]
     from MedSynthLib.panel import ModulePanel
     assert type(panel) is not before and isinstance(panel, ModulePanel), name

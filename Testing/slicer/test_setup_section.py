@@ -278,3 +278,13 @@ def test_DevicesOfThisComputerAreListed(panel):
     other.enter()
     assert other.ui.deviceLabel.text == known and other._setup._probe is None
     closePanel(other)
+
+
+@pytest.mark.slow
+def test_DevicesBelongToTheEnvironmentInWhichTheyWereAskedFor(panel, monkeypatch):
+    setup_section._known.clear()
+    asked = setup_section.startOf(setup_section.coreFolder())
+    panel.enter()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # by a script, before the answer comes
+    panel._setup.waitForDevices()
+    assert [started for started, devices in setup_section._known] == [asked]

@@ -1,6 +1,7 @@
 """The worker process answers in JSON lines, stops when asked, and ends with the process that started it."""
 
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -440,6 +441,33 @@ def test_a_job_that_comes_in_time_is_done():
     for _ in range(3):
         client.send(job="quick")
         assert client.next(*LAST)["event"] == "done"
+    client.process.stdin.close()
+    assert client.process.wait(10) == 0
+
+
+HOARD = """
+import psutil
+import medsynth_core.worker as worker
+rss = lambda: psutil.Process().memory_info().rss
+last = []
+def hoard(request, progress):
+    before = rss()
+    pieces = [b"voxels" * 10_000 for _ in range(3_000)]
+    last.append(bytes(60_000))  # above the others: without it the C library gives all of them back
+    return {"before": before, "within": rss()}
+worker.JOBS["hoard"] = hoard
+worker.JOBS["tell"] = lambda request, progress: {"after": rss()}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only the C library of Linux is told to")
+def test_the_memory_of_a_job_is_given_back_with_what_was_in_it():
+    client = Client(HOARD)
+    client.send(job="hoard")
+    hoarded = client.next(*LAST)
+    assert hoarded["within"] - hoarded["before"] > 150e6
+    client.send(job="tell")
+    assert client.next(*LAST)["after"] - hoarded["before"] < 20e6
     client.process.stdin.close()
     assert client.process.wait(10) == 0
 
