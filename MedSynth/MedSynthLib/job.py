@@ -199,7 +199,8 @@ class WorkerJob:
         try:
             self._onFinished(result, error)
         finally:
-            removeFolders(folders)
+            for folder in removeFolders(folders):
+                self._worker.removeAtEnd(folder)
             if self._kept:
                 self._timer.close()
             else:

@@ -1,5 +1,6 @@
 """The worker process that a session keeps between jobs: only the first job waits for Python and PyTorch to start."""
 
+import math
 import weakref
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from MedSynthLib.process import WorkerProcess, workerCommand, workerEnvironment
 
 KEEP_MINUTES = "MedSynth/keepWorkerMinutes"
 DEFAULT_MINUTES = 10.0
+MOST_MINUTES = 24 * 60.0
 
 _kept: list[WorkerProcess] = []
 # Workers that may be kept: those that were started since `endKeptWorker` was called.
@@ -16,11 +18,12 @@ _current: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
 
 
 def keepMinutes() -> float:
-    """Return for how many minutes a worker without work is kept; 0 for not at all."""
+    """Return for how many minutes, a day at most, a worker without work is kept; 0 for not at all."""
     try:
-        return max(0.0, float(slicer.util.settingsValue(KEEP_MINUTES, DEFAULT_MINUTES)))
+        minutes = float(slicer.util.settingsValue(KEEP_MINUTES, DEFAULT_MINUTES))
     except (TypeError, ValueError):
-        return DEFAULT_MINUTES
+        minutes = math.nan
+    return DEFAULT_MINUTES if math.isnan(minutes) else min(max(0.0, minutes), MOST_MINUTES)
 
 
 def startOf(coreFolder: Path) -> tuple[list[str], dict[str, str]]:

@@ -185,10 +185,12 @@ def _reader(stream: TextIO, take: Callable[[str | None], None]) -> threading.Thr
 
 
 def _read(stream: TextIO, take: Callable[[str | None], None]) -> None:
-    with stream:
-        for line in stream:
-            take(line)
-    take(None)
+    try:
+        with stream:
+            for line in stream:
+                take(line)
+    finally:  # a job would otherwise wait for ever for a worker that is no longer read
+        take(None)
 
 
 def _end(process: subprocess.Popen, folders: list[Path]) -> None:
@@ -200,10 +202,11 @@ def _end(process: subprocess.Popen, folders: list[Path]) -> None:
     removeFolders(folders)
 
 
-def removeFolders(folders: list[Path]) -> None:
-    """Remove folders with what is in them."""
+def removeFolders(folders: list[Path]) -> list[Path]:
+    """Remove folders with what is in them, and return those of which something is left, as of files that are open."""
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
+    return [folder for folder in folders if folder.exists()]
 
 
 def killProcessTree(pid: int) -> None:

@@ -185,6 +185,28 @@ def test_TheSettingSaysHowLong(minutes, kept):
 
 
 @pytest.mark.parametrize(
+    ("setting", "minutes"), [("nan", 10), ("soon", 10), ("-1", 0), ("inf", 1440), ("1e400", 1440), ("2.5", 2.5)]
+)
+def test_ASettingThatIsNoTimeIsNotUsed(setting, minutes):
+    qt.QSettings().setValue(kept_worker.KEEP_MINUTES, setting)
+    try:
+        assert kept_worker.keepMinutes() == minutes
+    finally:
+        qt.QSettings().remove(kept_worker.KEEP_MINUTES)
+
+
+def test_FilesThatCannotBeRemovedYetAreRemovedWithTheWorker(monkeypatch, tmp_path):
+    folder = tmp_path / "exchanged"
+    folder.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr("MedSynthLib.process.shutil.rmtree", lambda *_, **__: None)  # as Windows with an open file
+        WorkerJob(DESCRIBE, lambda *_: None, folder=folder).wait()
+    assert folder.exists() and kept_worker.keptWorker() is not None
+    kept_worker.endKeptWorker()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
     ("job", "words", "kept"), [("fly", "no job 'fly'", True), ("broken", "MedSynth failed", False)]
 )
 def test_AfterAFailureTheWorkerIsNotTrusted(monkeypatch, job, words, kept):
