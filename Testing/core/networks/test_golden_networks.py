@@ -89,7 +89,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "latent-discriminator": {"latent": 4096, "channels": 128},
     "multimodal-generator": GENERATED_IMAGES,
     "multimodal-from-noise": {**GENERATED_MAPS, **GENERATED_IMAGES, "in_channels": 2},
-    "multimodal-discriminator": {"in_channels": 1, "channels": 64, "modalities": 4},
+    "multimodal-discriminator": {"in_channels": 1, "channels": 64, "modalities": 4, "logits": False},
     "lesion-segmenter": {"in_channels": 1, "out_channels": 5, "channels": 64, "dropout": 0.0},
     "lesion-classifier": {"in_channels": 1, "classes": 3, "channels": 64, "dropout": 0.5},
     "lesion-detector": {"in_channels": 1, "classes": 1, "channels": 64, "size": 300},
