@@ -41,6 +41,7 @@ TESTS = {
         "Testing/core/systems/test_base.py",
         "Testing/core/systems",
         "Testing/core/recipes/test_settings.py",
+        "Testing/core/recipes/test_help.py",
         "Testing/core/recipes/test_bundled_recipes.py",
     ),
     "training/ema.py": ("Testing/core/training/test_ema.py",),
@@ -128,7 +129,8 @@ class Bench:
         for name in ("medsynth_core", "Testing/core"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
         shutil.copy(ROOT / "pyproject.toml", folder)
-        (folder / "Resources").symlink_to(ROOT / "Resources")
+        for name in ("Resources", "docs"):
+            (folder / name).symlink_to(ROOT / name)
         _import_libraries()
 
     def passes(self, checked: bool) -> bool:

@@ -65,6 +65,6 @@ def _labels(path: Path, generator: Generator) -> list[np.ndarray]:
     grid = model_grid(mask, generator.contract)
     label = known_label(mask.voxels, generator.lesion_kinds)
     voxels = resample_array(label, Grid.of(mask), grid, order="nearest")
-    inside = framed(voxels, generator.contract.matrix[-1], 0)
+    inside = framed(voxels, generator.contract.side, 0)
     kept = [np.count_nonzero(one) == np.count_nonzero(whole) > 0 for one, whole in zip(inside, voxels, strict=True)]
     return list(inside[np.array(kept, dtype=bool)])

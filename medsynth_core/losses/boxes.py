@@ -57,8 +57,9 @@ def matched(boxes: Tensor, kinds: Tensor, defaults: Tensor) -> tuple[Tensor, Ten
     overlap = torch.as_tensor(box_iou(corners(defaults), boxes))
     best, nearest = overlap.max(dim=1)
     own = overlap.argmax(dim=0)
-    best[own], nearest[own] = 1.0, torch.arange(len(boxes), device=boxes.device)
+    nearest[own] = torch.arange(len(boxes), device=boxes.device)
     right = best >= MATCHED
+    right[own] = True
     found[right] = kinds[nearest[right]]
     offsets[right] = encoded(boxes[nearest[right]], defaults[right])
     return found, offsets

@@ -24,7 +24,7 @@ class ResidualBlock(nn.Module):
         spatial_dims: 2 or 3.
     """
 
-    def __init__(self, channels: int, spatial_dims: int = 2) -> None:
+    def __init__(self, channels: int, spatial_dims: int) -> None:
         super().__init__()
         conv, _, norm, border = _LAYERS[spatial_dims]
         self.body = nn.Sequential(

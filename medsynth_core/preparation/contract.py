@@ -221,6 +221,11 @@ class GenerationContract(_Contract):
             raise ValueError("a generator needs noise above 0 or an input")
         return self
 
+    @property
+    def side(self) -> int:
+        """Pixels along a row, which is as long as a column where a recipe asks for it."""
+        return self.matrix[-1]
+
     @field_validator("inputs")
     @classmethod
     def _inputs_are_grey(cls, inputs: dict[str, Side]) -> dict[str, Side]:

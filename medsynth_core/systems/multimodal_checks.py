@@ -48,7 +48,7 @@ def _check_sizes(settings: MultimodalSettings, networks: dict[str, Any]) -> None
     Raises:
         MedSynthError: one has another.
     """
-    size = settings.generation.matrix[-1]
+    size = settings.generation.side
     for role in settings.modalities:
         own = getattr(networks.get(f"processor_{role}"), "size", size)
         if own != size:

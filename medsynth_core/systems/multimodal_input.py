@@ -61,7 +61,7 @@ def sets_of(
     network: nn.Module, settings: MultimodalSettings, number: int, cases: Sequence[TrainingCase]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return real images of a modality, and those that are drawn from their maps, in frames (n, h, w) by channel."""
-    side, size = settings.contract.outputs[settings.modalities[number]], settings.generation.matrix[-1]
+    side, size = settings.contract.outputs[settings.modalities[number]], settings.generation.side
     names = list(channels_of({settings.modalities[number]: side}))
     present = [case for case in cases if len(case.targets[names[0]])]
     drawn = [drawn_from(network, settings, number, case) for case in present]

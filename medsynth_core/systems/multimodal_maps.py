@@ -30,7 +30,7 @@ def check_maps(settings: MultimodalSettings, generator: nn.Module) -> None:
         )
     if maps is None:
         return
-    wanted = {"latent": settings.generation.noise, "size": settings.generation.matrix[-1]}
+    wanted = {"latent": settings.generation.noise, "size": settings.generation.side}
     for option, value in wanted.items():
         if getattr(maps, option) != value:
             key = "noise" if option == "latent" else "matrix"

@@ -32,7 +32,7 @@ def records_of(settings: MultimodalSettings, cases: Sequence[TrainingCase]) -> R
 
 def _frames(settings: MultimodalSettings, cases: Sequence[TrainingCase], role: str) -> Iterator[np.ndarray]:
     """Yield the images of a modality of each case, in frames."""
-    side, size = settings.contract.outputs[role], settings.generation.matrix[-1]
+    side, size = settings.contract.outputs[role], settings.generation.side
     for case in cases:
         image = grey_image(case, role, side)
         if len(image):
@@ -46,7 +46,7 @@ def _kept(case: TrainingCase, role: str) -> np.ndarray:
 
 def _measures(settings: MultimodalSettings, cases: Sequence[TrainingCase]) -> Iterator[dict[str, float]]:
     """Yield the measures of every structure map, in its frame."""
-    size = settings.generation.matrix[-1]
+    size = settings.generation.side
     for case, role in product(cases, settings.modalities):
         if not len(case.targets[f"{role}:structure"]):
             continue
@@ -61,14 +61,14 @@ def _lesions(settings: MultimodalSettings, cases: Sequence[TrainingCase]) -> np.
     """Return lesion labels in frames, evenly from all that lie whole in the frame and in the organ."""
     found = [label for case in cases for label in _labels(settings, case)]
     if not found:
-        return np.zeros((0, *settings.generation.matrix[-2:]), dtype=np.uint8)
+        return np.zeros((0, settings.generation.side, settings.generation.side), dtype=np.uint8)
     chosen = np.unique(np.linspace(0, len(found) - 1, min(len(found), MOST_LESIONS)).round().astype(int))
     return np.stack([found[number] for number in chosen])
 
 
 def _labels(settings: MultimodalSettings, case: TrainingCase) -> Iterator[np.ndarray]:
     """Yield the lesion labels of a case in frames, by the organ of the first modality that it has."""
-    size = settings.generation.matrix[-1]
+    size = settings.generation.side
     role = next((role for role in settings.modalities if len(case.targets[f"{role}:structure"])), "")
     if not role:
         return

@@ -322,7 +322,7 @@ def _check(settings: StructureVAEGANSettings, networks: dict[str, Any]) -> None:
         "code_discriminator": getattr(networks["code_discriminator"], "latent", 0),
         "contract.noise": settings.generation.noise,
     }
-    sizes = {"network": generator.size, "encoder": encoder.size, "contract.matrix": settings.generation.matrix[-1]}
+    sizes = {"network": generator.size, "encoder": encoder.size, "contract.matrix": settings.generation.side}
     for what, found in (("latent", lengths), ("size", sizes)):
         if len(set(found.values())) > 1:
             listed = ", ".join(f"{name} {value}" for name, value in found.items())

@@ -220,7 +220,7 @@ class UnconditionalSystem(System[UnconditionalSettings]):
         """Return small pictures of the training images, unless the recipe leaves them out."""
         if not settings.keep_pictures:
             return None
-        size = settings.generation.matrix[-1]
+        size = settings.generation.side
         arrays: dict[str, np.ndarray] = {}
         for role, side in settings.contract.outputs.items():
             frames = (framed(grey_image(case, role, side), size, side.empty) for case in cases)
@@ -242,7 +242,7 @@ class UnconditionalSystem(System[UnconditionalSettings]):
         have slices, always from the same noise and, with classes, of the classes of the cases. If the recipe chooses by
         ``fid``, this is returned as well, as the mean over the outputs.
         """
-        sides, size = channels_of(settings.contract.outputs), settings.generation.matrix[-1]
+        sides, size = channels_of(settings.contract.outputs), settings.generation.side
         frames = [[framed(case.targets[name], size, side.empty) for name, side in sides.items()] for case in cases]
         real = np.concatenate([_features(channels) for channels in frames])
         if len(real) < 2:
@@ -309,7 +309,7 @@ def _check(settings: UnconditionalSettings, networks: dict[str, Any]) -> None:
         MedSynthError: they do not.
     """
     count, classes = len(channels_of(settings.contract.outputs)), len(settings.classes)
-    size, noise = settings.generation.matrix[-1], settings.generation.noise
+    size, noise = settings.generation.side, settings.generation.noise
     wanted: dict[str, dict[str, int]] = {
         "generator": {"size": size, "latent": noise, "out_channels": count, "classes": classes},
         "discriminator": {"size": size, "in_channels": count, "classes": classes},

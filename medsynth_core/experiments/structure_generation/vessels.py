@@ -51,5 +51,5 @@ def drawn_by_hand(cases: Sequence[Case], contract: GenerationContract) -> np.nda
     for case in cases:
         mask = read_grey(case.files[ROLE])
         shares = resample_array((mask.voxels != 0).astype(np.float32), Grid.of(mask), model_grid(mask, contract))
-        found.append(framed(shares, contract.matrix[-1], 0.0))
+        found.append(framed(shares, contract.side, 0.0))
     return (np.concatenate(found) >= 0.5).astype(np.uint8)
