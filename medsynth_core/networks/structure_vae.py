@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -20,16 +18,18 @@ _LAST = 2
 # Decoder: channels of both convolutions after each doubling, in quarters of the width.
 _DOUBLINGS = (16, 16, 8, 8, 4, 4)
 _FIRST = 32
+# Halvings of maps of each size down to the bottleneck.
+_HALVINGS = {64: 3, 128: 4, 256: 5, 512: 6}
 
 
 def check_size(size: int) -> int:
-    """Return how often an image of this size is halved down to the bottleneck: 3 to 6 times.
+    """Return how often a map of this size is halved down to the bottleneck.
 
     Raises:
         ValueError: the size is not 64, 128, 256 or 512.
     """
-    halvings = round(math.log2(size / BOTTLENECK)) if size > 0 else 0
-    if not 3 <= halvings <= 6 or BOTTLENECK * 2**halvings != size:
+    halvings = _HALVINGS.get(size)
+    if halvings is None:
         raise ValueError(f"size must be 64, 128, 256 or 512, not {size}")
     return halvings
 
