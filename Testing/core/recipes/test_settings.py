@@ -7,6 +7,8 @@ from typing import Annotated
 import pytest
 import torch
 from builders import CT_SIDE, PET_SIDE, SUV_SIDE, dose_recipe, tiny_recipe
+from multimodal_builders import CT_SOURCE
+from multimodal_builders import recipe as multimodal_recipe
 from pydantic import TypeAdapter, ValidationError
 
 from medsynth_core.recipes.recipe import Augmentation, Dose, Optimiser, Recipe
@@ -202,6 +204,21 @@ def test_the_data_that_a_training_needs():
     attenuated = dose_recipe(dose={"attenuation_role": "ct"}).needs
     assert attenuated.roles == (Role("pet", "PT", "SUVbw"), Role("ct", "CT", "HU")) and attenuated.optional == ()
     assert Role("x") == Role("x", "", "") and DataNeeds((Role("x"),)) == DataNeeds((Role("x"),), True, (), False, False)
+
+
+def test_a_generator_needs_its_modalities_what_their_maps_come_from_and_the_lesions():
+    pictures = {"pictures": True}
+    mr = {"role": "mr", "modality": "MR", "unit": "T1 (fat = 1000)", "preset": "extremity-mr"}
+    needs = multimodal_recipe(structures={"ct": CT_SOURCE, "pet": mr}).needs
+    roles = (
+        Role("ct", "CT", "HU", **pictures),
+        Role("pet", "PT", "SUVbw", **pictures),
+        Role("mr", "MR", "T1 (fat = 1000)", **pictures),
+        Role("lesion", **pictures),
+    )
+    assert needs == DataNeeds(roles, optional=("ct", "pet", "mr", "lesion"), by_modality=True)
+    # Where a map comes from a modality itself, that stays as the contract has it.
+    assert [role.name for role in multimodal_recipe(lesion="ct", fit_lesions=True).needs.roles] == ["ct", "pet"]
 
 
 def test_the_attenuation_ct_is_needed_even_where_it_is_an_optional_input():

@@ -17,7 +17,6 @@ from medsynth_core import Cancelled, load_model, train
 from medsynth_core.datasets.manifest import read_manifest, split_of
 from medsynth_core.progress import Progress
 from medsynth_core.recipes.recipe import write_recipe
-from medsynth_core.systems.engine import is_first_process
 from medsynth_core.training.batches import Batches
 from medsynth_core.training.prepared_cases import load_cases
 from medsynth_core.training.run_watch import RunWatch
@@ -107,23 +106,6 @@ def test_two_processes_have_the_metrics_of_one(one, two):
     # Biases before a normalisation have gradients of pure rounding error, which Adam makes as large as any other.
     for name in (name for name, value in whole.items() if value.ndim > 1):
         torch.testing.assert_close(whole[name], shared[name], rtol=0.02, atol=2e-3)
-
-
-@pytest.mark.parametrize(
-    ("environment", "first"),
-    [
-        ({}, True),
-        ({"RANK": "1"}, True),
-        ({"RANK": "0", "WORLD_SIZE": "2"}, True),
-        ({"RANK": "1", "WORLD_SIZE": "2"}, False),
-    ],
-)
-def test_only_the_first_process_reports(monkeypatch, environment, first):
-    for name in ("RANK", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert is_first_process() is first
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU the processes would take it")
