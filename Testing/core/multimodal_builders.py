@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from medsynth_core.systems.registry import create_system
 UNIT = {"modality": "CT", "unit": "1", "intensity": {"kind": "scale", "divisor": 1, "upper": 1}}
 CT_SOURCE = {"role": "ct", "modality": "CT", "unit": "HU", "preset": "extremity-ct"}
 UNET = {"channels": 2, "modalities": 2}
+CLASSES = {"lesion": "", "classes": ["normal", "viral"], "fit_lesions": False}
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -48,19 +50,49 @@ def recipe(**changes: Any) -> Recipe:
     )
 
 
+def alone(**changes: Any) -> Recipe:
+    """Return a recipe of one modality without lesions: SkrGAN as the thesis re-implements it, unless changed."""
+    content = recipe().contract.model_dump(mode="json")
+    single = {
+        "contract": {**content, "inputs": {"structure": UNIT}, "outputs": {"ct": CT_DRAWN}},
+        "structures": {"ct": CT_SOURCE},
+        "lesion": "",
+        "network": {"name": "skrgan", "options": {"channels": 2}},
+        "discriminator": {"name": "multimodal-discriminator", "options": {"channels": 2, "modalities": 0}},
+        "translator": None,
+        "processor": None,
+        "prepare_epochs": 0,
+        "pretrain_epochs": 0,
+    }
+    return recipe(**{**single, "fuse": False, "invert": True, "own_maps": True, "loss": {"background": 0}, **changes})
+
+
 def system(settings: Recipe) -> MultimodalSystem:
     made = create_system(settings.system, settings, Engine(torch.device("cpu"), settings))
     assert isinstance(made, MultimodalSystem)
     return made
 
 
-def batch(count: int = 3, seed: int = 0) -> Batch:
+def three(**changes: Any) -> Recipe:
+    """Return a recipe of three modalities, which is what can agree."""
+    options = {"channels": 2, "modalities": 3}
+    return recipe(
+        contract={**recipe().contract.model_dump(mode="json"), "outputs": dict.fromkeys("abc", CT_DRAWN)},
+        structures=dict.fromkeys("abc", CT_SOURCE),
+        network={"name": "multimodal-generator", "options": {**options, "in_channels": 2}},
+        discriminator={"name": "multimodal-discriminator", "options": options},
+        translator={"name": "modality-translator", "options": options},
+        **changes,
+    )
+
+
+def batch(count: int = 3, seed: int = 0, roles: Iterable[str] = ("ct", "pet")) -> Batch:
     """Return images of bodies with a ring, a square lesion in the second one, and their maps."""
     random = torch.Generator().manual_seed(seed)
     y, x = torch.meshgrid(*[torch.arange(32) - 15.5] * 2, indexing="ij")
     radius = (x**2 + y**2).sqrt()
     targets = {}
-    for role in ("ct", "pet"):
+    for role in roles:
         radii = torch.randint(7, 13, (count, 1, 1, 1), generator=random)
         organ = (radius < radii + 2).float()
         lesion = torch.zeros_like(organ)

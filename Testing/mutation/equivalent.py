@@ -18,6 +18,12 @@ KNOWN: dict[tuple[str, str, str, str], str] = {
         "self._random.random() < 0.5",
         "self._random.random() <= 0.5",
     ): "a random number is exactly 0.5 once in 2 to the power of 53",
+    (
+        "systems/unconditional.py",
+        "UnconditionalSystem._update",
+        "other.requires_grad_(False)",
+        "other",
+    ): "the other network's gradients are set to nothing before its own update; to leave them out only saves time",
     ("networks/mlnet3d.py", "MLNet3D.with_class", "1e-6", "2e-06"): "any small number: it only prevents 0 / 0",
     ("networks/mlnet3d.py", "MLNet3D.with_class", "1e-6", "5e-07"): "any small number: it only prevents 0 / 0",
     (

@@ -82,7 +82,7 @@ def multibox_loss(logits: Tensor, offsets: Tensor, kinds: Tensor, wanted: Tensor
     places = functional.smooth_l1_loss(offsets[right], wanted[right], reduction="sum")
     entropy = functional.cross_entropy(logits.flatten(0, 1), kinds.flatten(), reduction="none").view_as(kinds)
     wrong = torch.where(right, -1.0, entropy.detach())
-    ranks = wrong.argsort(dim=1, descending=True).argsort(dim=1)
+    ranks = wrong.argsort(descending=True).argsort()
     counted = (ranks < NEGATIVES * right.sum(dim=1, keepdim=True).clamp(min=1)) & ~right
     return (places + entropy[right | counted].sum()) / max(int(right.sum()), 1)
 

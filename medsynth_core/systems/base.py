@@ -231,7 +231,7 @@ def image_scores(
     reference = side.intensity.inverse(target)
     span = side.intensity.span or float(np.ptp(reference)) or 1.0
     whole = Comparison(reference, synthetic, low=side.nothing, span=span)
-    inside = Comparison(reference, synthetic, mask=body, low=side.nothing, span=span)
+    inside = Comparison(reference, synthetic, mask=body, span=span)
     in_body = [name for name in names if METRICS[name].in_image_unit]
     return {**compute(names, whole), **compute(in_body, inside)}
 

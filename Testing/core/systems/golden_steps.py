@@ -162,16 +162,21 @@ def batch_for(made: System[Any], number: int) -> Batch:
 
 
 def made(case: str) -> dict[str, Any]:
+    """Return what two steps of a case compute, as `two_steps`."""
+    system = system_for(case)
+    return two_steps(system, [batch_for(system, number) for number in (0, 1)], CASES[case][1])
+
+
+def two_steps(system: System[Any], batches: list[Batch], parts: int) -> dict[str, Any]:
     """Return the losses of two steps, the gradients of the first one, and how large those of the second one are."""
-    system, parts = system_for(case), CASES[case][1]
-    first = system.step(batch_for(system, 0), parts)
+    first = system.step(batches[0], parts)
     gradients = {
         f"{name}.{key}": _rounded(float(value.grad.double().norm()))
         for name, network in system.networks.items()
         for key, value in network.named_parameters()
         if value.grad is not None
     }
-    second = system.step(batch_for(system, 1), parts)
+    second = system.step(batches[1], parts)
     norms = {
         name: _rounded(float(torch.cat([value.grad.flatten() for value in network.parameters()
                                         if value.grad is not None] or [torch.zeros(1)]).norm()))
@@ -185,6 +190,11 @@ def _rounded(value: float) -> float:
     return float(f"{value:.5g}")
 
 
+def write_record(found: dict[str, dict[str, Any]], path: Path) -> None:
+    """Write what cases compute, a line each."""
+    text = ",\n".join(f" {json.dumps(case)}: {json.dumps(values)}" for case, values in found.items())
+    path.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    text = ",\n".join(f" {json.dumps(case)}: {json.dumps(made(case))}" for case in CASES)
-    RECORD.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
+    write_record({case: made(case) for case in CASES}, RECORD)

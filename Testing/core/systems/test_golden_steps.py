@@ -6,6 +6,7 @@ import copy
 import json
 from typing import Any
 
+import golden_generation
 import pytest
 import torch
 from golden_steps import CASES, RECORD, batch_for, made, system_for
@@ -13,19 +14,28 @@ from golden_steps import CASES, RECORD, batch_for, made, system_for
 from medsynth_core.systems.registry import SYSTEMS
 
 RECORDED: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
+GENERATION: dict[str, Any] = json.loads(golden_generation.RECORD.read_text(encoding="utf-8"))
 
 
-def test_every_system_for_synthesis_is_recorded():
-    """The losses of the others are compared with their equations one by one."""
-    assert set(RECORDED) == set(CASES)
-    assert {changes.get("system", "cg3dsrgan" if "classes" in changes["network"]["options"] else "paired") for
-            changes, _ in CASES.values()} == {
-        name for name, system in SYSTEMS.items() if system.kinds == ("synthesis",)}  # fmt: skip
+def test_every_system_is_recorded():
+    assert set(RECORDED) == set(CASES) and set(GENERATION) == set(golden_generation.recipes())
+    found = {recipe.system for recipe, _, _ in golden_generation.recipes().values()}
+    found |= {changes.get("system", "cg3dsrgan" if "classes" in changes["network"]["options"] else "paired") for
+              changes, _ in CASES.values()}  # fmt: skip
+    assert found == set(SYSTEMS)
+
+
+@pytest.mark.parametrize("case", GENERATION)
+def test_losses_and_gradients_of_generators_are_the_recorded_ones(case):
+    compare(golden_generation.made(case), GENERATION[case])
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_losses_and_gradients_are_the_recorded_ones(case):
-    found, expected = made(case), RECORDED[case]
+    compare(made(case), RECORDED[case])
+
+
+def compare(found: dict[str, Any], expected: dict[str, Any]) -> None:
     assert found["complete"] == expected["complete"]
     first, second = expected["losses"]
     assert found["losses"][0] == pytest.approx(first, rel=2e-3, abs=1e-5)

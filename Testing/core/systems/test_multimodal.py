@@ -5,20 +5,18 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from builders import CT_DRAWN, CT_SIDE, SUV_DRAWN, phantom_ct, phantom_pet
-from multimodal_builders import CT_SOURCE, UNET, UNIT, batch, recipe, system
+from builders import CT_SIDE, SUV_DRAWN, phantom_ct, phantom_pet
+from multimodal_builders import CLASSES, CT_SOURCE, UNET, alone, batch, recipe, system, three
 
 from medsynth_core import Cancelled, MedSynthError, Progress, train, write_volume
 from medsynth_core.datasets.manifest import read_manifest
 from medsynth_core.evaluation.features import fid
 from medsynth_core.models.library import verify_model
 from medsynth_core.preparation.training_case import TrainingCase
-from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.systems import multimodal as module
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.multimodal import MultimodalSystem, _Drawn, _Piece
@@ -106,14 +104,7 @@ def test_modalities_without_an_order_have_the_cross_entropy():
 
 
 def test_translations_of_three_modalities_must_agree():
-    settings = recipe(
-        contract={**recipe().contract.model_dump(mode="json"), "outputs": dict.fromkeys(("a", "b", "c"), CT_DRAWN)},
-        structures=dict.fromkeys(("a", "b", "c"), CT_SOURCE),
-        network={"name": "multimodal-generator", "options": {"channels": 2, "modalities": 3, "in_channels": 2}},
-        discriminator={"name": "multimodal-discriminator", "options": {"channels": 2, "modalities": 3}},
-        translator={"name": "modality-translator", "options": {"channels": 2, "modalities": 3}},
-    )
-    made = system(settings)
+    made = system(three())
     images = [torch.rand(2, 1, 16, 16) for _ in range(3)]
     for network in made.networks.values():
         network.eval()
@@ -185,23 +176,6 @@ def test_what_is_drawn_from_follows_equation_12_or_the_ablation(maps, fuse):
     else:
         assert (s[lines > 0] == 1).all() and (s[organ == 0] == 0).all()
         assert ((s[free] >= 0.5) & (s[free] <= 0.6)).all() if fuse else (s[free] == 0).all()
-
-
-def alone(**changes: Any) -> Recipe:
-    """Return a recipe of one modality without lesions: SkrGAN as the thesis re-implements it, unless changed."""
-    content = recipe().contract.model_dump(mode="json")
-    single = {
-        "contract": {**content, "inputs": {"structure": UNIT}, "outputs": {"ct": CT_DRAWN}},
-        "structures": {"ct": CT_SOURCE},
-        "lesion": "",
-        "network": {"name": "skrgan", "options": {"channels": 2}},
-        "discriminator": {"name": "multimodal-discriminator", "options": {"channels": 2, "modalities": 0}},
-        "translator": None,
-        "processor": None,
-        "prepare_epochs": 0,
-        "pretrain_epochs": 0,
-    }
-    return recipe(**{**single, "fuse": False, "invert": True, "own_maps": True, "loss": {"background": 0}, **changes})
 
 
 def test_skrgan_draws_from_inverted_maps_and_is_compared_with_their_images():
@@ -382,9 +356,6 @@ def test_labels_are_drawn_from_without_a_processor_that_looks_for_them():
     assert "lesion" not in losses and "registration" not in losses and losses["adversarial"] > 0
     given = made._given(_Piece(batch(), made.settings))
     assert given[1].any() and given[0].shape == (3, 2, 32, 32)
-
-
-CLASSES = {"lesion": "", "classes": ["normal", "viral"], "fit_lesions": False}
 
 
 def test_with_classes_the_label_is_the_number_of_the_class_everywhere():
