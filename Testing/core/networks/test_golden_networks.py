@@ -125,9 +125,16 @@ def test_dropout_of_one_half_is_in_the_three_decoders_next_to_the_bottleneck():
     assert not dropouts(create_network("unet256", channels=channels, dropout=0.0))
     both = create_network("dsggan", channels=channels)
     assert dropouts(both.structure) == dropouts(both.texture) == stage
+
+
+def test_other_networks_leave_out_what_is_published():
+    left_out = {"structure-encoder": [0.15], "structure-generator": [0.1], "structure-mask": [0.1],
+                "multimodal-from-noise": [0.1, 0.0], "lesion-classifier": [0.5, 0.5]}  # fmt: skip
+    decoders = ("unet256", "cascade-wide", "cascade-compact", "cas-unet", "dsggan")
     with torch.device("meta"):
-        for name in ("unet-ctmr", "resnet9", "patchgan2d", "mlnet3d", "contextual3d", "unet3d", "resnet3d"):
-            assert not any(dropouts(create_network(name)).values()), name
+        for name in (name for name in NETWORKS if name not in decoders):
+            shares = list(dropouts(create_network(name)).values())
+            assert shares == left_out.get(name, [0.0] * len(shares)), name
 
 
 def test_residual_networks_start_as_the_identity_and_pass_gradients_to_their_last_layer():

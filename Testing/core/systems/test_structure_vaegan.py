@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from builders import phantom_ct, write_manifest
+from multimodal_builders import batch as multimodal_batch
+from multimodal_builders import recipe as multimodal_recipe
+from multimodal_builders import system as multimodal_system
 from structure_builders import SMALL, batch, recipe, system
+from torch import nn
 
 from medsynth_core import Cancelled, MedSynthError, train
 from medsynth_core.models.card import NetworkSpec
 from medsynth_core.models.library import verify_model
+from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.engine import Engine
 from medsynth_core.systems.registry import create_system
 from medsynth_core.systems.structure_vaegan import drawn_maps
@@ -128,6 +134,7 @@ def test_it_trains_from_images_is_published_and_resumes(manifest, tmp_path):
     model = verify_model(whole)
     assert set(model.card.metrics) == {"val", "test"} and model.card.metrics["test"]["map_distance"] > 0
     assert model.network()(torch.zeros(1, 16)).shape == (1, 2, 64, 64)
+    check_maps_of_a_generator(whole, model.network())
 
     def stop(_fraction: float, message: str) -> None:
         if message.startswith("Epoch 2"):
@@ -138,6 +145,29 @@ def test_it_trains_from_images_is_published_and_resumes(manifest, tmp_path):
     resumed = train(recipe(), manifest, tmp_path / "stopped", device="cpu", resume=True)
     weights = [(package / "models" / "model.safetensors").read_bytes() for package in (whole, resumed)]
     assert weights[0] == weights[1]
+
+
+def check_maps_of_a_generator(package: Path, network: nn.Module) -> None:
+    """Check that a generator of images takes the trained maps over and leaves them as they are."""
+    images = multimodal_recipe(
+        contract={**multimodal_recipe().contract.model_dump(mode="json"), "noise": 16, "matrix": [64, 64]},
+        network={
+            "name": "multimodal-from-noise",
+            "options": {**SMALL, "mask_channels": 2, "in_channels": 2, "modalities": 2, "channels": 2},
+        },
+        structure_model=str(package),
+        drawn_maps=0.5,
+        augmentation={"crop": 64, "flip": False},
+    )
+    made = multimodal_system(images)
+    made.begin_epoch(2)
+    made.step(Batch({}, {name: upsampled(image) for name, image in multimodal_batch().targets.items()}))
+    for name, value in made.networks["generator"].maps.state_dict().items():
+        assert torch.equal(value, network.state_dict()[name]), name
+
+
+def upsampled(image: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.interpolate(image, scale_factor=2)
 
 
 @pytest.mark.parametrize(
