@@ -73,7 +73,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _waits(number: int, frame: FrameType | None) -> bool:
-    """Return whether a signal arrived during an import; it is sent again later then."""
+    """Return whether a signal must not raise: during an import, after which it is sent again, and at Python's exit."""
+    # The command is done then; an exception would only be printed by what libraries do at the exit.
+    if not threading.main_thread().is_alive():
+        return True
     if _imports(frame) <= _outer_imports:
         return False
     timer = threading.Timer(_LATER, _send, (number,))

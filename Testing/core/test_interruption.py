@@ -169,3 +169,20 @@ def test_a_job_that_is_run_by_an_import_is_stopped_as_well(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", "import my_job"], cwd=tmp_path, timeout=60)
     assert done.returncode == 143
+
+
+AT_EXIT = """
+import atexit, signal
+from medsynth_core.interruption import raise_on_termination
+raise_on_termination()
+atexit.register(lambda: print("tidy"))
+atexit.register(signal.raise_signal, {number})
+print("done")
+"""
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_a_signal_after_the_end_of_a_command_changes_nothing(number):
+    # As PyTorch tidies up at Python's exit, which takes a moment.
+    found = subprocess.run([sys.executable, "-c", AT_EXIT.format(number=int(number))], capture_output=True, text=True)
+    assert (found.returncode, found.stdout.split(), found.stderr) == (0, ["done", "tidy"], "")
