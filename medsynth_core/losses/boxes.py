@@ -20,22 +20,22 @@ NEGATIVES = 3
 
 
 def corners(boxes: Tensor) -> Tensor:
-    """Return boxes of centre and size as corners."""
-    return torch.cat([boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2], dim=-1)
+    """Return boxes (n, 4) of centre and size as corners."""
+    return torch.cat([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], dim=1)
 
 
 def encoded(boxes: Tensor, defaults: Tensor) -> Tensor:
-    """Return the offsets of boxes (corners) from default boxes, of the same shape."""
-    centre, size = (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
-    moved = (centre - defaults[..., :2]) / defaults[..., 2:] / VARIANCES[0]
-    return torch.cat([moved, torch.log(size / defaults[..., 2:]) / VARIANCES[1]], dim=-1)
+    """Return the offsets (n, 4) of boxes (n, 4; corners) from as many default boxes."""
+    centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    moved = (centre - defaults[:, :2]) / defaults[:, 2:] / VARIANCES[0]
+    return torch.cat([moved, torch.log(size / defaults[:, 2:]) / VARIANCES[1]], dim=1)
 
 
 def decoded(offsets: Tensor, defaults: Tensor) -> Tensor:
-    """Return the boxes (corners) of offsets from default boxes; the inverse of `encoded`."""
-    centre = defaults[..., :2] + offsets[..., :2] * VARIANCES[0] * defaults[..., 2:]
-    size = defaults[..., 2:] * torch.exp(offsets[..., 2:] * VARIANCES[1])
-    return corners(torch.cat([centre, size], dim=-1))
+    """Return the boxes (n, 4; corners) of offsets from default boxes; the inverse of `encoded`."""
+    centre = defaults[:, :2] + offsets[:, :2] * VARIANCES[0] * defaults[:, 2:]
+    size = defaults[:, 2:] * torch.exp(offsets[:, 2:] * VARIANCES[1])
+    return corners(torch.cat([centre, size], dim=1))
 
 
 def matched(boxes: Tensor, kinds: Tensor, defaults: Tensor) -> tuple[Tensor, Tensor]:

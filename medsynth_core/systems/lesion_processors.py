@@ -22,7 +22,8 @@ def lesion_loss(network: nn.Module, found: Any, label: Tensor, own: bool) -> Ten
         network: the processor.
         found: its output: maps of classes in 0…1 (n, classes, h, w) of a segmenter; logits (n, classes) of a
             classifier; logits and offsets of a detector.
-        label: (n, 1, h, w) whole numbers, 0 for no lesion. The class of an image is its largest label; the boxes of a
+        label: (n, 1, h, w) whole numbers, 0 for no lesion; what has a larger number than the last class of the
+            processor is of that class. The class of an image is its largest label; the boxes of a
             detector are those of connected lesions.
         own: the network's own loss instead of squared differences.
     """
@@ -38,7 +39,7 @@ def _of_maps(found: Tensor, label: Tensor, own: bool) -> Tensor:
     from torch.nn.functional import one_hot
 
     classes = found.shape[1]
-    label = label.clamp(0, classes - 1)
+    label = label.clamp(max=classes - 1)
     weights = torch.tensor([CLASS_WEIGHTS[min(number, 2)] for number in range(classes)], device=found.device)
     if not own:
         wanted = one_hot(label, classes).movedim(-1, 1).to(found.dtype)
@@ -51,7 +52,7 @@ def _of_maps(found: Tensor, label: Tensor, own: bool) -> Tensor:
 def _of_class(logits: Tensor, kind: Tensor, own: bool) -> Tensor:
     from torch.nn.functional import cross_entropy, one_hot
 
-    kind = kind.clamp(0, logits.shape[1] - 1)
+    kind = kind.clamp(max=logits.shape[1] - 1)
     if own:
         return cross_entropy(logits, kind)
     return (logits.softmax(dim=1) - one_hot(kind, logits.shape[1])).square().mean()

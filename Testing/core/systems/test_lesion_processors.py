@@ -67,7 +67,7 @@ def test_a_detector_has_its_own_loss_of_the_boxes_of_connected_lesions(own):
         if kind:
             logits[0, number] = -20.0
             logits[0, number, kind] = 20.0
-            offsets[0, number] = encoded(boxes[kind - 1], defaults[number])
+            offsets[0, number] = encoded(boxes[[kind - 1]], defaults[[number]])[0]
     assert set(kinds.tolist()) == {0, 1, 2}
     right = float(lesion_loss(network, (logits, offsets), labels(), own))
     assert right == pytest.approx(0, abs=1e-4) and wrong > 1
@@ -84,3 +84,14 @@ def test_gradients_reach_the_image_through_every_processor():
         for own in (True, False):
             (gradient,) = torch.autograd.grad(lesion_loss(network, network(image), labels(), own), image)
             assert np.isfinite(gradient.numpy()).all() and gradient.abs().sum() > 0, (name, own)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_labels_beyond_the_last_class_are_of_that_class(own):
+    label = torch.zeros(2, 1, 32, 32)
+    label[1, 0, 10:20, 10:20] = 1
+    segmenter = create_network("lesion-segmenter", channels=2, out_channels=2).eval()
+    classifier = create_network("lesion-classifier", channels=2, classes=2).eval()
+    for network in (segmenter, classifier):
+        found = network(torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)))
+        assert torch.equal(lesion_loss(network, found, 3 * label, own), lesion_loss(network, found, label, own))
