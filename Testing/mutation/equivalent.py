@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from mutants import Mutant
 
 # By file, place, changed part and what it becomes.
@@ -47,6 +49,8 @@ def _of_kind(mutant: Mutant) -> str:
         return "gradients of 0 and no gradients add up to the same; networks that wait have none in either case"
     if mutant.lead.endswith('fused=self.engine.device.type in ("cpu", ') or mutant.lead.endswith("non_blocking="):
         return "chooses how a GPU computes, not what"
+    if "device=" in mutant.before and mutant.after == without_device(mutant.before):
+        return "chooses where a GPU's training keeps a tensor; without a GPU there is one place"
     if mutant.before.startswith("zip(") and "strict=False" in mutant.before and "strict" not in mutant.after:
         return "False is Python's default"
     if "kernel_sigma=SIGMA" in mutant.before and "kernel_sigma" not in mutant.after:
@@ -55,3 +59,11 @@ def _of_kind(mutant: Mutant) -> str:
     if removed or mutant.lead.endswith("strict="):
         return "strict only guards against a mistake in this code: the lengths are equal"
     return ""
+
+
+def without_device(source: str) -> str:
+    """Return a call as a mutation writes it that leaves out the argument ``device``."""
+    call = ast.parse(source, mode="eval").body
+    if isinstance(call, ast.Call):
+        call.keywords = [keyword for keyword in call.keywords if keyword.arg != "device"]
+    return ast.unparse(call)

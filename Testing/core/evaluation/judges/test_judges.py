@@ -66,7 +66,7 @@ def test_a_classifier_tells_classes_but_not_those_of_other_images():
 @pytest.mark.slow
 def test_a_detector_finds_boxes_but_not_those_of_other_images():
     training, test = discs(48, side=64), discs(16, seed=1, side=64)
-    settings = SETTINGS.model_copy(update={"learning_rate": 2e-3, "iterations": 120, "width": 4})
+    settings = SETTINGS.model_copy(update={"learning_rate": 2e-3, "iterations": 260, "width": 4})
     found = judged("detection", training, test, settings)
     assert found["box_iou"] > 0.5 and found["box_sensitivity"] > 0.7 and found["box_precision"] > 0.6
     chance = judged("detection", shuffled(training), test, settings)
