@@ -26,7 +26,7 @@ def field_means(images: np.ndarray) -> np.ndarray:
     return fields.mean(axis=(2, 4), dtype=np.float64).reshape(len(images), -1)
 
 
-def scaled_distance(made: np.ndarray, real: np.ndarray) -> float:
+def scaled_distance(made: np.ndarray, real: np.ndarray, kinds: int = 0) -> float:
     """Return the Fréchet distance of features, each divided by its standard deviation in the real images.
 
     Features of different kinds, such as those of a CT and a PET, have equal weight then.
@@ -34,9 +34,16 @@ def scaled_distance(made: np.ndarray, real: np.ndarray) -> float:
     Args:
         made: (n, d) features of synthetic images; at least two.
         real: (m, d) features of real images; at least two.
+        kinds: number of kinds, of equally many features each, that are divided by the root mean square of their
+            standard deviations instead. In a few cases there are fields that are always empty; divided by their own
+            spread, these outweigh all others, and images that are empty altogether come closest.
 
     Raises:
         ValueError: as `frechet_distance`.
     """
-    spread = np.maximum(real.std(axis=0), _LEAST_SPREAD)
+    spread = real.std(axis=0)
+    if kinds:
+        common = np.sqrt(np.square(spread).reshape(kinds, -1).mean(axis=1))
+        spread = np.repeat(common, len(spread) // kinds)
+    spread = np.maximum(spread, _LEAST_SPREAD)
     return frechet_distance(made / spread, real / spread)

@@ -103,7 +103,7 @@ NETWORKS: dict[str, Entry] = {
     "structure-encoder": Entry(
         StructureEncoder,
         "Encoder of structure maps (Qu, multi-modal synthesis)",
-        ("size", "latent", "width", "dropout"),
+        ("size", "latent", "width", "dropout", "background"),
     ),
     "structure-decoder": Entry(
         StructureDecoder, "Decoder of structure maps (Qu, multi-modal synthesis)", ("size", "latent", "width")

@@ -42,15 +42,24 @@ class StructureEncoder(nn.Module):
         latent: length of the code.
         width: channels of the first layer.
         dropout: share of the input's pixels that are left out in training.
+        background: value of the input where there is no line; lines are 1. With the author's 0.9, pixels left out and
+            the edges of the image differ from the background far more than lines do; with 0, lines alone count.
     """
 
-    def __init__(self, size: int = 512, latent: int = 4096, width: int = WIDTH, dropout: float = 0.15) -> None:
+    def __init__(
+        self,
+        size: int = 512,
+        latent: int = 4096,
+        width: int = WIDTH,
+        dropout: float = 0.15,
+        background: float = 0.9,
+    ) -> None:
         super().__init__()
         halvings = check_size(size)
         layers: list[Layer] = [(5, 2, width), (5, 2, width)]
         for before, halved in _LEVELS[: halvings - 2]:
             layers += [(3, 1, before * width), (3, 2, halved * width)]
-        self.size, self.spatial_dims, self.in_channels = size, 2, 1
+        self.size, self.spatial_dims, self.in_channels, self.background = size, 2, 1, background
         self.dropout = nn.Dropout(dropout)
         self.convolutions = chain(1, [*layers, (3, 1, _LAST * width)])
         features = BOTTLENECK**2 * _LAST * width
@@ -59,7 +68,8 @@ class StructureEncoder(nn.Module):
     def forward(self, lines: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and logarithm of the variance of the codes of structure maps of 0 and 1."""
         # Scaled as by the author, so that no input is 0 but one that dropout has left out.
-        features = self.convolutions(self.dropout(lines * 0.1 + 0.9)).flatten(1)
+        scaled = lines * (1 - self.background) + self.background
+        features = self.convolutions(self.dropout(scaled)).flatten(1)
         return self.mean(features), self.log_variance(features)
 
     def reference_inputs(self) -> tuple[Tensor, ...]:
@@ -93,7 +103,11 @@ class StructureDecoder(nn.Module):
 
     def forward(self, code: Tensor) -> Tensor:
         """Return the map of each code; a pixel is a line where the second channel is larger than the first."""
-        return self.convolutions(self.dense(code).unflatten(1, (-1, BOTTLENECK, BOTTLENECK)))
+        return self.convolutions[-1](self.logits(code))
+
+    def logits(self, code: Tensor) -> Tensor:
+        """Return the map of each code before the sigmoid, which is exactly 1 from 6.3 on in half precision."""
+        return self.convolutions[:-1](self.dense(code).unflatten(1, (-1, BOTTLENECK, BOTTLENECK)))
 
     def reference_inputs(self) -> tuple[Tensor, ...]:
         """Return a code, for counting operations."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,7 +32,7 @@ class StructureVAEGANLoss(Part):
     """Weights of the losses. The defaults are those of the author's code.
 
     The thesis states no weights: its sum has 1 for all of equations 6 to 11, and 0 for ``absolute``, ``balance``,
-    ``code_mean``, ``code_spread`` and ``kl``, which it does not have.
+    ``code_mean``, ``code_spread``, ``kl``, ``cross_entropy`` and ``overlap``, which it does not have.
 
     Attributes:
         mask: squared difference of the mask network's mask (equation 6).
@@ -44,6 +45,8 @@ class StructureVAEGANLoss(Part):
         balance: squared difference of the share of lines, of reconstructions and of maps from noise.
         code_mean, code_spread: squared difference of mean and standard deviation of the codes from 0 and 1.
         kl: divergence of the codes from the normal distribution, as in a plain VAE.
+        cross_entropy: of a map and its reconstruction. Unlike ``squared``, it moves a pixel that is certainly wrong.
+        overlap: 1 − Dice of the lines of a map and its reconstruction, which are few.
     """
 
     mask: float = Field(default=15.0, ge=0)
@@ -58,6 +61,8 @@ class StructureVAEGANLoss(Part):
     code_mean: float = Field(default=1e-3, ge=0)
     code_spread: float = Field(default=1e-3, ge=0)
     kl: float = Field(default=0.0, ge=0)
+    cross_entropy: float = Field(default=0.0, ge=0)
+    overlap: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _trains_all(self) -> StructureVAEGANLoss:
@@ -82,6 +87,17 @@ class StructureVAEGANSettings(SystemSettings):
         code_discriminator: network that tells codes of maps from noise, such as ``latent-discriminator``.
         map_discriminator: network that tells maps of images from those of noise, such as ``structure-discriminator``.
         loss: weights of the losses.
+        kl_epochs: epochs in which the weight of ``kl`` rises to ``loss.kl``, in equal steps. With its whole weight from
+            the beginning, codes say no more than where the organ lies.
+        map_from: epochs before the first one with maps from noise and their discriminator. A discriminator that meets
+            maps before the decoder can draw tells them apart at once, and its gradient teaches nothing then.
+        binary_maps: whether discriminator, mask network and ``balance`` see maps from noise as 0 and 1, with the
+            gradient of the probabilities (straight-through, Bengio et al. 2013). Otherwise the discriminator knows them
+            by their shades of grey.
+        discriminator_rate: learning rate of the discriminators in multiples of that of the other networks, which the
+            optimiser's settings state (two time-scale update rule, Heusel et al. 2017).
+        mask_share: share of each batch that the mask network learns from, which has less to learn than the decoder and
+            costs more.
 
     ``choose_by`` must be ``map_distance``, the only metric of maps that belong to no case.
     """
@@ -91,6 +107,11 @@ class StructureVAEGANSettings(SystemSettings):
     code_discriminator: NetworkSpec
     map_discriminator: NetworkSpec
     loss: StructureVAEGANLoss = StructureVAEGANLoss()
+    kl_epochs: int = Field(default=0, ge=0)
+    map_from: int = Field(default=0, ge=0)
+    binary_maps: bool = False
+    discriminator_rate: float = Field(default=1.0, gt=0, le=100)
+    mask_share: float = Field(default=1.0, gt=0, le=1)
 
     @property
     def needs(self) -> DataNeeds:
@@ -135,6 +156,19 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
         _check(settings, networks)
         super().__init__(settings, engine, networks)
         self.adversarial = Adversarial("least_squares")
+        self.begin_epoch(0)
+        self.set_learning_rate(settings.optimiser.learning_rate)
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set the learning rate of generator and encoder, and by ``discriminator_rate`` that of the discriminators."""
+        super().set_learning_rate(learning_rate)
+        for group in self.optimisers["discriminators"].param_groups:
+            group["lr"] = learning_rate * self.settings.discriminator_rate
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Draw maps from noise from the epoch ``map_from`` on; raise the weight of ``kl`` for ``kl_epochs``."""
+        self._drawing = epoch >= self.settings.map_from
+        self._kl = self.settings.loss.kl * min(1.0, (epoch + 1) / max(1, self.settings.kl_epochs))
 
     @classmethod
     def reports(cls, metric: str) -> bool:
@@ -188,15 +222,25 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
         loss = self.settings.loss
         with torch.no_grad(), self.engine.autocast():
             codes, _, _ = self._codes(maps[:, 1:], noise)
-            drawn = self._decoder(noise)
-        with self.engine.autocast():
-            of_codes, of_noise = (self.networks["code_discriminator"](some) for some in (codes, noise))
-            of_drawn, of_maps = (self.networks["map_discriminator"](some) for some in (drawn, maps))
         # The thesis adds both terms, of which `Adversarial` returns the mean.
-        code = 2 * self.adversarial.discriminator(of_codes.float(), of_noise.float())
-        map_ = 2 * self.adversarial.discriminator(of_drawn.float(), of_maps.float())
+        code = 2 * self._told_apart("code_discriminator", codes, noise)
+        map_ = noise.new_zeros(())
+        if self._drawing:
+            with torch.no_grad(), self.engine.autocast():
+                drawn = self._seen(self._decoder.logits(noise).float().sigmoid())
+            map_ = 2 * self._told_apart("map_discriminator", drawn, maps)
         self.engine.backward(share * (loss.code_discriminator * code + loss.map_discriminator * map_))
         tally.add(share, {"code_discriminator": code, "map_discriminator": map_})
+
+    def _told_apart(self, judge: str, made: Tensor, real: Tensor) -> Tensor:
+        """Return the loss of a discriminator."""
+        with self.engine.autocast():
+            of_made, of_real = (self.networks[judge](some) for some in (made, real))
+        return self.adversarial.discriminator(of_made.float(), of_real.float())
+
+    def _seen(self, drawn: Tensor) -> Tensor:
+        """Return maps from noise as the discriminator and the mask network see them."""
+        return _decided(drawn) if self.settings.binary_maps else drawn
 
     def _make(self, batch: Batch, noise: Tensor, share: float, tally: Tally) -> None:
         """Add the gradients of decoder, mask network and encoder (equations 6, 7, 9 and 11)."""
@@ -204,7 +248,7 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
         judges.requires_grad_(False)
         try:
             losses = self._losses(batch, noise)
-            weights = self.settings.loss.model_dump()
+            weights = self.settings.loss.model_dump() | {"kl": self._kl}
             total = sum((weights[name] * value for name, value in losses.items()), noise.new_zeros(()))
             self.engine.backward(share * total)
         finally:
@@ -214,33 +258,66 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
 
     def _losses(self, batch: Batch, noise: Tensor) -> dict[str, Tensor]:
         """Return the losses of decoder, mask network and encoder by name, not weighted."""
-        import torch
         from torch.nn.functional import l1_loss, mse_loss
 
         maps, outside = _two(_mask(batch.targets["structure"])), 1 - _mask(batch.targets["organ"])
-        mask = cast(Any, self.generator).mask
+        learnt = self._learnt(len(maps))
         with self.engine.autocast():
             codes, mean, log_variance = self._codes(maps[:, 1:], noise)
-            made, drawn, masks = self._decoder(codes).float(), self._decoder(noise).float(), mask(maps).float()
+            logits, masks = self._decoder.logits(codes).float(), cast(Any, self.generator).mask(maps[:learnt]).float()
             of_codes = self.networks["code_discriminator"](codes).float()
-            of_drawn = self.networks["map_discriminator"](drawn).float()
-        with torch.no_grad(), self.engine.autocast():
-            # Only of use as a place where no lines may be: the mask network learns from maps of images alone.
-            around = mask(drawn)[:, 1:].float()
+        made = logits.sigmoid()
         codes, mean, log_variance = codes.float(), mean.float(), log_variance.float()
-        share = maps[:, 1].mean()
-        return {
-            "mask": mse_loss(masks, _two(outside)),
+        losses = {
+            "mask": mse_loss(masks, _two(outside[:learnt])),
             "squared": mse_loss(made, maps),
             "absolute": l1_loss(made, maps),
-            "outside": (outside * made[:, 1:]).square().mean() + (around * drawn[:, 1:]).square().mean(),
+            "outside": (outside * made[:, 1:]).square().mean(),
             "code_adversarial": self.adversarial.generator(of_codes),
-            "map_adversarial": self.adversarial.generator(of_drawn),
-            "balance": sum(((some[:, 1].mean() - share).square() for some in (made, drawn)), share.new_zeros(())),
+            "map_adversarial": noise.new_zeros(()),
+            "balance": (made[:, 1].mean() - maps[:, 1].mean()).square(),
             "code_mean": codes.mean().square(),
             "code_spread": (codes.std() - 1).square(),
             "kl": 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(),
+            **self._other_differences(logits, maps),
         }
+        if self._drawing:
+            for name, value in self._losses_of_drawn(noise, maps[:, 1].mean()).items():
+                losses[name] = losses[name] + value
+        return losses
+
+    def _other_differences(self, logits: Tensor, maps: Tensor) -> dict[str, Tensor]:
+        """Return the differences of maps and their reconstructions that the thesis does not have, if they count."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        found = {}
+        if self.settings.loss.cross_entropy:
+            found["cross_entropy"] = binary_cross_entropy_with_logits(logits, maps)
+        if self.settings.loss.overlap:
+            found["overlap"] = 1 - _dice(logits[:, 1].sigmoid(), maps[:, 1])
+        return found
+
+    def _losses_of_drawn(self, noise: Tensor, share: Tensor) -> dict[str, Tensor]:
+        """Return the losses of maps from noise, which shall have this share of lines (equation 11)."""
+        import torch
+
+        learnt = self._learnt(len(noise))
+        with self.engine.autocast():
+            drawn = self._decoder.logits(noise).float().sigmoid()
+            seen = self._seen(drawn)
+            of_drawn = self.networks["map_discriminator"](seen).float()
+        with torch.no_grad(), self.engine.autocast():
+            # Only of use as a place where no lines may be: the mask network learns from maps of images alone.
+            around = cast(Any, self.generator).mask(seen[:learnt])[:, 1:].float()
+        return {
+            "outside": (around * drawn[:learnt, 1:]).square().mean(),
+            "map_adversarial": self.adversarial.generator(of_drawn),
+            "balance": (seen[:, 1].mean() - share).square(),
+        }
+
+    def _learnt(self, maps: int) -> int:
+        """Return how many of these maps, the first ones, the mask network sees."""
+        return math.ceil(maps * self.settings.mask_share)
 
     @classmethod
     def validate(cls, settings: StructureVAEGANSettings, case: TrainingCase, candidate: Candidate) -> dict[str, float]:
@@ -261,7 +338,7 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
             return {}
         drawn = drawn_maps(candidate.network, len(real), settings.generation.noise, seed=0)
         # Scaled, because lines are few: with equal weight in both kinds, the organ would decide alone.
-        return {"map_distance": scaled_distance(_features(*drawn), real)}
+        return {"map_distance": scaled_distance(_features(*drawn), real, kinds=2)}
 
 
 def drawn_maps(network: nn.Module, count: int, latent: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -297,6 +374,19 @@ def _two(maps: Tensor) -> Tensor:
     import torch
 
     return torch.cat([1 - maps, maps], dim=1)
+
+
+def _decided(maps: Tensor) -> Tensor:
+    """Return 1 in the larger of two channels and 0 in the other, with the gradient of the channels themselves."""
+    decided = _two((maps[:, 1:] > maps[:, :1]).to(maps.dtype))
+    # The difference is exactly 0, so that half precision leaves no trace of grey either.
+    return decided + (maps - maps.detach())
+
+
+def _dice(made: Tensor, real: Tensor) -> Tensor:
+    """Return the mean Dice coefficient of probabilities and masks (n, h, w); 1 for both empty."""
+    common = (made * real).sum(dim=(1, 2))
+    return ((2 * common + 1) / (made.sum(dim=(1, 2)) + real.sum(dim=(1, 2)) + 1)).mean()
 
 
 def _check(settings: StructureVAEGANSettings, networks: dict[str, Any]) -> None:

@@ -32,3 +32,16 @@ def test_features_count_by_the_spread_of_the_real_images():
     real[:, 0] = made[:, 0] = 0
     made[:, 0] += 0.01
     assert scaled_distance(made, real) > 100 * 0.99
+
+
+def test_features_of_a_kind_have_one_spread():
+    random = np.random.default_rng(0)
+    made, real = random.normal(size=(30, 4)), random.normal(size=(40, 4))
+    real[:, 0] = 0  # a field that is empty in all real images
+    scale = np.array([1.0, 1.0, 0.01, 0.01])
+    spread = real.std(axis=0)
+    common = np.sqrt([(spread[:2] ** 2).mean()] * 2 + [(spread[2:] ** 2).mean()] * 2)
+    expected = frechet_distance(made / common, real / common)
+    assert scaled_distance(made, real, kinds=2) == pytest.approx(expected)
+    assert scaled_distance(made * scale, real * scale, kinds=2) == pytest.approx(expected)
+    assert scaled_distance(made, real) > 1000 * expected

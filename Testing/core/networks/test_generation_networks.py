@@ -51,6 +51,14 @@ def test_a_map_is_scaled_before_it_is_encoded():
         torch.testing.assert_close(encoder(lines), (encoder.mean(features), encoder.log_variance(features)))
 
 
+def test_lines_alone_are_encoded_without_a_background():
+    encoder = filled("structure-encoder", **SMALL, background=0.0)
+    lines = (numbers((1, 1, 64, 64), "lines") > 0.5).float()
+    with torch.no_grad():
+        features = encoder.convolutions(lines).flatten(1)
+        torch.testing.assert_close(encoder(lines), (encoder.mean(features), encoder.log_variance(features)))
+
+
 def test_inputs_are_left_out_in_training_alone():
     for name, options, share in (
         ("structure-encoder", SMALL, 0.15),

@@ -81,7 +81,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "resnet3d": {"channels": 32, "blocks": 6},
     "patchgan3d": {"in_channels": 2, "channels": 64, "layers": 3},
     "residual-unet": {"in_channels": 1, "out_channels": 1, "channels": (24, 48, 96, 192, 256)},
-    "structure-encoder": {"size": 512, "latent": 4096, "width": 64, "dropout": 0.15},
+    "structure-encoder": {"size": 512, "latent": 4096, "width": 64, "dropout": 0.15, "background": 0.9},
     "structure-decoder": {"size": 512, "latent": 4096, "width": 64},
     "structure-generator": GENERATED_MAPS,
     "structure-mask": {"channels": 32, "dropout": 0.1},

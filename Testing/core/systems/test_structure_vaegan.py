@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from medsynth_core.models.library import verify_model
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.engine import Engine
 from medsynth_core.systems.registry import create_system
-from medsynth_core.systems.structure_vaegan import drawn_maps
+from medsynth_core.systems.structure_vaegan import StructureVAEGANSystem, drawn_maps
 from medsynth_core.training.structure_targets import structure_case
 from medsynth_core.volume import Volume
 
@@ -31,8 +32,11 @@ def test_the_weights_are_those_of_the_authors_code():
     assert weights == {
         "mask": 15.0, "squared": 25.0, "absolute": 10.0, "outside": 1.0, "code_adversarial": 1e-3,
         "code_discriminator": 10.0, "map_adversarial": 0.1, "map_discriminator": 25.0, "balance": 1e-4,
-        "code_mean": 1e-3, "code_spread": 1e-3, "kl": 0.0,
+        "code_mean": 1e-3, "code_spread": 1e-3, "kl": 0.0, "cross_entropy": 0.0, "overlap": 0.0,
     }  # fmt: skip
+    settings = recipe()
+    assert (settings.map_from, settings.kl_epochs, settings.binary_maps) == (0, 0, False)
+    assert settings.discriminator_rate == settings.mask_share == 1
 
 
 def test_the_losses_are_those_of_the_equations():
@@ -88,12 +92,141 @@ def test_the_mask_network_learns_from_maps_of_images_alone():
     assert any(weight.grad is not None for weight in made.networks["generator"].decoder.parameters())
 
 
+def test_cross_entropy_and_overlap_compare_a_map_with_its_reconstruction():
+    made = system(recipe(loss={"cross_entropy": 25.0, "overlap": 2.0}))
+    lines = torch.zeros(2, 1, 64, 64)
+    lines[0, 0, 3:5] = 1
+    maps = torch.cat([1 - lines, lines], 1)
+    found = made._other_differences(torch.full_like(maps, 0.25).logit(), maps)
+    # In every pixel, one channel should be 1 and the other 0. The first map has 128 pixels of lines, the second none.
+    assert float(found["cross_entropy"]) == pytest.approx(-0.5 * (np.log(0.25) + np.log(0.75)))
+    dice = [(2 * 0.25 * 128 + 1) / (0.25 * 4096 + 128 + 1), 1 / (0.25 * 4096 + 1)]
+    assert float(found["overlap"]) == pytest.approx(1 - np.mean(dice))
+    perfect = made._other_differences(200 * maps - 100, maps)
+    assert float(perfect["cross_entropy"]) == pytest.approx(0) and float(perfect["overlap"]) == pytest.approx(0)
+    # A pixel that is certainly wrong still has a gradient.
+    wrong = (100 - 200 * maps).requires_grad_()
+    (gradient,) = torch.autograd.grad(made._other_differences(wrong, maps)["cross_entropy"], wrong)
+    torch.testing.assert_close(gradient, (1 - 2 * maps) / maps.numel())
+    torch.manual_seed(0)
+    row = made.step(batch())
+    weights = {name: weight for name, weight in made.settings.loss if not name.endswith("discriminator")}
+    assert row["loss"] == pytest.approx(sum(weight * row[name] for name, weight in weights.items()), rel=1e-4)
+
+
+@pytest.mark.parametrize(("name", "least"), [("cross_entropy", 0.7), ("overlap", 0.92)])
+def test_a_reconstruction_is_learned_by_each_of_them(name, least):
+    torch.manual_seed(0)
+    loss = {"squared": 1e-3, "absolute": 0.0, name: 50.0}
+    made = system(recipe(optimiser={"learning_rate": 1e-2}, loss=loss))
+    losses = [made.step(batch()) for _ in range(60)]
+    assert losses[-1][name] < least * losses[0][name]
+
+
+def test_the_weight_of_the_divergence_rises():
+    made = system(recipe(loss={"kl": 0.8}, kl_epochs=4))
+    weights = []
+    for epoch in range(6):
+        made.begin_epoch(epoch)
+        weights.append(made._kl)
+    assert weights == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
+    assert system(recipe(loss={"kl": 0.8}))._kl == 0.8
+    made.begin_epoch(0)
+    row = made.step(batch())
+    shares = {name: weight for name, weight in made.settings.loss if name in row and name != "kl"}
+    del shares["code_discriminator"], shares["map_discriminator"]
+    rest = sum(weight * row[name] for name, weight in shares.items())
+    assert row["loss"] == pytest.approx(rest + 0.2 * row["kl"], rel=1e-4)
+
+
+def test_maps_from_noise_come_with_the_epoch_that_is_stated():
+    torch.manual_seed(0)
+    made = system(recipe(map_from=2))
+    judge = [weight.clone() for weight in made.networks["map_discriminator"].parameters()]
+    for epoch in (0, 1):
+        made.begin_epoch(epoch)
+        row = made.step(batch())
+        assert row["map_adversarial"] == row["map_discriminator"] == 0 and row["code_discriminator"] > 0
+    assert all(map(torch.equal, judge, made.networks["map_discriminator"].parameters()))
+    made.begin_epoch(2)
+    later = made.step(batch())
+    assert later["map_adversarial"] > 0 and later["map_discriminator"] > 0 and later.keys() == row.keys()
+    assert not all(map(torch.equal, judge, made.networks["map_discriminator"].parameters()))
+
+
+def test_binary_maps_are_seen_as_they_are_drawn_with_the_gradient_of_probabilities():
+    drawn = torch.rand(3, 2, 64, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    assert system(recipe())._seen(drawn) is drawn
+    made = system(recipe(binary_maps=True))
+    seen = made._seen(drawn)
+    lines = (drawn[:, 1:] > drawn[:, :1]).float()
+    assert torch.equal(seen, torch.cat([1 - lines, lines], 1))
+    half = made._seen(drawn.bfloat16())
+    assert ((half == 0) | (half == 1)).all() and torch.equal(half.sum(dim=1), torch.ones_like(half[:, 0]))
+    weights = torch.rand(seen.shape, generator=torch.Generator().manual_seed(1))
+    (gradient,) = torch.autograd.grad((weights * seen).sum(), drawn)
+    torch.testing.assert_close(gradient, weights)
+    met = []
+    for name in ("map_discriminator", "generator"):
+        network = made.networks[name].mask if name == "generator" else made.networks[name]
+        network.register_forward_pre_hook(lambda _, inputs: met.append(inputs[0].detach()))
+    made.step(batch())
+    assert len(met) == 5  # maps from noise and real ones; real ones for the mask; from noise twice
+    assert all(((maps == 0) | (maps == 1)).all() for maps in met)
+
+
+def test_discriminators_have_a_learning_rate_of_their_own():
+    made = system(recipe(optimiser={"learning_rate": 1e-2}, discriminator_rate=0.25))
+
+    def rates():
+        return {name: optimiser.param_groups[0]["lr"] for name, optimiser in made.optimisers.items()}
+
+    assert rates() == {"generator": 1e-2, "discriminators": 2.5e-3} and made.learning_rate == 1e-2
+    made.set_learning_rate(4e-3)
+    assert rates() == {"generator": 4e-3, "discriminators": 1e-3} and made.learning_rate == 4e-3
+
+
+def test_the_mask_network_learns_from_a_share_of_the_batch():
+    made, sizes = system(recipe(mask_share=0.4)), []
+    made.networks["generator"].mask.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    found = made._losses(batch(5), torch.randn(5, 16))
+    assert sizes == [2, 2]
+    outside = 1 - batch(5).targets["organ"][:2]
+    lines = batch(5).targets["structure"][:2]
+    mask = made.networks["generator"].mask.eval()
+    with torch.no_grad():
+        whole = ((mask(torch.cat([1 - lines, lines], 1)) - torch.cat([1 - outside, outside], 1)) ** 2).mean()
+    # Another dropout, so that they differ a little.
+    assert found["mask"].item() == pytest.approx(float(whole), rel=0.2)
+
+
 def test_maps_from_noise_depend_on_seed_and_number_alone():
     network = system(recipe()).networks["generator"].eval()
     lines, organ = drawn_maps(network, 20, 16, seed=0)
     assert lines.shape == organ.shape == (20, 64, 64) and not (lines & ~organ).any()
     fewer = drawn_maps(network, 3, 16, seed=0)
     assert np.array_equal(fewer[0], lines[:3]) and not np.array_equal(drawn_maps(network, 3, 16, seed=1)[0], fewer[0])
+
+
+def test_empty_maps_are_farther_from_real_ones_than_others_of_their_kind():
+    class Drawn(torch.nn.Module):
+        def __init__(self, maps):
+            super().__init__()
+            self.maps, self.one = maps, torch.nn.Parameter(torch.ones(()))
+
+        def draw(self, code):
+            return tuple(torch.roll(image, (1, 2), (2, 3))[: len(code)] for image in self.maps)
+
+    given = batch(16)
+    # In few cases, most fields at the edges are empty or full throughout.
+    real = {name: image[:, 0].numpy() for name, image in given.targets.items()}
+    case = SimpleNamespace(targets=real)
+    found = {}
+    for name, factor in (("moved", 1.0), ("empty", 0.0)):
+        shown = SimpleNamespace(network=Drawn([factor * given.targets[role] for role in ("structure", "organ")]))
+        found[name] = StructureVAEGANSystem.validate_set(recipe(), [case], shown)["map_distance"]
+    assert 0 < found["moved"] < 0.2 * found["empty"]
+    assert StructureVAEGANSystem.validate_set(recipe(), [case], shown).keys() == {"map_distance"}
 
 
 def limb(seed: int) -> Volume:
