@@ -192,3 +192,8 @@ def test_a_generator_from_noise_draws_colours_as_channels():
     assert drawn.shape == (2, 3, 64, 64) and network.out_channels == 3
     assert all(not torch.equal(drawn[:, a], drawn[:, b]) for a, b in ((0, 1), (1, 2), (0, 2)))
     assert torch.cat(network.maps.draw(torch.zeros(1, 16)), dim=1).shape == (1, 2, 64, 64)
+
+
+def test_features_of_nothing_stay_nothing():
+    network = filled("pggan", size=16, base=16, most=4, latent=5)
+    assert torch.isfinite(network(torch.zeros(1, 5))).all()
