@@ -62,10 +62,12 @@ class ParameterGui:
         if self._showing:
             return
         self._showing = True
+        # A new wrapper: that of the panel has cached the values, perhaps from before the change that is shown.
+        current = type(self._parameters)(self._parameters.parameterNode)
         try:
             for name, connector in self._connectors.items():
                 try:
-                    connector.write(checked(self._parameters, name))
+                    connector.write(checked(current, name))
                 except UNUSABLE:  # written by a script, or by a scene that was added to this one
                     logging.warning("MedSynth: the value of %s cannot be used; the one before is kept.", name)
                     self._parameters.setValue(name, connector.read())
