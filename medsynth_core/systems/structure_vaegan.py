@@ -87,17 +87,15 @@ class StructureVAEGANSettings(SystemSettings):
         code_discriminator: network that tells codes of maps from noise, such as ``latent-discriminator``.
         map_discriminator: network that tells maps of images from those of noise, such as ``structure-discriminator``.
         loss: weights of the losses.
-        kl_epochs: epochs in which the weight of ``kl`` rises to ``loss.kl``, in equal steps. With its whole weight from
-            the beginning, codes say no more than where the organ lies.
-        map_from: epochs before the first one with maps from noise and their discriminator. A discriminator that meets
-            maps before the decoder can draw tells them apart at once, and its gradient teaches nothing then.
+        kl_epochs: epochs in which the weight of ``kl`` rises to ``loss.kl``, in equal steps.
+        map_from: epochs before the first one with maps from noise and their discriminator, so that the decoder
+            can draw by then.
         binary_maps: whether discriminator, mask network and ``balance`` see maps from noise as 0 and 1, with the
             gradient of the probabilities (straight-through, Bengio et al. 2013). Otherwise the discriminator knows them
             by their shades of grey.
         discriminator_rate: learning rate of the discriminators in multiples of that of the other networks, which the
             optimiser's settings state (two time-scale update rule, Heusel et al. 2017).
-        mask_share: share of each batch that the mask network learns from, which has less to learn than the decoder and
-            costs more.
+        mask_share: share of each batch that the mask network learns from, which has less to learn than the decoder.
 
     ``choose_by`` must be ``map_distance``, the only metric of maps that belong to no case.
     """
@@ -298,7 +296,7 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
         return found
 
     def _losses_of_drawn(self, noise: Tensor, share: Tensor) -> dict[str, Tensor]:
-        """Return the losses of maps from noise, which shall have this share of lines (equation 11)."""
+        """Return the losses of maps from noise, whose share of lines should be ``share`` (equation 11)."""
         import torch
 
         learnt = self._learnt(len(noise))
