@@ -9,7 +9,11 @@ import vtk
 from slicer.parameterNodeWrapper import createGuiConnector
 
 from MedSynthLib.connections import GONE
-from MedSynthLib.scene_parameters import UNUSABLE, checked
+from MedSynthLib.scene_parameters import unusable
+
+# Observers of lower priority are called later. The wrapper keeps values and updates them by observers of its own, of
+# priority 0, and among observers of the same priority VTK calls the one that was added first last.
+_AFTER_THE_WRAPPER = -1.0
 
 
 class ParameterGui:
@@ -32,7 +36,8 @@ class ParameterGui:
         self._show()
         for name, connector in self._connectors.items():
             connector.onChanged(self._taker(name, connector))
-        self._tag = parameters.AddObserver(vtk.vtkCommand.ModifiedEvent, weakly(self._onModified))
+        observer = weakly(self._onModified)
+        self._tag = parameters.AddObserver(vtk.vtkCommand.ModifiedEvent, observer, _AFTER_THE_WRAPPER)
 
     def close(self) -> None:
         """Leave node and widgets alone from now on, also if the widgets no longer exist."""
@@ -58,19 +63,17 @@ class ParameterGui:
         self._onChanged(caller, event)
 
     def _show(self) -> None:
-        """Show the values of the parameters in the widgets."""
+        """Show the values of the parameters in the widgets, and write only to those that cannot be used."""
         if self._showing:
             return
         self._showing = True
-        # A new wrapper: that of the panel has cached the values, perhaps from before the change that is shown.
-        current = type(self._parameters)(self._parameters.parameterNode)
         try:
+            # Written by a script, or by a scene that was added to this one.
+            for name in self._connectors.keys() & unusable(type(self._parameters), self._parameters.parameterNode):
+                logging.warning("MedSynth: the value of %s cannot be used; the one before is kept.", name)
+                self._parameters.setValue(name, self._connectors[name].read())
             for name, connector in self._connectors.items():
-                try:
-                    connector.write(checked(current, name))
-                except UNUSABLE:  # written by a script, or by a scene that was added to this one
-                    logging.warning("MedSynth: the value of %s cannot be used; the one before is kept.", name)
-                    self._parameters.setValue(name, connector.read())
+                connector.write(self._parameters.getValue(name))
         finally:
             self._showing = False
 

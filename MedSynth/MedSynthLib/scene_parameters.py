@@ -5,9 +5,6 @@ from typing import Any
 
 import slicer
 
-# What parameterNodeWrapper raises for a value of the wrong type or range.
-UNUSABLE = (TypeError, ValueError)
-
 
 def parametersOf(kind: type, node) -> Any:
     """Return the parameters in a node as an object of a class with ``@parameterNodeWrapper``.
@@ -19,37 +16,25 @@ def parametersOf(kind: type, node) -> Any:
         kind: the class.
         node: vtkMRMLScriptedModuleNode.
     """
-    for name in kind.allParameters:
-        if node.HasParameter(name) and not _isUsable(kind, name, node.GetParameter(name)):
-            logging.warning("MedSynth: the scene's value of %s cannot be used; it is reset.", name)
-            node.UnsetParameter(name)
-    parameters = kind(node)
-    for name in kind.allParameters:
-        try:
-            checked(parameters, name)
-        except UNUSABLE:
-            logging.warning("MedSynth: the scene's node for %s is of another class; it is not used.", name)
-            node.RemoveNodeReferenceIDs(name)
-    return parameters
+    for name in unusable(kind, node):
+        logging.warning("MedSynth: the scene's value of %s cannot be used; it is reset.", name)
+        node.UnsetParameter(name)
+        node.RemoveNodeReferenceIDs(name)
+    return kind(node)
 
 
-def checked(parameters: Any, name: str) -> Any:
-    """Return the value of a parameter.
+def unusable(kind: type, node) -> list[str]:
+    """Return the parameters that a node has, but that the wrapper cannot read or would not write; write nothing.
 
-    Raises:
-        TypeError, ValueError: it is of another type or out of its range, which the wrapper checks only when it writes.
+    A wrapper of the node itself would raise exceptions in its observers, which VTK prints, and check only what it
+    writes. Therefore what it reads and writes with is asked.
     """
-    value = parameters.getValue(name)
-    parameters.setValue(name, value)
-    return value
-
-
-def _isUsable(kind: type, name: str, text: str) -> bool:
-    """Return whether the wrapper reads a text for a parameter, and would write what it has read."""
-    alone = slicer.vtkMRMLScriptedModuleNode()
-    alone.SetParameter(name, text)
-    try:
-        checked(kind(alone), name)
-    except UNUSABLE:
-        return False
-    return True
+    other, found = slicer.vtkMRMLScriptedModuleNode(), []
+    for name, parameter in kind.allParameters.items():
+        serializer = parameter.serializer
+        try:
+            if serializer.isIn(node, name):
+                serializer.write(other, name, serializer.read(node, name))
+        except (TypeError, ValueError):
+            found.append(name)
+    return found

@@ -77,6 +77,47 @@ def test_AParameterThatIsDamagedWhileItIsShownIsKept(panel):
     assert panel._parameterNode.batchSize == 7 and panel.ui.batchSizeSpinBox.value == 7
 
 
+def changedByAScript(parameters) -> dict:
+    """Change every parameter that has a widget, as another wrapper of the same node, and return the new values."""
+    other = type(parameters)(parameters.parameterNode)
+    label = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "label")
+    new = {
+        "inputVolume": volume("input"), "outputVolume": volume("output"), "batchSize": 5, "difference": True,
+        "uncertainty": True, "lesionVolume": label, "structureAlpha": 0.25, "structureBeta": 0.5,
+        "structureGamma": 0.75, "structureSolid": True, "generateCount": 7, "generateSlices": 8, "generateSeed": 9,
+        "generateFiltered": False,
+    }  # fmt: skip
+    for name, value in new.items():
+        setattr(other, name, value)
+    return new
+
+
+def test_WhatAScriptChangesIsShownAndStays(panel, monkeypatch):
+    panel.enter()
+    seen = []
+
+    def update(caller=None, event=None):
+        seen.append({name: panel._parameterNode.getValue(name) for name in panel._gui._connectors})
+
+    monkeypatch.setattr(panel._gui, "_onChanged", update)
+    new = changedByAScript(panel._parameterNode)
+    assert new.keys() == panel._gui._connectors.keys()
+    # What follows a change finds the values as they are now.
+    assert [values[name] for values, name in zip(seen, new, strict=True)] == list(new.values()) and seen[-1] == new
+    assert {name: connector.read() for name, connector in panel._gui._connectors.items()} == new
+    assert {name: panel.logic.getParameterNode().getValue(name) for name in new} == new
+
+
+def test_ShowingParametersWritesNothing(panel):
+    panel._parameterNode.batchSize = 7
+    node = panel._parameterNode.parameterNode
+    before = node.GetMTime()
+    panel.exit()
+    panel.enter()
+    panel._gui._show()
+    assert node.GetMTime() == before
+
+
 @pytest.mark.parametrize("isShown", [False, True])
 def test_ANodeOfAnotherClassIsNotUsed(panel, isShown):
     panel.enter()

@@ -105,6 +105,11 @@ class StructureDecoder(nn.Module):
         """Return the map of each code; a pixel is a line where the second channel is larger than the first."""
         return self.convolutions[-1](self.logits(code))
 
+    @property
+    def logits_normalisation(self) -> nn.Module:
+        """The normalisation that the logits come from, one channel for the background and one for lines."""
+        return self.convolutions[-2]
+
     def logits(self, code: Tensor) -> Tensor:
         """Return the map of each code before the sigmoid, which is exactly 1 from 6.3 on in half precision."""
         return self.convolutions[:-1](self.dense(code).unflatten(1, (-1, BOTTLENECK, BOTTLENECK)))

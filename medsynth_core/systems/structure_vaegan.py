@@ -87,9 +87,13 @@ class StructureVAEGANSettings(SystemSettings):
         code_discriminator: network that tells codes of maps from noise, such as ``latent-discriminator``.
         map_discriminator: network that tells maps of images from those of noise, such as ``structure-discriminator``.
         loss: weights of the losses.
-        kl_epochs: epochs in which the weight of ``kl`` rises to ``loss.kl``, in equal steps.
+        contrast: how sure the decoder is of its background before training: its last normalisation starts with this
+            scale, and with this offset for the background and its negative for lines. A normalisation as it is
+            created draws grey, and moves by about a learning rate a step.
         map_from: epochs before the first one with maps from noise and their discriminator, so that the decoder
             can draw by then.
+        kl_start: share of ``loss.kl`` that counts until ``map_from``.
+        kl_epochs: epochs in which the weight of ``kl`` rises to ``loss.kl`` from ``map_from`` on, in equal steps.
         binary_maps: whether discriminator, mask network and ``balance`` see maps from noise as 0 and 1, with the
             gradient of the probabilities (straight-through, Bengio et al. 2013). Otherwise the discriminator knows them
             by their shades of grey.
@@ -105,8 +109,10 @@ class StructureVAEGANSettings(SystemSettings):
     code_discriminator: NetworkSpec
     map_discriminator: NetworkSpec
     loss: StructureVAEGANLoss = StructureVAEGANLoss()
-    kl_epochs: int = Field(default=0, ge=0)
+    contrast: float = Field(default=0.0, ge=0, le=10)
     map_from: int = Field(default=0, ge=0)
+    kl_start: float = Field(default=0.0, ge=0, le=1)
+    kl_epochs: int = Field(default=0, ge=0)
     binary_maps: bool = False
     discriminator_rate: float = Field(default=1.0, gt=0, le=100)
     mask_share: float = Field(default=1.0, gt=0, le=1)
@@ -152,6 +158,8 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
         }
         networks = {name: create_network(spec.name, **spec.options) for name, spec in specs.items()}
         _check(settings, networks)
+        if settings.contrast:
+            _start_certain(networks["generator"].decoder.logits_normalisation, settings.contrast)
         super().__init__(settings, engine, networks)
         self.adversarial = Adversarial("least_squares")
         self.begin_epoch(0)
@@ -164,9 +172,11 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
             group["lr"] = learning_rate * self.settings.discriminator_rate
 
     def begin_epoch(self, epoch: int) -> None:
-        """Draw maps from noise from the epoch ``map_from`` on; raise the weight of ``kl`` for ``kl_epochs``."""
-        self._drawing = epoch >= self.settings.map_from
-        self._kl = self.settings.loss.kl * min(1.0, (epoch + 1) / max(1, self.settings.kl_epochs))
+        """Draw maps from noise from the epoch ``map_from`` on, and raise the weight of ``kl`` for ``kl_epochs``."""
+        settings = self.settings
+        self._drawing = epoch >= settings.map_from
+        risen = min(1.0, (epoch - settings.map_from + 1) / max(1, settings.kl_epochs)) if self._drawing else 0.0
+        self._kl = settings.loss.kl * (settings.kl_start + (1 - settings.kl_start) * risen)
 
     @classmethod
     def reports(cls, metric: str) -> bool:
@@ -385,6 +395,15 @@ def _dice(made: Tensor, real: Tensor) -> Tensor:
     """Return the mean Dice coefficient of probabilities and masks (n, h, w); 1 for both empty."""
     common = (made * real).sum(dim=(1, 2))
     return ((2 * common + 1) / (made.sum(dim=(1, 2)) + real.sum(dim=(1, 2)) + 1)).mean()
+
+
+def _start_certain(normalisation: Any, contrast: float) -> None:
+    """Let the last normalisation of a decoder start with background: its scale and, with both signs, its offset."""
+    import torch
+
+    with torch.no_grad():
+        normalisation.weight.fill_(contrast)
+        normalisation.bias.copy_(torch.tensor([contrast, -contrast]))
 
 
 def _check(settings: StructureVAEGANSettings, networks: dict[str, Any]) -> None:

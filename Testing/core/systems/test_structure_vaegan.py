@@ -35,7 +35,8 @@ def test_the_weights_are_those_of_the_authors_code():
         "code_mean": 1e-3, "code_spread": 1e-3, "kl": 0.0, "cross_entropy": 0.0, "overlap": 0.0,
     }  # fmt: skip
     settings = recipe()
-    assert (settings.map_from, settings.kl_epochs, settings.binary_maps) == (0, 0, False)
+    assert (settings.map_from, settings.kl_epochs, settings.kl_start) == (0, 0, 0)
+    assert settings.contrast == 0 and not settings.binary_maps
     assert settings.discriminator_rate == settings.mask_share == 1
 
 
@@ -137,6 +138,27 @@ def test_the_weight_of_the_divergence_rises():
     del shares["code_discriminator"], shares["map_discriminator"]
     rest = sum(weight * row[name] for name, weight in shares.items())
     assert row["loss"] == pytest.approx(rest + 0.2 * row["kl"], rel=1e-4)
+
+
+def test_the_divergence_has_a_share_of_its_weight_until_maps_are_drawn():
+    made = system(recipe(loss={"kl": 0.8}, kl_start=0.25, map_from=2, kl_epochs=2))
+    weights = []
+    for epoch in range(5):
+        made.begin_epoch(epoch)
+        weights.append(made._kl)
+    assert weights == pytest.approx([0.2, 0.2, 0.5, 0.8, 0.8])
+
+
+def test_a_decoder_with_contrast_starts_with_background():
+    torch.manual_seed(0)
+    noise = torch.randn(8, 16)
+    grey, certain = (system(recipe(contrast=contrast)).networks["generator"].decoder(noise) for contrast in (0, 2))
+    assert abs(grey[:, 1].mean() - 0.5) < 0.05
+    assert certain[:, 1].mean() < 0.25 and certain[:, 0].mean() > 0.75
+    # The logits of both channels have the mean ±2 and the spread 2 of the normalisation.
+    logits = system(recipe(contrast=2)).networks["generator"].decoder.logits(noise)
+    torch.testing.assert_close(logits.mean(dim=(0, 2, 3)), torch.tensor([2.0, -2.0]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(logits.std(dim=(2, 3)).mean(0), torch.tensor([2.0, 2.0]), atol=0.05, rtol=0)
 
 
 def test_maps_from_noise_come_with_the_epoch_that_is_stated():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+import weakref
 
 import slicer
 import vtk
@@ -24,35 +25,87 @@ class WithinRange:
             raise ValueError(f"{value} is not within {self.minimum} and {self.maximum}")
 
 
-class _Parameter:
-    """One typed attribute, kept as text or as a node reference."""
+class _Serializer:
+    """Reads and writes a value of one type, kept as text or as a node reference."""
 
-    def __init__(self, name: str, annotation, default) -> None:
-        self.name = name
-        extras = getattr(annotation, "__metadata__", ())
-        self.kind = annotation.__origin__ if extras else annotation
-        self.validators = [extra for extra in extras if isinstance(extra, WithinRange)]
-        self.isNode = isinstance(self.kind, type) and issubclass(self.kind, slicer.vtkMRMLNode)
-        if not self.isNode and self.kind not in (int, float, str, bool):
-            raise TypeError(f"cannot keep a {self.kind} in a parameter node")
-        self.default = default if default is not None or self.isNode else self.kind()
+    def __init__(self, kind: type, validators: list[WithinRange]) -> None:
+        self.kind, self.validators = kind, validators
+        self.isNode = isinstance(kind, type) and issubclass(kind, slicer.vtkMRMLNode)
+        if not self.isNode and kind not in (int, float, str, bool):
+            raise TypeError(f"cannot keep a {kind} in a parameter node")
 
-    def __get__(self, wrapper, owner=None):
-        node = wrapper.parameterNode
+    def isIn(self, node, name: str) -> bool:
+        return node.HasParameter(name)
+
+    def read(self, node, name: str):
+        """Return what a node has, which is not validated."""
         if self.isNode:
-            return node.GetNodeReference(self.name)
-        text = node.GetParameter(self.name)
+            return node.GetNodeReference(name)
+        text = node.GetParameter(name)
         return text == "True" if self.kind is bool else self.kind(text)
 
-    def __set__(self, wrapper, value) -> None:
+    def write(self, node, name: str, value) -> None:
         if not (self.isNode and value is None) and not isinstance(value, self.kind):
-            raise TypeError(f"{self.name} must be a {self.kind.__name__}, not {value!r}")
+            raise TypeError(f"{name} must be a {self.kind.__name__}, not {value!r}")
         for validator in self.validators:
             validator.validate(value)
+        # A reference has an empty text as well, by which None differs from nothing.
+        node.SetParameter(name, "" if self.isNode else str(value))
         if self.isNode:
-            wrapper.parameterNode.SetNodeReferenceID(self.name, value.GetID() if value else None)
-        else:
-            wrapper.parameterNode.SetParameter(self.name, str(value))
+            node.SetNodeReferenceID(name, value.GetID() if value else None)
+
+
+class _Parameter:
+    """One typed attribute of a wrapper."""
+
+    def __init__(self, name: str, annotation, default) -> None:
+        extras = getattr(annotation, "__metadata__", ())
+        kind = annotation.__origin__ if extras else annotation
+        validators = [extra for extra in extras if isinstance(extra, WithinRange)]
+        self.name, self.serializer = name, _Serializer(kind, validators)
+        self.default = default if default is not None or self.serializer.isNode else kind()
+
+    def __get__(self, wrapper, owner=None):
+        return self if wrapper is None else wrapper.values[self.name].value
+
+    def __set__(self, wrapper, value) -> None:
+        wrapper.values[self.name].write(value)
+
+    def read(self, node):
+        """Return the value that a node has; first give it the default if it has none."""
+        if not self.serializer.isIn(node, self.name):
+            self.serializer.write(node, self.name, self.default)
+        return self.serializer.read(node, self.name)
+
+
+class _Kept:
+    """A parameter's value as a wrapper keeps it: read again by an observer of its own after each change of the node.
+
+    Slicer keeps it so, and VTK calls the node's first observer last: another observer may find the value from before.
+    """
+
+    def __init__(self, parameter: _Parameter, node) -> None:
+        self.parameter, self.node, self._writing = parameter, node, False
+        self.value = parameter.read(node)
+        kept = weakref.ref(self)
+        self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: kept().readAgain())
+
+    def __del__(self) -> None:
+        if hasattr(self, "_tag"):
+            self.node.RemoveObserver(self._tag)
+
+    def readAgain(self) -> None:
+        if not self._writing:
+            self.value = self.parameter.read(self.node)
+
+    def write(self, value) -> None:
+        self._writing, before = True, self.node.StartModify()
+        try:
+            self.parameter.serializer.write(self.node, self.parameter.name, value)
+            self.value = self.parameter.read(self.node)
+        finally:
+            self.node.EndModify(before)
+            self._writing = False
 
 
 class GuiConnector:
@@ -75,9 +128,9 @@ class GuiConnector:
 
 
 class _NodeConnector(GuiConnector):
-    def __init__(self, widget, parameter: _Parameter) -> None:
+    def __init__(self, widget, type_: _Serializer) -> None:
         super().__init__(widget, widget.currentNodeChanged)
-        widget.nodeTypes = [parameter.kind.__name__]
+        widget.nodeTypes = [type_.kind.__name__]
 
     def read(self):
         return self.widget.currentNode()
@@ -98,23 +151,23 @@ class _ValueConnector(GuiConnector):
         setattr(self.widget, self.attribute, value)
 
 
-def createGuiConnector(widget, parameter: _Parameter) -> GuiConnector:
+def createGuiConnector(widget, type_: _Serializer) -> GuiConnector:
     """Return what joins a widget's value to a parameter, chosen by the exact types as Slicer does."""
     import qt
 
-    if parameter.isNode and type(widget) is slicer.qMRMLNodeComboBox:
-        return _NodeConnector(widget, parameter)
-    if parameter.kind is int and type(widget) is qt.QSpinBox:
-        for limits in parameter.validators:
+    if type_.isNode and type(widget) is slicer.qMRMLNodeComboBox:
+        return _NodeConnector(widget, type_)
+    if type_.kind is int and type(widget) is qt.QSpinBox:
+        for limits in type_.validators:
             widget.setRange(limits.minimum, limits.maximum)
         return _ValueConnector(widget, "value", widget.valueChanged)
-    if parameter.kind is float and type(widget) is qt.QDoubleSpinBox:
-        for limits in parameter.validators:
+    if type_.kind is float and type(widget) is qt.QDoubleSpinBox:
+        for limits in type_.validators:
             widget.setRange(limits.minimum, limits.maximum)
         return _ValueConnector(widget, "value", widget.valueChanged)
-    if parameter.kind is bool and type(widget) is qt.QCheckBox:
+    if type_.kind is bool and type(widget) is qt.QCheckBox:
         return _ValueConnector(widget, "checked", widget.stateChanged)
-    raise RuntimeError(f"Unable to connect a {type(widget).__name__} to a {parameter.kind}")
+    raise RuntimeError(f"Unable to connect a {type(widget).__name__} to a {type_.kind}")
 
 
 class _Wrapper:
@@ -124,14 +177,12 @@ class _Wrapper:
 
     def __init__(self, parameterNode) -> None:
         self.parameterNode, self._guis, self._nextTag, self._updating = parameterNode, {}, 0, False
-        for parameter in self.allParameters.values():
-            if not parameter.isNode and not parameterNode.HasParameter(parameter.name):
-                parameter.__set__(self, parameter.default)
+        self.values = {parameter.name: _Kept(parameter, parameterNode) for parameter in self.allParameters.values()}
 
     @classmethod
-    def dataType(cls, name: str) -> _Parameter:
+    def dataType(cls, name: str) -> _Serializer:
         """Return what `createGuiConnector` needs to know; Slicer returns the annotated type."""
-        return cls.allParameters[name]
+        return cls.allParameters[name].serializer
 
     def getValue(self, name: str):
         return getattr(self, name)
