@@ -159,7 +159,7 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
         networks = {name: create_network(spec.name, **spec.options) for name, spec in specs.items()}
         _check(settings, networks)
         if settings.contrast:
-            _start_certain(networks["generator"].decoder.logits_normalisation, settings.contrast)
+            _start_certain(cast(Any, networks["generator"]).decoder.logits_normalisation, settings.contrast)
         super().__init__(settings, engine, networks)
         self.adversarial = Adversarial("least_squares")
         self.begin_epoch(0)
