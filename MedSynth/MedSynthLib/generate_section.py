@@ -47,7 +47,7 @@ class GenerateSection:
         for text, source in (
             (_("Noise"), NOISE),
             (_("Input volume"), VOLUME),
-            (_("Input volume, settings under Structure map"), SETTINGS),
+            (_("Input volume, thresholds under Structure map"), SETTINGS),
         ):
             ui.generateSourceComboBox.addItem(text, source)
         self._connections = Connections()
@@ -145,7 +145,8 @@ class GenerateSection:
         if not fromNoise and not model.from_image:
             return _("This model draws from noise alone; choose Noise.")
         if not fromNoise and self._parameters().inputVolume is None:
-            return _("Choose an input volume, or generate from noise.")
+            alone, other = _("Choose an input volume."), _("Choose an input volume, or generate from noise.")
+            return other if model.from_noise else alone
         return ""
 
     def _model(self) -> str:
@@ -172,7 +173,7 @@ class GenerateSection:
         if model is not None and not model.lesions:
             return None
         node = self._parameters().parameterNode.GetNodeReference(LESION)
-        return node if isLesion(node) else None
+        return node if isLesion(node) and not node.GetHideFromEditors() else None
 
     def _onModel(self, index: int) -> None:
         self._parameters().generateModel = self._ui.generateModelComboBox.itemData(index)

@@ -12,6 +12,7 @@ from slicer.util import VTKObservationMixin
 from MedSynthLib.connections import Connections
 from MedSynthLib.kept_worker import endKeptWorker
 from MedSynthLib.parameter_gui import ParameterGui
+from MedSynthLib.scene_parameters import LiveParameters
 
 
 class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -30,9 +31,9 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def __init__(self, parent=None) -> None:
         self.logic: Any = None
-        self._parameterNode = None
+        self._parameterNode: LiveParameters | None = None
         self._gui: ParameterGui | None = None
-        self._followsNextScene = False
+        self._followsAgain = False
         self.connections = Connections()
         VTKObservationMixin.__init__(self)
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -61,8 +62,17 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._root.setMRMLScene(slicer.mrmlScene)
         self.logic = self.makeLogic()
         self.makeSections()
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        # A parameter node is copied from a file before the nodes that it refers to are in the scene.
+        for start, end in (
+            (scene.StartImportEvent, scene.EndImportEvent),
+            (scene.StartRestoreEvent, scene.EndRestoreEvent),
+        ):
+            self.addObserver(scene, start, self.onSceneStartChange)
+            self.addObserver(scene, end, self.onSceneEndChange)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
@@ -73,6 +83,7 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self) -> None:
         """Stop following the parameter node while the panel is closed."""
+        self._followsAgain = False
         self.setParameterNode(None)
 
     def onReload(self) -> None:
@@ -87,12 +98,27 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, caller, event) -> None:
         """Stop following the parameter node of a scene that is being closed."""
-        self._followsNextScene = self._parameterNode is not None
-        self.setParameterNode(None)
+        self.onSceneStartChange(caller, event)
 
     def onSceneEndClose(self, caller, event) -> None:
         """Follow the new scene's parameter node if the panel is open."""
-        if self._followsNextScene:
+        self.onSceneEndChange(caller, event)
+
+    def onSceneStartChange(self, caller, event) -> None:
+        """Stop following the parameter node while many nodes come or go."""
+        self._followsAgain = self._followsAgain or self._parameterNode is not None
+        self.setParameterNode(None)
+
+    def onSceneEndChange(self, caller, event) -> None:
+        """Follow the scene's parameter node again if the panel is open."""
+        scene = slicer.mrmlScene
+        if self._followsAgain and not (scene.IsClosing() or scene.IsImporting() or scene.IsRestoring()):
+            self._followsAgain = False
+            self.initializeParameterNode()
+
+    def onNodeRemoved(self, caller, event) -> None:
+        """Follow another parameter node if the one that is followed has been removed."""
+        if self._parameterNode is not None and self._parameterNode.parameterNode.GetScene() is None:
             self.initializeParameterNode()
 
     def initializeParameterNode(self) -> None:
@@ -100,12 +126,13 @@ class ModulePanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(self.logic.getParameterNode())
 
     def setParameterNode(self, parameterNode) -> None:
-        """Follow a parameter node, or none."""
+        """Follow the parameters that the logic returned, or none."""
         if self._gui is not None:
             self._gui.close()
-        self._parameterNode, self._gui = parameterNode, None
+        self._parameterNode, self._gui = None, None
         if parameterNode is not None:
-            self._gui = ParameterGui(parameterNode, self._parameterWidgets(), self.update)
+            self._parameterNode = LiveParameters(parameterNode)
+            self._gui = ParameterGui(self._parameterNode, self._parameterWidgets(), self.update)
             self.update()
 
     def _parameterWidgets(self) -> dict[str, Any]:

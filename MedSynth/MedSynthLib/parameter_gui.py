@@ -9,39 +9,41 @@ import vtk
 from slicer.parameterNodeWrapper import createGuiConnector
 
 from MedSynthLib.connections import GONE
-from MedSynthLib.scene_parameters import unusable
+from MedSynthLib.scene_parameters import LiveParameters, unusable
 
-# Observers of lower priority are called later. The wrapper keeps values and updates them by observers of its own, of
-# priority 0, and among observers of the same priority VTK calls the one that was added first last.
+# Observers of lower priority are called later, and those of the wrapper, which give what is removed its default, first.
 _AFTER_THE_WRAPPER = -1.0
 
 
 class ParameterGui:
-    """Keeps widgets and the parameters of a parameter node wrapper equal, until it is closed.
+    """Keeps widgets and the parameters of a node equal, until it is closed.
 
     The wrapper's own ``connectGui`` does this too, but what Slicer 5.10 connects cannot be disconnected: its observer
     stays in the node, and the next change of the node ends the process once the wrapper has been garbage-collected.
 
     Args:
-        parameters: what a class with ``@parameterNodeWrapper`` makes of a node.
+        parameters: the parameters.
         widgets: the widgets by the names of their parameters.
         onChanged: called as ``onChanged(caller, event)`` after each change of the node.
     """
 
-    def __init__(self, parameters: Any, widgets: Mapping[str, Any], onChanged: Callable[[Any, Any], None]) -> None:
-        self._parameters, self._onChanged, self._showing = parameters, onChanged, False
+    def __init__(
+        self, parameters: LiveParameters, widgets: Mapping[str, Any], onChanged: Callable[[Any, Any], None]
+    ) -> None:
+        self._parameters, self._onChanged = parameters, onChanged
+        self._showing, self._isCurrent = False, False
         self._connectors = {
-            name: createGuiConnector(widget, parameters.dataType(name)) for name, widget in widgets.items()
+            name: createGuiConnector(widget, parameters.wrapper.dataType(name)) for name, widget in widgets.items()
         }
         self._show()
         for name, connector in self._connectors.items():
             connector.onChanged(self._taker(name, connector))
         observer = weakly(self._onModified)
-        self._tag = parameters.AddObserver(vtk.vtkCommand.ModifiedEvent, observer, _AFTER_THE_WRAPPER)
+        self._tag = parameters.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, observer, _AFTER_THE_WRAPPER)
 
     def close(self) -> None:
         """Leave node and widgets alone from now on, also if the widgets no longer exist."""
-        self._parameters.RemoveObserver(self._tag)
+        self._parameters.parameterNode.RemoveObserver(self._tag)
         while self._connectors:
             _name, connector = self._connectors.popitem()
             try:
@@ -54,7 +56,7 @@ class ParameterGui:
 
         def take() -> None:
             if not self._showing:
-                self._parameters.setValue(name, connector.read())
+                setattr(self._parameters, name, connector.read())
 
         return take
 
@@ -64,18 +66,33 @@ class ParameterGui:
 
     def _show(self) -> None:
         """Show the values of the parameters in the widgets, and write only to those that cannot be used."""
+        self._isCurrent = False
         if self._showing:
             return
         self._showing = True
         try:
-            # Written by a script, or by a scene that was added to this one.
-            for name in self._connectors.keys() & unusable(type(self._parameters), self._parameters.parameterNode):
-                logging.warning("MedSynth: the value of %s cannot be used; the one before is kept.", name)
-                self._parameters.setValue(name, self._connectors[name].read())
-            for name, connector in self._connectors.items():
-                connector.write(self._parameters.getValue(name))
+            while not self._isCurrent:  # what is told of a widget may change parameters that were shown before
+                self._isCurrent = True
+                self._showOnce()
         finally:
             self._showing = False
+
+    def _showOnce(self) -> None:
+        parameters = self._parameters
+        # Written by a script, or by a scene that was added to this one.
+        for name in self._unusable():
+            logging.warning("MedSynth: the value of %s cannot be used; the one before is kept.", name)
+            setattr(parameters, name, self._connectors[name].read())
+        for name in self._unusable():  # a node that has been hidden since it was chosen
+            parameters.parameterNode.RemoveNodeReferenceIDs(name)
+        for name, connector in self._connectors.items():
+            value = getattr(parameters, name)
+            if connector.read() != value:  # else a number that is being typed would be written in full
+                connector.write(value)
+
+    def _unusable(self) -> list[str]:
+        found = unusable(type(self._parameters.wrapper), self._parameters.parameterNode)
+        return [name for name in found if name in self._connectors]
 
 
 def weakly(method: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:

@@ -115,14 +115,19 @@ def madeFrom(node):
 def isFor(node, model: str, inputs: tuple) -> bool:
     """Return whether a volume can get the next result of a model for some inputs: it holds no result of others.
 
+    Also not one whose inputs have been removed from the scene, which nobody can make again.
+
     Args:
         node: volume node.
         model: name of the model.
         inputs: the volume nodes that the next result is made from.
     """
+    if not textOf(node, "model"):
+        return True
     further = [node.GetNthNodeReference(FURTHER, index) for index in range(node.GetNumberOfNodeReferences(FURTHER))]
-    ofTheSame = textOf(node, "model") in ("", model) and madeFrom(node) in (None, *inputs[:1])
-    return ofTheSame and all(other is None or other in inputs for other in further)
+    ofTheSame = textOf(node, "model") == model and madeFrom(node) in inputs[:1]
+    areThere = len(further) == len(valueOf(node, "further_input_names", dict) or {})
+    return ofTheSame and areThere and all(other in inputs for other in further)
 
 
 def sourceUIDs(node) -> list[str]:

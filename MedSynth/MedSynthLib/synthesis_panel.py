@@ -18,10 +18,12 @@ from MedSynthLib.model_section import ModelSection
 from MedSynthLib.panel import ModulePanel
 from MedSynthLib.provenance import isFor, textOf
 from MedSynthLib.result_section import ResultSection
+from MedSynthLib.scene_parameters import isListed
 from MedSynthLib.setup_section import SetupSection
 from MedSynthLib.structure_section import StructureSection
 from MedSynthLib.uncertainty_volume import uncertaintyOf
 from MedSynthLib.volume_bridge import modalityOf
+from MedSynthLib.volume_selectors import CLASS
 
 DEVICE_SETTING = "MedSynth/Device"
 
@@ -51,6 +53,7 @@ class SynthesisPanel(ModulePanel):
             self._structure.thresholds,
         )
         self._input = InputFollower(self.update, self._onAnotherChoice)
+        self._outputID = ""
         self.connections.connect(self.ui.applyButton, "clicked(bool)", self.onApplyButton)
         self.connections.connect(self.ui.convertButton, "clicked(bool)", self.onConvertButton)
         self._setup.refresh()
@@ -83,9 +86,8 @@ class SynthesisPanel(ModulePanel):
         """Follow the scene's parameter node; without an input volume, take the first volume of the scene."""
         ModulePanel.initializeParameterNode(self)
         if self._parameterNode.inputVolume is None:
-            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            images = [volume for volume in volumes if not volume.IsA("vtkMRMLLabelMapVolumeNode")]
-            self._parameterNode.inputVolume = images[0] if images else None
+            volumes = slicer.util.getNodesByClass(CLASS)
+            self._parameterNode.inputVolume = next((volume for volume in volumes if isListed(volume, CLASS)), None)
 
     def setParameterNode(self, parameterNode) -> None:
         """Follow a parameter node, or none; without one no volume is observed either."""
@@ -104,6 +106,7 @@ class SynthesisPanel(ModulePanel):
         self._further.show(self._model.model(self._parameterNode.model), enabled=not running)
         others = [node.GetID() for node in self._further.chosen().values()]
         self._input.follow(inputVolume, self._parameterNode.model, *others)
+        self._outputID = _idOf(self._parameterNode.outputVolume)
         self._model.update(self._parameterNode.model, inputVolume, self._further.chosen())
         self._jobs.update(self._model.fits, self.ui.fitLabel.text)
         for widget in (
@@ -121,14 +124,14 @@ class SynthesisPanel(ModulePanel):
             self._jobs.cancel()
             return
         parameters, inputVolume = self._parameterNode, self._parameterNode.inputVolume
-        further = self._further.chosen()
+        further, chosen = self._further.chosen(), parameters.outputVolume
         self._jobs.log(_("Synthesizing with {model}…").format(model=parameters.model))
         self._jobs.start(
             self.logic.synthesize,
-            lambda outputVolume, error: self._onSynthesized((inputVolume, *further.values()), outputVolume, error),
+            lambda made, error: self._onSynthesized((inputVolume, *further.values()), _idOf(chosen), made, error),
             inputVolume,
             model=parameters.model,
-            outputVolume=parameters.outputVolume,
+            outputVolume=chosen,
             device=self._devices.device,
             batchSize=parameters.batchSize or None,
             difference=parameters.difference,
@@ -168,14 +171,16 @@ class SynthesisPanel(ModulePanel):
         self._jobs.log(_("Exporting {name} to {folder}…").format(name=outputVolume.GetName(), folder=folder))
         self._jobs.start(self.logic.exportDicom, self._onExported, outputVolume, folder)
 
-    def _onSynthesized(self, inputs: tuple, outputVolume, error: Exception | None) -> None:
+    def _onSynthesized(self, inputs: tuple, chosenID: str, outputVolume, error: Exception | None) -> None:
         if outputVolume is None:
             self._jobs.end(sentenceOf(error))
             return
         # Not through self._parameterNode: the user may have gone to another module meanwhile.
         parameters, inputVolume = self.logic.getParameterNode(), inputs[0]
-        # Else the next result would overwrite that of another input or model.
-        if parameters.inputVolume is inputVolume and isFor(outputVolume, parameters.model, inputs):
+        now = inputs if self._parameterNode is None else (inputVolume, *self._further.chosen().values())
+        # Else the next result would overwrite that of other inputs or another model.
+        isNext = parameters.inputVolume is inputVolume and isFor(outputVolume, parameters.model, now)
+        if isNext and _idOf(parameters.outputVolume) == chosenID:
             parameters.outputVolume = outputVolume
         # Of two blended PETs neither can be read, so that the result is shown alone; the views' slider fades it.
         alike = textOf(outputVolume, "input_modality") == modalityOf(outputVolume)
@@ -209,7 +214,8 @@ class SynthesisPanel(ModulePanel):
         self._jobs.say("")
         parameters, output = self._parameterNode, self._parameterNode.outputVolume
         inputs = (parameters.inputVolume, *self._further.chosen().values())
-        if output is not None and not isFor(output, parameters.model, inputs):
+        isLeft = output is not None and output.GetID() == self._outputID  # not chosen together with them
+        if isLeft and not isFor(output, parameters.model, inputs):
             parameters.outputVolume = None
 
     def _listModels(self) -> None:
@@ -222,3 +228,8 @@ class SynthesisPanel(ModulePanel):
 
     def _onModelChosen(self, name: str) -> None:
         self._parameterNode.model = name
+
+
+def _idOf(node) -> str:
+    """Return the ID of a node; "" for None."""
+    return node.GetID() if node is not None else ""

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from MedSynthLib.connections import Connections
 from MedSynthLib.input_follower import InputFollower
 from MedSynthLib.messages import asItIs, plainLabel
+from MedSynthLib.scene_parameters import isListed
 
 CHANGED = "currentNodeChanged(vtkMRMLNode*)"
 CLASS = "vtkMRMLScalarVolumeNode"
@@ -77,7 +78,7 @@ class VolumeSelectors:
             return {}
         nodes = {slot.role: self._parameterNode.GetNodeReference(self._name(slot.role)) for slot in self._slots}
         # A scene of others may refer to anything.
-        return {role: node for role, node in nodes.items() if node is not None and node.IsA(CLASS)}
+        return {role: node for role, node in nodes.items() if node is not None and isListed(node, CLASS)}
 
     def selector(self, role: str):
         """Return the selector for a role; None if none is shown for it."""

@@ -79,7 +79,7 @@ def test_AParameterThatIsDamagedWhileItIsShownIsKept(panel):
 
 def changedByAScript(parameters) -> dict:
     """Change every parameter that has a widget, as another wrapper of the same node, and return the new values."""
-    other = type(parameters)(parameters.parameterNode)
+    other = type(parameters.wrapper)(parameters.parameterNode)
     label = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "label")
     new = {
         "inputVolume": volume("input"), "outputVolume": volume("output"), "batchSize": 5, "difference": True,
@@ -97,7 +97,7 @@ def test_WhatAScriptChangesIsShownAndStays(panel, monkeypatch):
     seen = []
 
     def update(caller=None, event=None):
-        seen.append({name: panel._parameterNode.getValue(name) for name in panel._gui._connectors})
+        seen.append({name: getattr(panel._parameterNode, name) for name in panel._gui._connectors})
 
     monkeypatch.setattr(panel._gui, "_onChanged", update)
     new = changedByAScript(panel._parameterNode)

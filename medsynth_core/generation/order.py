@@ -117,5 +117,6 @@ def _plain(value: Any) -> Any:
 
 
 def new_seed() -> int:
-    """Return a random seed that is another one each time, for those who do not choose one."""
-    return int(np.random.default_rng().integers(MOST_SEED + 1))
+    """Return a random seed that is another one each time, for those who do not choose one: 0…2³¹ − 1."""
+    # Qt's fields for whole numbers, in which a user of Slicer enters it again, end there.
+    return int(np.random.default_rng().integers(2**31))

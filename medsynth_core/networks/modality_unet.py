@@ -22,6 +22,8 @@ class ModalityUNet(nn.Module):
         modalities: modalities to choose from; 0 for a network with a single output.
         channels: channels of the first level.
         dropout: share of the input's pixels that are left out in training.
+        output_norm: normalise the output over each image before the sigmoid, as published. All images, of whatever
+            modality and however much of them is background, then have the same mean and spread before the sigmoid.
     """
 
     multiple_of, spatial_dims = 8, 2
@@ -34,6 +36,7 @@ class ModalityUNet(nn.Module):
         modalities: int = 0,
         channels: int = 64,
         dropout: float = 0.0,
+        output_norm: bool = True,
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels, self.chosen = in_channels, out_channels, modalities
@@ -53,9 +56,8 @@ class ModalityUNet(nn.Module):
             nn.Sequential(normalised(inputs, outputs), normalised(outputs, outputs))
             for inputs, outputs in ((8 * n, 2 * n), (4 * n, n), (2 * n, n))
         )
-        self.last = nn.Sequential(
-            nn.Conv2d(n, out_channels, 3, padding=1), nn.InstanceNorm2d(out_channels, affine=True), nn.Sigmoid()
-        )
+        norm = nn.InstanceNorm2d(out_channels, affine=True) if output_norm else nn.Identity()
+        self.last = nn.Sequential(nn.Conv2d(n, out_channels, 3, padding=1), norm, nn.Sigmoid())
 
     def forward(self, image: Tensor, modality: Tensor | None = None) -> Tensor:
         """Return the outputs for a batch.

@@ -50,7 +50,7 @@ class Entry:
 
 
 _STAGE = ("in_channels", "out_channels", "dropout", "upsample", "visual_activation")
-_UNET = ("in_channels", "out_channels", "channels", "dropout")
+_UNET = ("in_channels", "out_channels", "channels", "dropout", "output_norm")
 _CASCADE = ("stages", *_STAGE, "channels", "stem", "see_input")
 
 NETWORKS: dict[str, Entry] = {
@@ -134,7 +134,7 @@ NETWORKS: dict[str, Entry] = {
         "Generator of structure maps and of images from these (Qu, multi-modal synthesis)",
         (
             *("size", "latent", "width", "mask_channels", "mask_dropout"),
-            *("in_channels", "modalities", "channels", "dropout", "out_channels"),
+            *("in_channels", "modalities", "channels", "dropout", "out_channels", "output_norm"),
         ),
     ),
     "multimodal-discriminator": Entry(

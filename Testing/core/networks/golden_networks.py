@@ -71,6 +71,11 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
         {**VAE, "mask_channels": 2, "mask_dropout": 0.0, "channels": 3, "modalities": 0, "out_channels": 3},
         (16, 24),
     ),
+    "multimodal-generator, not normalised": (
+        "multimodal-generator",
+        {"channels": 3, "modalities": 2, "output_norm": False},
+        (16, 16),
+    ),
     "multimodal-discriminator": ("multimodal-discriminator", {"channels": 3, "in_channels": 2}, (48, 32)),
     "modality-translator": ("modality-translator", {"channels": 2, "modalities": 2}, (8, 24)),
     "lesion-segmenter": ("lesion-segmenter", {"channels": 2, "out_channels": 3}, (24, 16)),

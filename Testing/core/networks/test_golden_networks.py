@@ -49,7 +49,8 @@ def test_the_rule_for_weights_is_the_same_everywhere():
 
 # The publications' values, or those chosen where they state none.
 GENERATED_MAPS = {"size": 512, "latent": 4096, "width": 64, "mask_channels": 32, "mask_dropout": 0.1}
-GENERATED_IMAGES = {"in_channels": 1, "out_channels": 1, "channels": 64, "dropout": 0.0, "modalities": 4}
+UNET = {"in_channels": 1, "out_channels": 1, "channels": 64, "dropout": 0.0, "output_norm": True}
+GENERATED_IMAGES = {**UNET, "modalities": 4}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "unet256": {
         "in_channels": 3,
@@ -90,11 +91,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "multimodal-generator": GENERATED_IMAGES,
     "multimodal-from-noise": {**GENERATED_MAPS, **GENERATED_IMAGES, "in_channels": 2},
     "multimodal-discriminator": {"in_channels": 1, "channels": 64, "modalities": 4, "logits": False},
-    "lesion-segmenter": {"in_channels": 1, "out_channels": 5, "channels": 64, "dropout": 0.0},
+    "lesion-segmenter": {**UNET, "out_channels": 5},
     "lesion-classifier": {"in_channels": 1, "classes": 3, "channels": 64, "dropout": 0.5},
     "lesion-detector": {"in_channels": 1, "classes": 1, "channels": 64, "size": 300},
     "image-features": {"in_channels": 1, "channels": (16, 32, 64, 96)},
-    "unet-gan": {"in_channels": 1, "out_channels": 1, "channels": 64, "dropout": 0.0},
+    "unet-gan": UNET,
     "dcgan": {"size": 64, "latent": 100, "channels": 64, "out_channels": 3},
     "acgan": {"size": 64, "latent": 100, "channels": 64, "out_channels": 3, "classes": 3},
     "dcgan-discriminator": {"size": 64, "in_channels": 3, "channels": 64, "normalisation": "batch"},

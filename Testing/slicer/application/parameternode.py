@@ -55,15 +55,18 @@ class _Serializer:
             node.SetNodeReferenceID(name, value.GetID() if value else None)
 
 
+def _serializerOf(annotation) -> _Serializer:
+    extras = getattr(annotation, "__metadata__", ())
+    kind = annotation.__origin__ if extras else annotation
+    return _Serializer(kind, [extra for extra in extras if isinstance(extra, WithinRange)])
+
+
 class _Parameter:
     """One typed attribute of a wrapper."""
 
     def __init__(self, name: str, annotation, default) -> None:
-        extras = getattr(annotation, "__metadata__", ())
-        kind = annotation.__origin__ if extras else annotation
-        validators = [extra for extra in extras if isinstance(extra, WithinRange)]
-        self.name, self.serializer = name, _Serializer(kind, validators)
-        self.default = default if default is not None or self.serializer.isNode else kind()
+        self.name, self.annotation, self.serializer = name, annotation, _serializerOf(annotation)
+        self.default = default if default is not None or self.serializer.isNode else self.serializer.kind()
 
     def __get__(self, wrapper, owner=None):
         return self if wrapper is None else wrapper.values[self.name].value
@@ -151,10 +154,11 @@ class _ValueConnector(GuiConnector):
         setattr(self.widget, self.attribute, value)
 
 
-def createGuiConnector(widget, type_: _Serializer) -> GuiConnector:
+def createGuiConnector(widget, annotation) -> GuiConnector:
     """Return what joins a widget's value to a parameter, chosen by the exact types as Slicer does."""
     import qt
 
+    type_ = _serializerOf(annotation)
     if type_.isNode and type(widget) is slicer.qMRMLNodeComboBox:
         return _NodeConnector(widget, type_)
     if type_.kind is int and type(widget) is qt.QSpinBox:
@@ -180,9 +184,9 @@ class _Wrapper:
         self.values = {parameter.name: _Kept(parameter, parameterNode) for parameter in self.allParameters.values()}
 
     @classmethod
-    def dataType(cls, name: str) -> _Serializer:
-        """Return what `createGuiConnector` needs to know; Slicer returns the annotated type."""
-        return cls.allParameters[name].serializer
+    def dataType(cls, name: str):
+        """Return the annotated type, which `createGuiConnector` takes."""
+        return cls.allParameters[name].annotation
 
     def getValue(self, name: str):
         return getattr(self, name)
