@@ -15,8 +15,8 @@ class ModalitiesFromNoise(nn.Module):
 
     Args:
         size, latent, width, mask_channels, mask_dropout: of `maps`, as for `StructureGenerator`.
-        in_channels, modalities, channels, dropout, out_channels, output_norm: of `contrasts`, as for `ModalityUNet`; an
-            image in colour has three output channels.
+        in_channels, modalities, channels, dropout, out_channels, output_norm, modality_scales: of `contrasts`, as for
+            `ModalityUNet`; an image in colour has three output channels.
     """
 
     multiple_of, spatial_dims = 8, 2
@@ -35,10 +35,13 @@ class ModalitiesFromNoise(nn.Module):
         dropout: float = 0.0,
         out_channels: int = 1,
         output_norm: bool = True,
+        modality_scales: bool = False,
     ) -> None:
         super().__init__()
         self.maps = StructureGenerator(size, latent, width, mask_channels, mask_dropout)
-        self.contrasts = ModalityUNet(in_channels, out_channels, modalities, channels, dropout, output_norm)
+        self.contrasts = ModalityUNet(
+            in_channels, out_channels, modalities, channels, dropout, output_norm, modality_scales
+        )
         self.size, self.latent, self.in_channels, self.chosen = size, latent, in_channels, modalities
         self.out_channels = out_channels
 

@@ -24,6 +24,9 @@ class ModalityUNet(nn.Module):
         dropout: share of the input's pixels that are left out in training.
         output_norm: normalise the output over each image before the sigmoid, as published. All images, of whatever
             modality and however much of them is background, then have the same mean and spread before the sigmoid.
+        modality_scales: also scale and shift the channels on the way up by weights of each modality (as in conditional
+            instance normalisation, Dumoulin et al. 2017). Of a map with one value, what follows a convolution and a
+            normalisation is 0 but at the edges of the image, so that as published these alone tell the modality.
     """
 
     multiple_of, spatial_dims = 8, 2
@@ -37,7 +40,10 @@ class ModalityUNet(nn.Module):
         channels: int = 64,
         dropout: float = 0.0,
         output_norm: bool = True,
+        modality_scales: bool = False,
     ) -> None:
+        if modality_scales and not modalities:
+            raise ValueError("modality_scales needs several modalities")
         super().__init__()
         self.in_channels, self.out_channels, self.chosen = in_channels, out_channels, modalities
         n = channels
@@ -56,6 +62,8 @@ class ModalityUNet(nn.Module):
             nn.Sequential(normalised(inputs, outputs), normalised(outputs, outputs))
             for inputs, outputs in ((8 * n, 2 * n), (4 * n, n), (2 * n, n))
         )
+        widths = (4 * n, 2 * n, n, n) if modality_scales else ()
+        self.scales = nn.ModuleList(_ModalityScale(modalities, width) for width in widths)
         norm = nn.InstanceNorm2d(out_channels, affine=True) if output_norm else nn.Identity()
         self.last = nn.Sequential(nn.Conv2d(n, out_channels, 3, padding=1), norm, nn.Sigmoid())
 
@@ -75,12 +83,12 @@ class ModalityUNet(nn.Module):
         """
         features, skips = self._encoded(self.dropout(image))
         if not self.chosen:
-            return self._decoded(features, skips)
+            return self._decoded(features, skips, None)
         if modality is None:
             raise ValueError("this network needs the number of the wanted modality for each image")
         if modality.ndim == 1:
-            return self._decoded(self._told(features, modality), skips)
-        return torch.stack([self._decoded(self._told(features, one), skips) for one in modality.unbind(1)], dim=1)
+            return self._decoded(features, skips, modality)
+        return torch.stack([self._decoded(features, skips, one) for one in modality.unbind(1)], dim=1)
 
     def _encoded(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
         skips = []
@@ -95,13 +103,31 @@ class ModalityUNet(nn.Module):
         maps = functional.one_hot(modality, self.chosen).to(features.dtype)
         return torch.cat([features, maps[:, :, None, None].expand(-1, -1, *features.shape[-2:])], dim=1)
 
-    def _decoded(self, features: Tensor, skips: list[Tensor]) -> Tensor:
-        features = self.lowest(features)
-        for larger, joined, skip in zip(self.larger, self.joined, reversed(skips), strict=True):
-            features = joined(torch.cat([skip, larger(features)], dim=1))
+    def _decoded(self, features: Tensor, skips: list[Tensor], modality: Tensor | None) -> Tensor:
+        if modality is not None:
+            features = self._told(features, modality)
+        features = self._scaled(0, self.lowest(features), modality)
+        levels = zip(self.larger, self.joined, reversed(skips), strict=True)
+        for number, (larger, joined, skip) in enumerate(levels, start=1):
+            features = self._scaled(number, joined(torch.cat([skip, larger(features)], dim=1)), modality)
         return self.last(features)
+
+    def _scaled(self, level: int, features: Tensor, modality: Tensor | None) -> Tensor:
+        return self.scales[level](features, modality) if len(self.scales) else features
 
     def reference_inputs(self) -> tuple[Tensor, ...]:
         """Return an image of 256² and, with modalities, the number of one, for counting operations."""
         image = torch.empty(1, self.in_channels, 256, 256)
         return (image, torch.zeros(1, dtype=torch.long)) if self.chosen else (image,)
+
+
+class _ModalityScale(nn.Module):
+    """Scale and offset of each channel by modality; without training, features stay as they are."""
+
+    def __init__(self, modalities: int, channels: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(modalities, 2, channels))
+
+    def forward(self, features: Tensor, modality: Tensor) -> Tensor:
+        scale, offset = self.weights[modality][..., None, None].unbind(1)
+        return features * (1 + scale) + offset

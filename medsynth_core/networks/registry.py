@@ -127,14 +127,14 @@ NETWORKS: dict[str, Entry] = {
     "multimodal-generator": Entry(
         partial(ModalityUNet, modalities=4),
         "Generator of several modalities (Qu, multi-modal synthesis)",
-        (*_UNET, "modalities"),
+        (*_UNET, "modalities", "modality_scales"),
     ),
     "multimodal-from-noise": Entry(
         ModalitiesFromNoise,
         "Generator of structure maps and of images from these (Qu, multi-modal synthesis)",
         (
             *("size", "latent", "width", "mask_channels", "mask_dropout"),
-            *("in_channels", "modalities", "channels", "dropout", "out_channels", "output_norm"),
+            *("in_channels", "modalities", "channels", "dropout", "out_channels", "output_norm", "modality_scales"),
         ),
     ),
     "multimodal-discriminator": Entry(
@@ -145,7 +145,7 @@ NETWORKS: dict[str, Entry] = {
     "modality-translator": Entry(
         partial(ModalityUNet, modalities=4),
         "Translator between modalities (Qu, multi-modal synthesis)",
-        (*_UNET, "modalities"),
+        (*_UNET, "modalities", "modality_scales"),
     ),
     "lesion-segmenter": Entry(
         partial(ModalityUNet, out_channels=5), "Segmenter of lesions (Qu, multi-modal synthesis)", _UNET

@@ -92,8 +92,9 @@ class StructureVAEGANSettings(SystemSettings):
             created draws grey, and moves by about a learning rate a step.
         map_from: epochs before the first one with maps from noise and their discriminator, so that the decoder
             can draw by then.
-        kl_start: share of ``loss.kl`` that counts until ``map_from``.
-        kl_epochs: epochs in which the weight of ``kl`` rises to ``loss.kl`` from ``map_from`` on, in equal steps.
+        kl_start: share of ``loss.kl`` that counts in the first ``kl_from`` epochs.
+        kl_from: epochs before the weight of ``kl`` begins to rise.
+        kl_epochs: epochs in which it then rises to ``loss.kl``, in equal steps.
         binary_maps: whether discriminator, mask network and ``balance`` see maps from noise as 0 and 1, with the
             gradient of the probabilities (straight-through, Bengio et al. 2013). Otherwise the discriminator knows them
             by their shades of grey.
@@ -112,6 +113,7 @@ class StructureVAEGANSettings(SystemSettings):
     contrast: float = Field(default=0.0, ge=0, le=10)
     map_from: int = Field(default=0, ge=0)
     kl_start: float = Field(default=0.0, ge=0, le=1)
+    kl_from: int = Field(default=0, ge=0)
     kl_epochs: int = Field(default=0, ge=0)
     binary_maps: bool = False
     discriminator_rate: float = Field(default=1.0, gt=0, le=100)
@@ -172,11 +174,11 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
             group["lr"] = learning_rate * self.settings.discriminator_rate
 
     def begin_epoch(self, epoch: int) -> None:
-        """Draw maps from noise from the epoch ``map_from`` on, and raise the weight of ``kl`` for ``kl_epochs``."""
+        """Draw maps from noise from the epoch ``map_from`` on; raise the weight of ``kl`` from ``kl_from`` on."""
         settings = self.settings
         self._drawing = epoch >= settings.map_from
-        risen = min(1.0, (epoch - settings.map_from + 1) / max(1, settings.kl_epochs)) if self._drawing else 0.0
-        self._kl = settings.loss.kl * (settings.kl_start + (1 - settings.kl_start) * risen)
+        risen = (epoch - settings.kl_from + 1) / max(1, settings.kl_epochs) if epoch >= settings.kl_from else 0.0
+        self._kl = settings.loss.kl * (settings.kl_start + (1 - settings.kl_start) * min(1.0, risen))
 
     @classmethod
     def reports(cls, metric: str) -> bool:

@@ -71,9 +71,9 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
         {**VAE, "mask_channels": 2, "mask_dropout": 0.0, "channels": 3, "modalities": 0, "out_channels": 3},
         (16, 24),
     ),
-    "multimodal-generator, not normalised": (
+    "multimodal-generator, normalised by modality": (
         "multimodal-generator",
-        {"channels": 3, "modalities": 2, "output_norm": False},
+        {"channels": 3, "modalities": 2, "output_norm": False, "modality_scales": True},
         (16, 16),
     ),
     "multimodal-discriminator": ("multimodal-discriminator", {"channels": 3, "in_channels": 2}, (48, 32)),

@@ -197,3 +197,39 @@ def test_a_generator_from_noise_draws_colours_as_channels():
 def test_features_of_nothing_stay_nothing():
     network = filled("pggan", size=16, base=16, most=4, latent=5)
     assert torch.isfinite(network(torch.zeros(1, 5))).all()
+
+
+def test_without_output_normalisation_images_have_a_mean_of_their_own():
+    torch.manual_seed(0)
+    dark, bright = torch.zeros(1, 1, 32, 32), torch.ones(1, 1, 32, 32)
+    dark[..., 10:12, 10:12], bright[..., :16] = 1, 0
+    for normalised in (True, False):
+        network = create_network("unet-gan", channels=4, output_norm=normalised).eval()
+        with torch.no_grad():
+            means = [network(image).logit().mean() for image in (dark, bright)]
+        assert bool(abs(means[0] - means[1]) < 1e-3) is normalised
+
+
+def test_a_modality_is_told_everywhere_only_by_scales():
+    torch.manual_seed(0)
+    image, modalities = torch.rand(1, 1, 128, 128), torch.tensor([[0, 1]])
+    plain = create_network("multimodal-generator", channels=4, modalities=2).eval()
+    scaled = create_network("multimodal-generator", channels=4, modalities=2, modality_scales=True).eval()
+    scaled.load_state_dict(plain.state_dict(), strict=False)
+    with torch.no_grad():
+        one, other = plain(image, modalities)[0]
+        assert torch.equal(torch.stack([one, other]), scaled(image, modalities)[0])
+        # Of the constant maps at 16², only what zeros around the image leave of them after normalisation.
+        lowest = (
+            plain._told(plain._encoded(image)[0], torch.tensor([0])),
+            plain._told(plain._encoded(image)[0], torch.tensor([1])),
+        )
+        before = [plain.lowest[0](features) for features in lowest]
+        inside = (before[0] - before[1])[..., 1:-1, 1:-1]
+        assert inside.std(dim=(2, 3)).max() < 1e-5 < inside.abs().max()
+        for scale in scaled.scales:
+            nn.init.normal_(scale.weights)
+        one, other = scaled(image, modalities)[0]
+    assert (one - other)[..., 40:-40, 40:-40].abs().mean() > 0.01
+    with pytest.raises(MedSynthError, match="modality_scales needs several modalities"):
+        create_network("multimodal-generator", modalities=0, modality_scales=True)

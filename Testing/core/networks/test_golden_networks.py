@@ -50,7 +50,7 @@ def test_the_rule_for_weights_is_the_same_everywhere():
 # The publications' values, or those chosen where they state none.
 GENERATED_MAPS = {"size": 512, "latent": 4096, "width": 64, "mask_channels": 32, "mask_dropout": 0.1}
 UNET = {"in_channels": 1, "out_channels": 1, "channels": 64, "dropout": 0.0, "output_norm": True}
-GENERATED_IMAGES = {**UNET, "modalities": 4}
+GENERATED_IMAGES = {**UNET, "modalities": 4, "modality_scales": False}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "unet256": {
         "in_channels": 3,

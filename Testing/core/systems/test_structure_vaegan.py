@@ -35,7 +35,7 @@ def test_the_weights_are_those_of_the_authors_code():
         "code_mean": 1e-3, "code_spread": 1e-3, "kl": 0.0, "cross_entropy": 0.0, "overlap": 0.0,
     }  # fmt: skip
     settings = recipe()
-    assert (settings.map_from, settings.kl_epochs, settings.kl_start) == (0, 0, 0)
+    assert (settings.map_from, settings.kl_from, settings.kl_epochs, settings.kl_start) == (0, 0, 0, 0)
     assert settings.contrast == 0 and not settings.binary_maps
     assert settings.discriminator_rate == settings.mask_share == 1
 
@@ -140,8 +140,8 @@ def test_the_weight_of_the_divergence_rises():
     assert row["loss"] == pytest.approx(rest + 0.2 * row["kl"], rel=1e-4)
 
 
-def test_the_divergence_has_a_share_of_its_weight_until_maps_are_drawn():
-    made = system(recipe(loss={"kl": 0.8}, kl_start=0.25, map_from=2, kl_epochs=2))
+def test_the_divergence_may_have_a_share_of_its_weight_at_first():
+    made = system(recipe(loss={"kl": 0.8}, kl_start=0.25, kl_from=2, kl_epochs=2))
     weights = []
     for epoch in range(5):
         made.begin_epoch(epoch)
