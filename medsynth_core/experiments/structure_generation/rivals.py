@@ -51,7 +51,7 @@ def experiment_recipe(name: str) -> Recipe:
 def content_of(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe of a multi-modal generator as plain data, without the part that draws maps from noise."""
     content = recipe.model_dump(mode="json")
-    kept = ("in_channels", "out_channels", "modalities", "channels", "dropout")
+    kept = ("in_channels", "out_channels", "modalities", "channels", "dropout", "output_norm", "modality_scales")
     options = {name: value for name, value in content["network"]["options"].items() if name in kept}
     return {
         **content,
@@ -74,6 +74,8 @@ def from_maps(kind: str, role: str, shared: dict[str, Any]) -> dict[str, Any]:
     told = "structure" if kind == "skrgan" else "noise"
     side = contract["outputs"][role]
     drawn, judged = ({"out_channels": 3}, {"in_channels": 3}) if side.get("colours") else ({}, {})
+    # As for the generator: its normalisation of the output would be a handicap of the rival alone.
+    drawn["output_norm"] = shared["network"]["options"].get("output_norm", True)
     return {
         **shared,
         **WITHOUT,
