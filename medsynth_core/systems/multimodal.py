@@ -325,6 +325,8 @@ class MultimodalSystem(System[MultimodalSettings]):
         if self.settings.own_maps:
             # With a single modality, every image is drawn from the map of the real one with its number.
             found |= _apart(made[0], drawn.piece.images[0], drawn.piece.organs[0])
+        if self.settings.reconstruct:
+            found |= self._pretraining(drawn.piece)[0]
         if self.settings.processor is not None:
             of_lesions = [
                 {"lesion": self._lesion_loss(role, image, drawn.label)}

@@ -79,6 +79,8 @@ class MultimodalSettings(SystemSettings):
         own_maps: compare each image with the one whose map it is drawn from, with the weights ``loss.reconstruction``
             and ``loss.background``, also while the generator learns against the discriminator (SkrGAN); only for a
             single modality without lesions.
+        reconstruct: go on with the losses of ``pretrain_epochs`` (equation 18) while the generator learns against the
+            discriminator, which otherwise soon makes it forget them. Not in the thesis.
         fit_lesions: use lesion labels only where they lie inside the organ.
         loss: weights of the losses.
 
@@ -103,6 +105,7 @@ class MultimodalSettings(SystemSettings):
     fuse: bool = True
     invert: bool = False
     own_maps: bool = False
+    reconstruct: bool = False
     fit_lesions: bool = True
     loss: MultimodalLoss = MultimodalLoss()
 
@@ -140,6 +143,8 @@ class MultimodalSettings(SystemSettings):
             raise ValueError("invert draws from the structure map alone: set fuse to no and maps to yes")
         if self.own_maps and (len(self.modalities) > 1 or self.lesion or not self.maps):
             raise ValueError("own_maps is for structure maps of a single modality without lesion; leave it out")
+        if self.reconstruct and (self.own_maps or not self.maps):
+            raise ValueError("reconstruct draws images from their own maps: set maps to yes, and leave own_maps out")
         if len({side.colours for side in self.contract.outputs.values()}) > 1:
             raise ValueError("contract.outputs must be all grey or all in colour, because one network draws all")
         if len(self.modalities) < 2 and self.translator is not None:

@@ -54,6 +54,7 @@ def recipes() -> dict[str, tuple[Recipe, int, int]]:
         "multimodal in parts": (images(loss=IMAGES, lesion_loss="own", fit_lesions=False), 2, 3),
         "multimodal, logits": (images(loss=IMAGES, discriminator=LOGITS, fuse=False), 2, 1),
         "three modalities": (multimodal_builders.three(loss=IMAGES, registered=True), 2, 1),
+        "reconstruction goes on": (images(loss=IMAGES, reconstruct=True), 2, 2),
         "classes": (images(loss=IMAGES, **multimodal_builders.CLASSES, processor=CLASSIFIER), 2, 1),
         "skrgan": (alone(loss=IMAGES), 0, 1),
         "unet-gan": (alone(loss=IMAGES, **FROM_NOISE), 0, 1),

@@ -162,6 +162,24 @@ def test_pretraining_is_equation_18(made):
     assert weights == {"reconstruction": 5.0, "background": 5.0}
 
 
+def test_pretraining_may_go_on_against_the_discriminator():
+    changes = {"loss": {"reconstruction": 0.7, "background": 1.3}}
+    made, anchored = system(recipe(**changes)), system(recipe(**changes, reconstruct=True))
+    anchored.load_state(made.state())
+    piece = _Piece(batch(), made.settings)
+    torch.manual_seed(5)
+    drawn = _Drawn(piece, *made._given(piece))
+    losses, weights = made._drawing(drawn)
+    torch.manual_seed(6)
+    expected, _ = made._pretraining(piece)
+    torch.manual_seed(6)
+    found, others = anchored._drawing(drawn)
+    assert others == weights | {"reconstruction": 0.7, "background": 1.3}
+    torch.testing.assert_close(found, losses | expected)
+    with pytest.raises(ValueError, match="reconstruct draws images from their own maps"):
+        recipe(reconstruct=True, maps=False)
+
+
 @pytest.mark.parametrize(("maps", "fuse"), [(True, True), (True, False), (False, True)])
 def test_what_is_drawn_from_follows_equation_12_or_the_ablation(maps, fuse):
     made = system(recipe(maps=maps, fuse=fuse))
