@@ -65,6 +65,7 @@ class DataSection:
     ) -> None:
         self._ui, self._nodes, self._onChanged, self._onLog = ui, nodes, onChanged, onLog
         self._needs: DataNeeds | None = None
+        self._validNeeds: DataNeeds | None = None  # those of the last valid recipe
         self._checks: dict[str, dict[str, Any]] = {}
         self._checked: dict[str, tuple] = {}  # what was checked, by the names of the cases
         self._job: Any = None
@@ -116,12 +117,12 @@ class DataSection:
         """Adapt the section to what another recipe needs of its cases; None while the recipe is invalid."""
         if needs == self._needs:
             return
-        before, self._needs = self._needs, needs
-        if needs is not None and (before is None or before.names != needs.names):
+        self._needs = needs
+        # A recipe that is invalid while it is being typed changes nothing of what was entered or checked before.
+        if needs is not None and needs != self._validNeeds:
+            self._validNeeds, self._checks = needs, {}
             self.images.suggestPatterns(needs)
-        if needs is not None:
             self.images.show(needs)
-        self._checks = {}
         self.refresh()
 
     @property
@@ -373,7 +374,7 @@ class DataSection:
         if checks is None:
             self._changed(sentenceOf(error))
             return
-        if needs != self._needs:
+        if needs != self._validNeeds:
             self._changed(_("The recipe now needs other images than those that were checked; check the cases again."))
             return
         self._checks = {check["case"]: check for check in checks["cases"]}

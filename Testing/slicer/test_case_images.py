@@ -57,6 +57,21 @@ def test_EachImageHasASelectorAndAPattern(panel):
     assert images.selector("pet") is third and third.visible
 
 
+def test_TypedPatternsSurviveWhatIsTypedInTheRecipe(panel):
+    ui, text = panel.ui, recipeText()
+    panel._recipe.setText(text)
+    ui.inputPatternEdit.text = "*_myCT.nii.gz"
+    panel._recipe.setText(text.replace('"epochs"', '"epoch'))
+    assert panel._recipe.recipe is None and ui.inputPatternEdit.text == "*_myCT.nii.gz"
+    panel._recipe.setText(text)
+    assert (ui.inputPatternEdit.text, ui.targetPatternEdit.text) == ("*_myCT.nii.gz", "*pet*.nii*")
+    # A recipe may also be valid for a moment with half of a name.
+    panel._recipe.setText(text.replace('"ct"', '"c"'))
+    assert panel._recipe.problem == "" and ui.inputPatternEdit.text == "*c*.nii*"
+    panel._recipe.setText(threeImageRecipeText())
+    assert panel._data.images.patterns(panel._data._needs)["ct"] == "*_myCT.nii.gz"
+
+
 def test_ThreeVolumesBecomeACase(panel):
     nodes = ctMrAndPet()
     choose(panel, {role: nodes[role] for role in ("ct", "mr")})

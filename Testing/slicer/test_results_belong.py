@@ -215,3 +215,15 @@ def test_WhatWasTypedIntoACardIsThereAgain(panel, tmp_path):
     panel.openFolder(tmp_path)  # the same trainings, found again
     chooseRun(panel, "B")
     assert panel.ui.limitsEdit.plainText == "Fails in children."
+
+
+def test_ChecksSurviveARecipeThatIsInvalidForAMoment(panel, jobs):
+    text = recipeText()
+    checks = [{"case": f"P{number}", "state": "good", "problems": []} for number in range(4)]
+    panel.ui.checkButton.click()
+    panel._recipe.setText(text.replace('"epochs"', '"epoch'))
+    jobs[0].end({"cases": checks, "counts": {"good": 4, "doubtful": 0, "refused": 0}, "notes": []})
+    assert panel.ui.dataStatusLabel.text == "Checked: 4 good, 0 doubtful, 0 refused."
+    for recipe in (text, text.replace('"epochs"', '"epoch'), text):
+        panel._recipe.setText(recipe)
+        assert {panel.ui.caseTable.item(row, 2).text() for row in range(4)} == {"✓ good"}
