@@ -11,16 +11,16 @@ from MedSynthLib.connections import Connections
 from MedSynthLib.messages import asItIs
 from MedSynthLib.structure_preview import StructurePreview
 
-# The thresholds that have a widget, by the name of the setting.
-THRESHOLDS = {"alpha": "structureAlpha", "beta": "structureBeta", "gamma": "structureGamma"}
+# The widgets of the thresholds that have one, by the name of the setting.
+THRESHOLDS = {"alpha": "structureAlphaSpinBox", "beta": "structureBetaSpinBox", "gamma": "structureGammaSpinBox"}
 
 
 class StructureSection:
     """Shows the settings of structure maps, and previews them.
 
     Args:
-        ui: the panel's widgets: ``structurePresetComboBox``, ``structurePreviewCheckBox``, ``structureLabel`` and
-            ``structureButton``.
+        ui: the panel's widgets: ``structurePresetComboBox``, ``structurePreviewCheckBox``, ``structureLabel``,
+            ``structureButton`` and those of the thresholds.
         parameters: returns the scene's parameters; None while no scene is followed.
         make: called without arguments when the button is pressed.
     """
@@ -74,10 +74,12 @@ class StructureSection:
         return settings_for(self._parameters().structurePreset, self.thresholds())
 
     def thresholds(self) -> dict[str, float]:
-        """Return the thresholds that take the place of those of the preset."""
-        parameters = self._parameters()
-        chosen = {setting: getattr(parameters, name) for setting, name in THRESHOLDS.items()}
-        return {setting: value for setting, value in chosen.items() if value > 0}
+        """Return the thresholds that take the place of those of the preset, as the panel shows them.
+
+        A script may give the parameters more decimals than the widgets have: what is shown is what is computed.
+        """
+        shown = {setting: getattr(self._ui, name).value for setting, name in THRESHOLDS.items()}
+        return {setting: value for setting, value in shown.items() if value > 0}
 
     def _onPreset(self, index: int) -> None:
         self._parameters().structurePreset = self._ui.structurePresetComboBox.itemData(index)

@@ -91,6 +91,27 @@ def test_ThePreviewFollowsTheSettings(someSlices, panel):
     assert panel.ui.structureLabel.text == "" and previewed().any()
 
 
+@pytest.mark.parametrize(
+    ("given", "shown", "used"),
+    [
+        (0.0004, "0.0004", 0.0004),
+        (0.1234, "0.1234", 0.1234),
+        (0.12346, "0.1235", 0.1235),
+        (0.00004, "By the kind of image", None),
+    ],
+)
+def test_TheThresholdsThatAreShownAreThoseOfTheMap(someSlices, panel, given, shown, used):
+    choose(panel, someSlices)
+    parameters = panel.logic.getParameterNode()
+    parameters.structureAlpha = parameters.structureGamma = given
+    assert panel.ui.structureAlphaSpinBox.text == panel.ui.structureGammaSpinBox.text == shown
+    assert panel._structure.settings() == preset("extremity-ct").with_values(alpha=used, gamma=used)
+    panel.ui.structureButton.click()
+    assert waitUntil(lambda: not panel.logic.isRunning, 60)
+    made = slicer.util.getNode("Sarcoma CT structure").GetAttribute("MedSynth.StructureSettings")
+    assert used is None or (json.loads(made)["alpha"], json.loads(made)["gamma"]) == (used, used)
+
+
 def test_AViewBesideTheVolumeIsSaidSo(someSlices, panel):
     choose(panel, someSlices)
     moveTo(someSlices, 200)
