@@ -8,7 +8,6 @@ from slicer.i18n import tr as _
 from medsynth_core.errors import MedSynthError
 from medsynth_core.structure.settings import PRESETS, StructureSettings, settings_for
 from MedSynthLib.connections import Connections
-from MedSynthLib.messages import asItIs
 from MedSynthLib.structure_preview import StructurePreview
 
 # The widgets of the thresholds that have one, by the name of the setting.
@@ -93,5 +92,4 @@ class StructureSection:
         self._make()
 
     def _say(self, text: str) -> None:
-        self._ui.structureLabel.text = asItIs(text) if text else ""
-        self._ui.structureLabel.visible = bool(text)
+        self._ui.structureLabel.text, self._ui.structureLabel.visible = text, bool(text)
