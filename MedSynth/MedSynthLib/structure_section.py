@@ -51,8 +51,8 @@ class StructureSection:
             running: whether a job is running.
         """
         parameters, ui = self._parameters(), self._ui
-        index = ui.structurePresetComboBox.findData(parameters.structurePreset)
-        ui.structurePresetComboBox.setCurrentIndex(max(index, 0))
+        # A scene may name a preset that does not exist; no entry is shown then, as none is used in its place.
+        ui.structurePresetComboBox.setCurrentIndex(ui.structurePresetComboBox.findData(parameters.structurePreset))
         ui.structureButton.enabled = parameters.inputVolume is not None and not running
         if not ui.structurePreviewCheckBox.checked or parameters.inputVolume is None:
             self._preview.hide()

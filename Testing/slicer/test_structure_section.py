@@ -112,6 +112,20 @@ def test_TheThresholdsThatAreShownAreThoseOfTheMap(someSlices, panel, given, sho
     assert used is None or (json.loads(made)["alpha"], json.loads(made)["gamma"]) == (used, used)
 
 
+def test_APresetThatDoesNotExistIsNotShownAsAnother(someSlices, panel):
+    choose(panel, someSlices)
+    panel.logic.getParameterNode().structurePreset = "brain"
+    box = panel.ui.structurePresetComboBox
+    assert (box.currentIndex, box.currentText) == (-1, "")
+    panel.ui.structurePreviewCheckBox.checked = True
+    assert panel.ui.structureLabel.text.startswith("There is no preset 'brain' for structure maps; choose one of")
+    panel.ui.structureButton.click()
+    assert waitUntil(lambda: not panel.logic.isRunning, 60)
+    assert panel.ui.statusLabel.text.startswith("There is no preset 'brain'") and NAME not in volumeNames()
+    choose(panel, someSlices, "")
+    assert box.currentText == "Automatic" and panel.logic.getParameterNode().structurePreset == ""
+
+
 def test_AViewBesideTheVolumeIsSaidSo(someSlices, panel):
     choose(panel, someSlices)
     moveTo(someSlices, 200)
