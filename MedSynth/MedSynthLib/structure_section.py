@@ -59,10 +59,12 @@ class StructureSection:
             self._say("")
             return
         try:
-            self._preview.show(parameters.inputVolume, self.settings(), parameters.lesionVolume)
+            settings = self.settings()
         except MedSynthError as problem:
             self._preview.hide()
             self._say(problem.message)
+            return
+        self._preview.show(parameters.inputVolume, settings, parameters.lesionVolume)
 
     def settings(self) -> StructureSettings:
         """Return the chosen settings.
