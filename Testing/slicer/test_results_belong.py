@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import qt
 import slicer
 from MedSynthLib.job import State
 from MedSynthTrainLib import dataset_jobs, publishing
@@ -113,6 +114,22 @@ def test_APackageIsAddedToTheLibraryForItsTraining(panel, jobs):
     jobs[0].end({"name": "tiny"})
     assert panel.ui.publishStatusLabel.text == ""
     assert "A: The model tiny is in the library" in panel.ui.logTextEdit.plainText
+
+
+def test_APackageIsExportedOfTheTrainingThatWasShownWhenItWasAskedFor(panel, monkeypatch, tmp_path):
+    written = []
+
+    def ask(*_arguments) -> str:
+        chooseRun(panel, "B")
+        return str(tmp_path / "tiny.zip")
+
+    monkeypatch.setattr(qt.QFileDialog, "getSaveFileName", ask)
+    monkeypatch.setattr(publishing, "exportPackage", lambda *arguments: written.append(arguments))
+    chooseRun(panel, "A")
+    panel.ui.exportButton.click()
+    assert written == [(tmp_path / "A" / "tiny", tmp_path / "tiny.zip", True)]
+    assert panel.ui.publishStatusLabel.text == ""
+    assert f"A: The package is in {tmp_path / 'tiny.zip'}." in panel.ui.logTextEdit.plainText
 
 
 def test_AChecksOfOneRecipeAreNotShownForAnother(panel, jobs):
