@@ -82,11 +82,11 @@ def showCase(case: dict[str, Any]) -> None:
     )
     if lesion is None:
         return
-    centre = provenance.valueOf(lesion, CENTRE, list)
-    place = bridge.toWorld(lesion) @ [*centre, 1.0]
+    place = [0.0, 0.0, 0.0]
+    lesion.TransformPointToWorld(provenance.valueOf(lesion, CENTRE, list), place)  # whatever its transform is
     for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
         view.SetUseLabelOutline(True)
-        view.JumpSliceByCentering(*place[:3])
+        view.JumpSliceByCentering(*place)
 
 
 def _addVolume(case: dict[str, Any], name: str, inputVolume):

@@ -1,5 +1,6 @@
 """The part of the panel that follows a job: the button Apply or Cancel, progress bar, status line and log."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,9 @@ class JobSection:
             run(*arguments, **options, waitForCompletion=False, **calls)
         except MedSynthError as problem:
             onFinished(None, problem)
+        except Exception as problem:  # what follows the job must hear of its end in any case
+            logging.exception("MedSynth: a job could not be started.")
+            onFinished(None, _notStarted(problem))
         self._onChanged()
 
     def cancel(self) -> None:
@@ -95,3 +99,10 @@ class JobSection:
         self._ui.progressBar.value = round(STEPS * fraction)
         if self._logic.state is State.RUNNING:
             self.say(" – ".join(part for part in (message, self._timeLeft.text(fraction)) if part))
+
+
+def _notStarted(problem: Exception) -> MedSynthError:
+    return MedSynthError(
+        _("The job could not be started: {reason}.").format(reason=str(problem) or type(problem).__name__),
+        hint=_("Report it with Slicer's log."),
+    )

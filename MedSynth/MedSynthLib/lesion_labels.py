@@ -25,7 +25,7 @@ def lesionBeside(node, inputVolume):
         inputVolume: the volume that the lesions were drawn on.
 
     Raises:
-        MedSynthError: the node has no lesion, or a transform between the two is not linear.
+        MedSynthError: the node has no lesion, or a transform between the two is not linear or not invertible.
     """
     from medsynth_core.volume import Volume
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.inference.activity import ACTIVITY_TOLERANCE, OUTSIDE_TOLERANCE, is_activity_kept, is_body_complete
 from MedSynthLib import provenance
 from MedSynthLib.connections import Connections
@@ -57,15 +59,23 @@ class ResultSection:
 
     def exportBelow(self, folder: Path) -> None:
         """Export the result to a new folder named after it."""
-        node = self._result()
-        self._export(node, freePlace(folder, safeName(node.GetName(), "series")))
+        self._exportNode(self._result(), folder)
 
     def _askForFolder(self) -> None:
+        node = self._result()  # before the question: another may be chosen while it is open
         folder = qt.QFileDialog.getExistingDirectory(
             self._ui.exportButton, _("Folder for the new folder of the series"), ""
         )
-        if folder:
-            self.exportBelow(Path(folder))
+        if not folder:
+            return
+        if not slicer.mrmlScene.IsNodePresent(node):
+            raise MedSynthError(
+                _("The volume {name} was removed in the meantime, so nothing was exported.").format(name=node.GetName())
+            )
+        self._exportNode(node, Path(folder))
+
+    def _exportNode(self, node, folder: Path) -> None:
+        self._export(node, freePlace(folder, safeName(node.GetName(), "series")))
 
 
 def doseText(node) -> str:

@@ -15,12 +15,18 @@ from MedSynthLib.connections import Timer
 from MedSynthLib.parameter_gui import weakly
 
 NAME = "MedSynth structure preview"
-# Milliseconds after the last movement of the view.
+# Milliseconds after the last change of the view, or of a node.
 PATIENCE = 50
+# A change of voxels or of a transform alone does not modify a volume node itself.
+CHANGES = (
+    vtk.vtkCommand.ModifiedEvent,
+    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+    slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
+)
 
 
 class StructurePreview:
-    """A label map of one slice, which follows the first slice view until it is hidden.
+    """A label map of one slice, which follows the first slice view, the volume and the lesions until it is hidden.
 
     Thresholds that are found in the image are those of the whole volume, as in the map itself. What computes it is
     imported when it is first needed: the panel opens before SciPy is installed.
@@ -31,13 +37,14 @@ class StructurePreview:
 
     def __init__(self, onSaid: Callable[[str], None]) -> None:
         self._onSaid = onSaid
-        self._timer = Timer(self._draw, PATIENCE, once=True)
-        self._view, self._tag = None, 0
+        self._timer = Timer(self._update, PATIENCE, once=True)
+        self._view: Any = None
+        self._observers: list[tuple[Any, int, int]] = []  # what is observed, its event, and the tag
         self._node: Any = None
         self._shown: dict[str, str] = {}
-        self._source: tuple[Any, Any] | None = None
-        self._settings: StructureSettings | None = None
+        self._asked: tuple[Any, StructureSettings, Any] | None = None
         self._key: tuple = ()
+        self._thresholds: tuple[tuple, StructureSettings] | None = None  # thresholds, and what they were found in
 
     def close(self) -> None:
         """Remove the preview for good."""
@@ -45,11 +52,10 @@ class StructurePreview:
         self._timer.close()
 
     def hide(self) -> None:
-        """Remove the preview from the views and the scene."""
+        """Remove the preview from the views and the scene, and follow nothing."""
         self._timer.stop()
-        if self._view is not None:
-            self._view.RemoveObserver(self._tag)
-        self._view, self._source, self._settings, self._key = None, None, None, ()
+        self._observe([])
+        self._view, self._asked, self._key, self._thresholds = None, None, (), None
         node, self._node = self._node, None
         if node is None:
             return
@@ -60,57 +66,84 @@ class StructurePreview:
         bridge.removeVolume(node)
 
     def show(self, volumeNode, settings: StructureSettings, lesionNode) -> None:
-        """Show the structure of the slice that the first view shows; the same request as before does nothing.
+        """Show the structure of the slice that the first view shows, or say why it cannot be shown.
 
         Args:
             volumeNode: scalar volume node.
             settings: parameters.
             lesionNode: label map of lesions; None if there is none.
-
-        Raises:
-            MedSynthError: a node cannot be used, or packages are missing.
         """
-        key = (bridge.stateOf(volumeNode), bridge.stateOf(lesionNode), settings)
-        if key == self._key:
-            return
-        voxels = bridge.voxelsOf(volumeNode)
-        if lesionNode is not None:
-            bridge.volumeBeside(lesionNode, volumeNode)
-        try:
-            from medsynth_core.structure.maps import resolved
-        except ImportError as problem:
-            raise MedSynthError(_("Packages are missing for structure maps; press Install in Setup.")) from problem
-        self._settings, self._source, self._key = resolved(voxels, settings), (volumeNode, lesionNode), key
         if self._view is None:
             self._view = slicer.util.getNodesByClass("vtkMRMLSliceNode")[0]
-            self._tag = self._view.AddObserver(vtk.vtkCommand.ModifiedEvent, weakly(self._onMoved))
-        self._draw()
+        self._asked = (volumeNode, settings, lesionNode)
+        nodes = [node for node in (volumeNode, lesionNode) if node is not None]
+        self._observe([(self._view, CHANGES[0]), *((node, event) for node in nodes for event in CHANGES)])
+        self._update()
 
-    def _onMoved(self, caller: Any, event: Any) -> None:
+    def _observe(self, wanted: list[tuple[Any, int]]) -> None:
+        """Observe events of nodes, and no others than these."""
+        if [(node, event) for node, event, _tag in self._observers] == wanted:
+            return
+        for node, _event, tag in self._observers:
+            node.RemoveObserver(tag)
+        self._observers = [(node, event, node.AddObserver(event, weakly(self._onChanged))) for node, event in wanted]
+
+    def _onChanged(self, caller: Any, event: Any) -> None:
         self._timer.start()
 
-    def _draw(self) -> None:
-        if self._source is None or self._settings is None:
+    def _update(self) -> None:
+        """Show what was asked for as it is now; if nothing of it has changed, do nothing."""
+        if self._asked is None:
             return
-        volumeNode, lesionNode = self._source
+        volumeNode, settings, lesionNode = self._asked
         if not slicer.mrmlScene.IsNodePresent(volumeNode):
             self.hide()
             return
-        try:
-            part, found = self._found(volumeNode, lesionNode, self._settings)
-        except MedSynthError as problem:
-            self._onSaid(problem.message)
-            if self._node is not None:
-                slicer.util.updateVolumeFromArray(self._node, np.zeros((1, 1, 1), np.uint8))
+        key = self._keyOf(volumeNode, settings, lesionNode)
+        if key == self._key:
             return
+        try:
+            part, labels = self._labels(volumeNode, lesionNode, self._resolved(volumeNode, settings))
+        except MedSynthError as problem:
+            self._clear()
+            self._onSaid(problem.message)
+            return
+        self._key = key
         self._onSaid("")
-        self._put(volumeNode, part, found)
+        self._put(volumeNode, part, labels)
 
-    def _found(self, volumeNode, lesionNode, settings: StructureSettings) -> tuple[Any, np.ndarray]:
+    def _keyOf(self, volumeNode, settings: StructureSettings, lesionNode) -> tuple:
+        """Return a key that changes with what is shown and with its place."""
+        place = slicer.util.arrayFromVTKMatrix(self._view.GetSliceToRAS())[:3, 3].tolist()
+        nodes = [node for node in (volumeNode, lesionNode) if node is not None]
+        return settings, str(place), *((bridge.stateOf(node), bridge.worldPlaceOf(node)) for node in nodes)
+
+    def _resolved(self, volumeNode, settings: StructureSettings) -> StructureSettings:
+        """Return the settings with thresholds of the whole volume, which are found again only when it has changed.
+
+        Raises:
+            MedSynthError: the node cannot be used, or packages are missing.
+        """
+        key = (bridge.stateOf(volumeNode), settings)
+        if self._thresholds is None or self._thresholds[0] != key:
+            voxels = bridge.voxelsOf(volumeNode)
+            try:
+                from medsynth_core.structure.maps import resolved
+            except ImportError as problem:
+                raise MedSynthError(_("Packages are missing for structure maps; press Install in Setup.")) from problem
+            self._thresholds = (key, resolved(voxels, settings))
+        return self._thresholds[1]
+
+    def _clear(self) -> None:
+        """Show no labels."""
+        self._key = ()
+        if self._node is not None and slicer.util.arrayFromVolume(self._node).any():
+            slicer.util.updateVolumeFromArray(self._node, np.zeros((1, 1, 1), np.uint8))
+
+    def _labels(self, volumeNode, lesionNode, settings: StructureSettings) -> tuple[Any, np.ndarray]:
         """Return the grid of the shown slice, and its labels."""
-        from medsynth_core.grid import Grid, resample, resample_array
+        from medsynth_core.grid import Grid, resample_array
         from medsynth_core.structure.volume_maps import structure_of
-        from medsynth_core.volume import Volume
 
         volume = bridge.coreVolume(volumeNode)
         grid = Grid.of(volume)
@@ -118,12 +151,7 @@ class StructurePreview:
         k = self._slice(volumeNode, axial)
         columns, rows, _slices = axial.size
         part = axial.part(np.array([0, 0, k]), np.array([columns, rows, 1]))
-        lesion = None
-        if lesionNode is not None:
-            mask = bridge.volumeBeside(lesionNode, volumeNode)
-            mask = mask.replace(voxels=(mask.voxels != 0).astype(np.uint8))
-            like = Volume(np.zeros(part.shape, np.uint8), part.ijk_to_ras)
-            lesion = resample(mask, like, order="nearest").voxels[0]
+        lesion = _lesionIn(part, lesionNode, volumeNode, grid) if lesionNode is not None else None
         image = resample_array(volume.voxels, grid, part, order="nearest")[0]
         found = structure_of(image, settings, lesion=lesion)
         return part, (found.lines + 2 * found.background).astype(np.uint8)[None]
@@ -132,7 +160,7 @@ class StructurePreview:
         """Return the number of the axial slice at the middle of the view.
 
         Raises:
-            MedSynthError: the view is beside the volume.
+            MedSynthError: the view is beside the volume, or a transform of the volume is not linear or not invertible.
         """
         toRas = slicer.util.arrayFromVTKMatrix(self._view.GetSliceToRAS())
         place = np.linalg.inv(bridge.toWorld(volumeNode) @ axial.ijk_to_ras) @ toRas[:, 3]
@@ -156,3 +184,27 @@ class StructurePreview:
             if view.GetLabelVolumeID() != self._node.GetID():
                 self._shown[view.GetID()] = view.GetLabelVolumeID()
                 view.SetLabelVolumeID(self._node.GetID())
+
+
+def _lesionIn(part, lesionNode, volumeNode, grid) -> np.ndarray:
+    """Return the mask of the lesions in a slice of a volume; their label map may cover other slices only.
+
+    Args:
+        part: grid of the slice.
+        lesionNode: label map of lesions.
+        volumeNode: the volume.
+        grid: of the volume.
+
+    Raises:
+        MedSynthError: the label map cannot be used, or lies beside the volume.
+    """
+    from medsynth_core.grid import Grid, overlap, resample_array
+
+    lesions = bridge.volumeBeside(lesionNode, volumeNode)
+    if not overlap(Grid.of(lesions), grid):
+        raise MedSynthError(
+            _("The label map {name} lies beside the volume; choose one that was drawn on it.").format(
+                name=lesionNode.GetName()
+            )
+        )
+    return resample_array((lesions.voxels != 0).astype(np.uint8), Grid.of(lesions), part, order="nearest")[0]

@@ -8,19 +8,18 @@ from slicer.i18n import tr as _
 from medsynth_core.errors import MedSynthError
 from medsynth_core.structure.settings import PRESETS, StructureSettings, settings_for
 from MedSynthLib.connections import Connections
-from MedSynthLib.messages import asItIs
 from MedSynthLib.structure_preview import StructurePreview
 
-# The thresholds that have a widget, by the name of the setting.
-THRESHOLDS = {"alpha": "structureAlpha", "beta": "structureBeta", "gamma": "structureGamma"}
+# The widgets of the thresholds that have one, by the name of the setting.
+THRESHOLDS = {"alpha": "structureAlphaSpinBox", "beta": "structureBetaSpinBox", "gamma": "structureGammaSpinBox"}
 
 
 class StructureSection:
     """Shows the settings of structure maps, and previews them.
 
     Args:
-        ui: the panel's widgets: ``structurePresetComboBox``, ``structurePreviewCheckBox``, ``structureLabel`` and
-            ``structureButton``.
+        ui: the panel's widgets: ``structurePresetComboBox``, ``structurePreviewCheckBox``, ``structureLabel``,
+            ``structureButton`` and those of the thresholds.
         parameters: returns the scene's parameters; None while no scene is followed.
         make: called without arguments when the button is pressed.
     """
@@ -52,18 +51,20 @@ class StructureSection:
             running: whether a job is running.
         """
         parameters, ui = self._parameters(), self._ui
-        index = ui.structurePresetComboBox.findData(parameters.structurePreset)
-        ui.structurePresetComboBox.setCurrentIndex(max(index, 0))
+        # A scene may name a preset that does not exist; no entry is shown then, as none is used in its place.
+        ui.structurePresetComboBox.setCurrentIndex(ui.structurePresetComboBox.findData(parameters.structurePreset))
         ui.structureButton.enabled = parameters.inputVolume is not None and not running
         if not ui.structurePreviewCheckBox.checked or parameters.inputVolume is None:
             self._preview.hide()
             self._say("")
             return
         try:
-            self._preview.show(parameters.inputVolume, self.settings(), parameters.lesionVolume)
+            settings = self.settings()
         except MedSynthError as problem:
             self._preview.hide()
             self._say(problem.message)
+            return
+        self._preview.show(parameters.inputVolume, settings, parameters.lesionVolume)
 
     def settings(self) -> StructureSettings:
         """Return the chosen settings.
@@ -74,10 +75,12 @@ class StructureSection:
         return settings_for(self._parameters().structurePreset, self.thresholds())
 
     def thresholds(self) -> dict[str, float]:
-        """Return the thresholds that take the place of those of the preset."""
-        parameters = self._parameters()
-        chosen = {setting: getattr(parameters, name) for setting, name in THRESHOLDS.items()}
-        return {setting: value for setting, value in chosen.items() if value > 0}
+        """Return the thresholds that take the place of those of the preset, as the panel shows them.
+
+        A script may give the parameters more decimals than the widgets have: what is shown is what is computed.
+        """
+        shown = {setting: getattr(self._ui, name).value for setting, name in THRESHOLDS.items()}
+        return {setting: value for setting, value in shown.items() if value > 0}
 
     def _onPreset(self, index: int) -> None:
         self._parameters().structurePreset = self._ui.structurePresetComboBox.itemData(index)
@@ -91,5 +94,4 @@ class StructureSection:
         self._make()
 
     def _say(self, text: str) -> None:
-        self._ui.structureLabel.text = asItIs(text) if text else ""
-        self._ui.structureLabel.visible = bool(text)
+        self._ui.structureLabel.text, self._ui.structureLabel.visible = text, bool(text)

@@ -168,7 +168,7 @@ def volumeBeside(volumeNode, inputVolume):
         inputVolume: node of the first input.
 
     Raises:
-        MedSynthError: the node is not a scalar volume, or a transform between the two is not linear.
+        MedSynthError: the node is not a scalar volume, or a transform between the two is not linear or not invertible.
     """
     volume = coreVolume(volumeNode)
     return volume.replace(ijk_to_ras=between(volumeNode, inputVolume) @ volume.ijk_to_ras)
@@ -178,7 +178,7 @@ def between(node, inputVolume) -> np.ndarray:
     """Return the matrix from a node's own RAS coordinates to those of another node (4×4, mm), as the scene shows both.
 
     Raises:
-        MedSynthError: a transform between the two is not linear.
+        MedSynthError: a transform between the two is not linear or not invertible.
     """
     if node.GetParentTransformNode() is inputVolume.GetParentTransformNode():
         return np.eye(4)
@@ -189,7 +189,7 @@ def toWorld(volumeNode) -> np.ndarray:
     """Return the matrix from a node's own RAS coordinates to those of the world (4×4, mm).
 
     Raises:
-        MedSynthError: the node has a nonlinear parent transform.
+        MedSynthError: the node has a parent transform that is not linear or not invertible.
     """
     parent, matrix = volumeNode.GetParentTransformNode(), vtk.vtkMatrix4x4()
     if parent is not None:
@@ -198,18 +198,31 @@ def toWorld(volumeNode) -> np.ndarray:
                 _("The volume {name} has a nonlinear transform; harden it first.").format(name=volumeNode.GetName())
             )
         parent.GetMatrixTransformToWorld(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)
+    found = slicer.util.arrayFromVTKMatrix(matrix)
+    if not np.isfinite(found).all() or np.linalg.matrix_rank(found[:3, :3]) < 3:
+        raise MedSynthError(
+            _(
+                "The volume {name} has a transform that makes it flat, such as a scale of 0; correct the transform or "
+                "remove it."
+            ).format(name=volumeNode.GetName())
+        )
+    return found
 
 
 def placeOf(volumeNode, inputVolume) -> str:
     """Return a key that changes when parent transforms move one of two nodes and not the other."""
-    nodes = (volumeNode, inputVolume)
     if inputVolume is None or volumeNode.GetParentTransformNode() is inputVolume.GetParentTransformNode():
         return ""
+    return str([worldPlaceOf(node) for node in (volumeNode, inputVolume)])
+
+
+def worldPlaceOf(node) -> tuple[str, str]:
+    """Return a key that changes when a node gets another parent transform, or when its transforms move it."""
     try:
-        return str([toWorld(node).tolist() for node in nodes])
+        place = str(toWorld(node).tolist())
     except MedSynthError as problem:
-        return problem.message
+        place = problem.message
+    return node.GetTransformNodeID() or "", place
 
 
 def addResultVolume(

@@ -25,6 +25,8 @@ class CaseImages:
         self._selectors = VolumeSelectors(ui.sceneGroupBox.layout(), 2, REFERENCE, lambda caller, event: None)
         self._slots: tuple[VolumeSlot, ...] = ()
         self._furtherPatterns: list[tuple[Any, Any]] = []
+        self._patternNames: tuple[str, ...] = ()
+        self._patterns: dict[str, str] = {}  # of earlier recipes, by role
 
     def follow(self, parameterNode) -> None:
         """Keep further choices in a parameter node; with None nothing of a scene is held."""
@@ -57,9 +59,12 @@ class CaseImages:
         return {role: text for role, text in texts.items() if text or (needs.paired and role not in needs.optional)}
 
     def suggestPatterns(self, needs: DataNeeds) -> None:
-        """Write a pattern for each role: its name, anywhere in that of the file."""
-        for edit, name in zip(self._patternEdits(len(needs.roles)), needs.names, strict=False):
-            edit.text = f"*{name}*.nii*"
+        """Write a pattern for each role: the one it had before, or its name, anywhere in that of the file."""
+        edits = self._patternEdits(max(len(self._patternNames), len(needs.names)))
+        self._patterns.update((name, edit.text) for name, edit in zip(self._patternNames, edits, strict=False))
+        for edit, name in zip(edits, needs.names, strict=False):
+            edit.text = self._patterns.get(name, f"*{name}*.nii*")
+        self._patternNames = needs.names
 
     def show(self, needs: DataNeeds) -> None:
         """Show what a case consists of: a pair, one of two images, a full-dose PET with or without its CT, or more."""

@@ -62,6 +62,7 @@ class CloseGuard:
     def __init__(self, running: Callable[[], list[TrainingRun]]) -> None:
         self._running = running
         self._answer, self._answeredAt = Answer.LEAVE, -math.inf
+        self._asked: list[TrainingRun] = []  # those that the answer is for
         self._filter: CloseFilter | None = CloseFilter(self.mayClose)
         if slicer.util.mainWindow() is not None:
             slicer.util.mainWindow().installEventFilter(self._filter)
@@ -77,13 +78,16 @@ class CloseGuard:
         watching.release()
         if self._answer is Answer.STOP and (window is None or not window.visible):
             for run in self._running():
-                _stop(run)
+                if run in self._asked:
+                    _stop(run)
 
     def mayClose(self) -> bool:
         """Return whether Slicer may close, after asking if trainings are running."""
         running = self._running()
-        if not running or time.monotonic() - self._answeredAt < ANSWER_HOLDS_S:
+        isAnswered = time.monotonic() - self._answeredAt < ANSWER_HOLDS_S and all(run in self._asked for run in running)
+        if not running or isAnswered:
             return True
+        self._asked = running
         self._answer, self._answeredAt = ask([run.folder.name for run in running]), time.monotonic()
         if self._answer is Answer.STAY:
             self._answeredAt = -math.inf

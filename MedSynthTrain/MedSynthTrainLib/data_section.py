@@ -65,6 +65,7 @@ class DataSection:
     ) -> None:
         self._ui, self._nodes, self._onChanged, self._onLog = ui, nodes, onChanged, onLog
         self._needs: DataNeeds | None = None
+        self._validNeeds: DataNeeds | None = None  # those of the last valid recipe
         self._checks: dict[str, dict[str, Any]] = {}
         self._checked: dict[str, tuple] = {}  # what was checked, by the names of the cases
         self._job: Any = None
@@ -116,12 +117,12 @@ class DataSection:
         """Adapt the section to what another recipe needs of its cases; None while the recipe is invalid."""
         if needs == self._needs:
             return
-        before, self._needs = self._needs, needs
-        if needs is not None and (before is None or before.names != needs.names):
+        self._needs = needs
+        # A recipe that is invalid while it is being typed changes nothing of what was entered or checked before.
+        if needs is not None and needs != self._validNeeds:
+            self._validNeeds, self._checks = needs, {}
             self.images.suggestPatterns(needs)
-        if needs is not None:
             self.images.show(needs)
-        self._checks = {}
         self.refresh()
 
     @property
@@ -188,41 +189,60 @@ class DataSection:
 
     def addFolder(self) -> None:
         """Ask for a folder and add the cases in it."""
+        add = self._folderAdder()  # before the question: the recipe may change while it is open
         root = qt.QFileDialog.getExistingDirectory(self._ui.addFolderButton, _("Folder with cases"), "")
         if root:
-            self.addFolderFrom(Path(root))
+            add(Path(root))
 
     def addFolderFrom(self, root: Path) -> None:
         """Add the cases in a folder, found by the patterns of file names or by DICOM modality.
 
         Without any pattern the folder is a public data set.
         """
-        needs, ui = self._wanted(), self._ui
+        self._folderAdder()(root)
+
+    def _folderAdder(self) -> Callable[[Path], None]:
+        """Return what adds the cases in a folder to the data set, by the recipe and the patterns as they are now."""
+        needs, dataSet = self._wanted(), self.dataSet
         patterns = self.images.patterns(needs)
-        kind = "dicom" if ui.dicomCheckBox.checked else "folders" if any(patterns.values()) else "data_set"
+        kind = "dicom" if self._ui.dicomCheckBox.checked else "folders" if any(patterns.values()) else "data_set"
         if kind == "dicom":
             if not patterns:
                 raise MedSynthError(_("Enter a pattern for at least one of the images that the DICOM files contain."))
             modalities = {role.name: role.modality for role in needs.roles}
             patterns = {role: modalities[role] for role in patterns}
-        self._start(
-            lambda **calls: jobs.buildPairs(root, kind, patterns, needs.paired, self.dataSet, self._onBuilt, **calls),
-            _("Looking for cases…"),
-        )
+
+        def add(root: Path) -> None:
+            self._checkIsOpen(dataSet)
+            self._start(
+                lambda **calls: jobs.buildPairs(root, kind, patterns, needs.paired, dataSet, self._onBuilt, **calls),
+                _("Looking for cases…"),
+            )
+
+        return add
 
     def addManifest(self) -> None:
         """Ask for a manifest and add its cases."""
+        dataSet = self.dataSet
         found = qt.QFileDialog.getOpenFileName(
             self._ui.addManifestButton, _("Manifest of cases"), "", _("Table (*.csv)")
         )
         path = found[0] if isinstance(found, tuple) else found  # PythonQt gives the name alone
         if path:
+            self._checkIsOpen(dataSet)
             self.addManifestFrom(Path(path))
 
     def addManifestFrom(self, path: Path) -> None:
         """Add the cases of a manifest."""
         cases = self.dataSet.addManifest(path)
         self._changed(_("Added {cases}.").format(cases=countOfCases(len(cases))))
+
+    def _checkIsOpen(self, dataSet: DataSet | None) -> None:
+        """Raise an error if cases were to be added to another data set than the one that is shown now."""
+        if dataSet is not self.dataSet:
+            raise MedSynthError(
+                _("Another folder was opened in the meantime, so nothing was added; add the cases again.")
+            )
 
     def check(self) -> None:
         """Check all cases."""
@@ -373,7 +393,7 @@ class DataSection:
         if checks is None:
             self._changed(sentenceOf(error))
             return
-        if needs != self._needs:
+        if needs != self._validNeeds:
             self._changed(_("The recipe now needs other images than those that were checked; check the cases again."))
             return
         self._checks = {check["case"]: check for check in checks["cases"]}

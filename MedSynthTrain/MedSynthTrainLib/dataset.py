@@ -327,7 +327,8 @@ def worldVolume(node, role: Role):
     """Return a node's volume in world coordinates, with the modality and unit that the node states.
 
     Raises:
-        MedSynthError: the node is not a scalar volume, has another modality or unit, or has a nonlinear transform.
+        MedSynthError: the node is not a scalar volume, has another modality or unit, or a transform that is not linear
+            or not invertible.
     """
     volume = bridge.coreVolume(node)
     for found, wanted in ((volume.modality, role.modality), (volume.unit, role.unit)):

@@ -148,7 +148,7 @@ class PublishSection:
 
     def export(self) -> None:
         """Ask where to write the package as a zip file, and write it."""
-        package = self._package()
+        run, package = self._run, self._package()  # before the question: another may be chosen while it is open
         found = qt.QFileDialog.getSaveFileName(
             self._ui.exportButton, _("Export package"), f"{package.name}.zip", _("Package (*.zip)")
         )
@@ -156,13 +156,16 @@ class PublishSection:
         if path:
             named = path.endswith(".zip")
             # The dialog has asked whether to replace a file of the name that was typed.
-            self.exportTo(Path(path if named else f"{path}.zip"), replace=named)
+            self._write(run, package, Path(path if named else f"{path}.zip"), replace=named)
 
     def exportTo(self, path: Path, replace: bool = False) -> None:
         """Write the package as a zip file; an existing file only on request."""
+        self._write(self._run, self._package(), path, replace)
+
+    def _write(self, run: TrainingRun, package: Path, path: Path, replace: bool) -> None:
         with slicer.util.WaitCursor():
-            publishing.exportPackage(self._package(), path, replace)
-        self._say(_("The package is in {path}.").format(path=path))
+            publishing.exportPackage(package, path, replace)
+        self._end(run, _("The package is in {path}.").format(path=path))
 
     def _package(self) -> Path:
         package = self._run.package if self._run is not None else None

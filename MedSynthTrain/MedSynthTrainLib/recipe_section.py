@@ -7,6 +7,7 @@ from typing import Any
 import qt
 import slicer
 from MedSynthLib.connections import Connections, Timer
+from MedSynthLib.messages import asItIs
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
@@ -42,6 +43,7 @@ class RecipeSection:
             (ui.cropSpinBox, "int", ("augmentation", "crop")),
         )
         self._pause = Timer(self._takeEdited, EDIT_PAUSE_MS, once=True)
+        self._toolTips = [box.toolTip for box, _kind, _keys in self._numbers]
         for box, kind, keys in self._numbers:
             self._connections.connect(box, f"valueChanged({kind})", self._taker(keys))
         for widget, signal, slot in (
@@ -133,13 +135,16 @@ class RecipeSection:
         )
 
     def _showNumbers(self) -> None:
-        """Show the values of the text in the fields; fields whose value cannot be read are disabled."""
+        """Show the values of the text in the fields; a field that cannot show its value refers to the text."""
         self._updating = True
-        for box, kind, keys in self._numbers:
+        for (box, kind, keys), toolTip in zip(self._numbers, self._toolTips, strict=True):
             value = _attribute(self.recipe, keys) if self.recipe else self._stated(keys)
-            box.enabled = isinstance(value, int | float if kind == "double" else int) and not isinstance(value, bool)
-            if box.enabled:
-                box.value = value
+            box.enabled = _isNumber(value, kind) and _showNumber(box, value)
+            box.specialValueText = "" if box.enabled else _("See the text below")
+            if not box.enabled:
+                box.value = box.minimum  # where the box shows the special text
+            unshown = _("This field cannot show the recipe's value; change it in the text below.")
+            box.toolTip = asItIs(toolTip if box.enabled else unshown)
         name = self.recipe.name if self.recipe else self._stated(("name",))
         self._ui.nameEdit.enabled = isinstance(name, str)
         self._ui.nameEdit.text = name if isinstance(name, str) else ""
@@ -185,6 +190,19 @@ class RecipeSection:
     def _onEdited(self) -> None:
         if not self._updating:
             self._pause.start()
+
+
+def _isNumber(value: Any, kind: str) -> bool:
+    """Return whether a value of a recipe is a number for a field of a kind: "int" or "double"."""
+    return isinstance(value, int | float if kind == "double" else int) and not isinstance(value, bool)
+
+
+def _showNumber(box: Any, value: float) -> bool:
+    """Show a number in a spin box; return False if it is not within the range and the decimals of the box."""
+    if not box.minimum <= value <= box.maximum:
+        return False
+    box.value = value
+    return box.value == value
 
 
 def _attribute(recipe: Any, keys: tuple[str, ...]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import qt
 import slicer
 from builders import phantom_ct
 from scene_helpers import closePanel
@@ -57,6 +58,21 @@ def test_EachImageHasASelectorAndAPattern(panel):
     assert images.selector("pet") is third and third.visible
 
 
+def test_TypedPatternsSurviveWhatIsTypedInTheRecipe(panel):
+    ui, text = panel.ui, recipeText()
+    panel._recipe.setText(text)
+    ui.inputPatternEdit.text = "*_myCT.nii.gz"
+    panel._recipe.setText(text.replace('"epochs"', '"epoch'))
+    assert panel._recipe.recipe is None and ui.inputPatternEdit.text == "*_myCT.nii.gz"
+    panel._recipe.setText(text)
+    assert (ui.inputPatternEdit.text, ui.targetPatternEdit.text) == ("*_myCT.nii.gz", "*pet*.nii*")
+    # A recipe may also be valid for a moment with half of a name.
+    panel._recipe.setText(text.replace('"ct"', '"c"'))
+    assert panel._recipe.problem == "" and ui.inputPatternEdit.text == "*c*.nii*"
+    panel._recipe.setText(threeImageRecipeText())
+    assert panel._data.images.patterns(panel._data._needs)["ct"] == "*_myCT.nii.gz"
+
+
 def test_ThreeVolumesBecomeACase(panel):
     nodes = ctMrAndPet()
     choose(panel, {role: nodes[role] for role in ("ct", "mr")})
@@ -81,6 +97,40 @@ def test_FoldersWithThreeImagesBecomeCases(panel, tmp_path):
     panel._data.wait()
     assert panel.ui.dataStatusLabel.text == "Added 2 cases."
     assert [sorted(case.files) for case in panel._data.dataSet.cases] == [["ct", "mr", "pet"]] * 2
+
+
+def writeStudy(folder, roles) -> None:
+    for role in roles:
+        write_volume(phantom_ct(), folder / "patient" / f"{role}.nii.gz")
+
+
+def test_AFolderIsAddedByWhatWasChosenWhenItWasAskedFor(panel, tmp_path, monkeypatch):
+    (tmp_path / "study" / "patient").mkdir(parents=True)
+    writeStudy(tmp_path / "study", ("ct", "mr", "pet"))
+
+    def ask(*_arguments) -> str:
+        panel._recipe.setText("no recipe")  # the pause after the last key press ends while the window is open
+        return str(tmp_path / "study")
+
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", ask)
+    panel.ui.addFolderButton.click()
+    panel._data.wait()
+    assert panel.ui.dataStatusLabel.text == "Added 1 case."
+    assert [sorted(case.files) for case in panel._data.dataSet.cases] == [["ct", "mr", "pet"]]
+
+
+@pytest.mark.parametrize(
+    ("dialog", "button"), [("getExistingDirectory", "addFolderButton"), ("getOpenFileName", "addManifestButton")]
+)
+def test_NothingIsAddedToADataSetThatWasOpenedMeanwhile(panel, tmp_path, monkeypatch, dialog, button):
+    def ask(*_arguments) -> str:
+        panel.openFolder(tmp_path / "another")
+        return str(tmp_path)
+
+    monkeypatch.setattr(qt.QFileDialog, dialog, ask)
+    getattr(panel.ui, button).click()
+    said = "Another folder was opened in the meantime, so nothing was added; add the cases again."
+    assert panel.ui.dataStatusLabel.text == said and not panel._data.running
 
 
 def test_TheChoiceIsKeptInTheSceneAndNotBeyondIt(panel):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import qt
 import slicer
 from dose_helpers import MODEL, sharedDoseModel, writePhantomPet
 from MedSynthLib import volume_bridge as bridge
@@ -147,6 +148,31 @@ def test_ThePanelExportsTheResult(suv, panel, tmp_path):
     panel._result.exportBelow(tmp_path / "exports")
     assert waitUntil(lambda: not panel.logic.isRunning, 60)
     assert (tmp_path / "exports" / "PET-SUVbw-synthetic-PET-2").is_dir()
+
+
+def test_WhatIsExportedIsWhatWasShownWhenTheButtonWasPressed(result, suv, panel, tmp_path, monkeypatch):
+    ui, parameters = panel.ui, panel.logic.getParameterNode()
+    parameters.model, parameters.inputVolume, parameters.outputVolume = MODEL, suv, result
+    panel.initializeParameterNode()
+    another = slicer.util.addVolumeFromArray(np.zeros((3, 4, 5), np.float32), np.eye(4), "another")
+    exports, meanwhile = tmp_path / "exports", [lambda: setattr(parameters, "outputVolume", another)]
+    exports.mkdir()
+
+    def ask(*_arguments) -> str:
+        meanwhile.pop()()
+        return str(exports)
+
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", ask)
+    ui.exportButton.click()
+    assert ui.outputVolumeSelector.currentNode() is another
+    assert waitUntil(lambda: not panel.logic.isRunning, 60)
+    assert [folder.name for folder in exports.iterdir()] == ["PET-SUVbw-synthetic-PET"]
+    assertSameSuv(read_volume(exports / "PET-SUVbw-synthetic-PET").voxels, slicer.util.arrayFromVolume(result))
+    parameters.outputVolume = result
+    meanwhile.append(lambda: slicer.mrmlScene.Clear(0))
+    ui.exportButton.click()
+    said = "The volume PET SUVbw synthetic PET was removed in the meantime, so nothing was exported."
+    assert ui.statusLabel.text == said and not panel.logic.isRunning and len(list(exports.iterdir())) == 1
 
 
 def test_AResultWithoutDicomSaysWhyItIsNotExported(someSlices, panel):

@@ -246,6 +246,45 @@ def test_TheButtonOfAnotherJobIsNotItsCancel(ready):
     assert waitUntil(lambda: not ready.logic.isRunning, SECONDS)
 
 
+def test_AJobThatCannotBeStartedIsOver(ready, monkeypatch, caplog):
+    ct = phantomCT()
+    lesion = lesionLabelMap(ct, lesionMask(ct))
+    ct.SetAndObserveTransformNodeID(flatTransform().GetID())
+    drawFrom(ready, "volume", ct)
+    ready.ui.generateLesionSelector.setCurrentNode(lesion)
+    assert generate(ready).startswith("The volume CT has a transform that makes it flat, such as a scale of 0; correct")
+    assert ready.ui.generateButton.text == "Generate" and not ready.ui.progressBar.visible
+
+    def fail(*_arguments, **_options) -> None:
+        raise ValueError("no such luck")
+
+    monkeypatch.setattr(ready.logic, "generate", fail)
+    assert generate(ready) == "The job could not be started: no such luck. Report it with Slicer's log."
+    assert "ValueError: no such luck" in caplog.text
+    caplog.clear()  # the traceback holds the panel
+    ready.ui.structureButton.click()
+    assert ready.logic.isRunning and ready.ui.generateButton.text == "Generate" and not ready.ui.generateButton.enabled
+    assert waitUntil(lambda: not ready.logic.isRunning, SECONDS)
+
+
+@pytest.mark.parametrize("kind", ["flat", "nonlinear"])
+def test_ImagesOfAVolumeWithAnyTransformAreShown(ready, kind):
+    ct = phantomCT()
+    grid = kind == "nonlinear"
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLGridTransformNode") if grid else flatTransform()
+    ct.SetAndObserveTransformNodeID(transform.GetID())
+    drawFrom(ready, "volume", ct)
+    assert generate(ready) == f"Done: a case in {MODEL} seed 5" and ready.ui.generateButton.text == "Generate"
+    assert slicer.util.getNode(IMAGES[0].format(1)).GetTransformNodeID() == transform.GetID()
+
+
+def flatTransform():
+    """Return a transform with a scale of 0 from feet to head."""
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.diag([1.0, 1.0, 0.0, 1.0])))
+    return transform
+
+
 def test_ACloseOfTheSceneEndsTheJob(ready):
     ready.ui.generateButton.click()
     group = ready.logic.workerPid

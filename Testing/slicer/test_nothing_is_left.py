@@ -9,6 +9,7 @@ import sys
 import time
 import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
 import application
 import pytest
@@ -321,8 +322,36 @@ def test_QuestionsAreDeleted(window):
 
 
 def _pressCancel() -> None:
+    _press("Cancel")
+
+
+def _press(text: str) -> None:
     box = qt.QApplication.activeModalWidget()
-    next(button for button in box.buttons() if button.text().replace("&", "") == "Cancel").click()
+    next(button for button in box.buttons() if button.text().replace("&", "") == text).click()
+
+
+def test_OnlyTrainingsThatWereAskedAboutAreStopped(window):
+    from MedSynthTrainLib.close_prompt import CloseGuard
+
+    stopped: list[str] = []
+    first, second, third = (
+        SimpleNamespace(folder=Path(name), stop=lambda name=name: stopped.append(name)) for name in ("A", "B", "C")
+    )
+    running = [first]
+    guard, answer = CloseGuard(lambda: list(running)), qt.QTimer()
+    answer.setSingleShot(True)
+
+    def press() -> None:
+        running.append(second if len(running) == 1 else third)  # it begins while the question is open
+        _press("Stop training")
+
+    answer.connect("timeout()", press)
+    for count in (2, 3):
+        answer.start(50)
+        assert guard.mayClose() and len(running) == count  # asked again, about the one that began meanwhile
+    guard.close()  # the window is not visible, as when it has closed
+    assert stopped == ["A", "B"]
+    answer.deleteLater()
 
 
 def test_TheApplicationIsThatOfTheVersionAskedFor():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -53,10 +54,55 @@ def test_APresetThatWasChangedIsNotCalledThatPresetAnyMore(panel):
     assert box.currentText == "Choose a preset…"
 
 
+def recipeWith(panel, key: str, value: str) -> None:
+    """Replace the number of a key in the recipe's text."""
+    panel._recipe.setText(re.sub(rf"\b{key}: [\d.e-]+", f"{key}: {value}", panel._recipe.text))
+
+
 def test_ANumberThatTheFieldCannotShowIsNotChangedWithAnother(panel):
-    panel._recipe.setText(panel._recipe.text.replace("learning_rate: 0.001", "learning_rate: 2.0e-8"))
+    recipeWith(panel, "learning_rate", "2.0e-10")
     panel.ui.epochsSpinBox.value = 12
-    assert (panel._recipe.recipe.epochs, panel._recipe.recipe.optimiser.learning_rate) == (12, 2.0e-8)
+    assert (panel._recipe.recipe.epochs, panel._recipe.recipe.optimiser.learning_rate) == (12, 2.0e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("learningRateSpinBox", "learning_rate", "2.0e-10"),
+        ("learningRateSpinBox", "learning_rate", "0.000123456789"),
+        ("learningRateSpinBox", "learning_rate", "2.0"),
+        ("epochsSpinBox", "epochs", "20000000"),
+        ("epochsSpinBox", "epochs", "20000000000"),
+        ("batchSizeSpinBox", "batch_size", "5000"),
+    ],
+)
+def test_AFieldThatCannotShowTheRecipesNumberShowsNoOther(panel, name, key, value):
+    box, text = getattr(panel.ui, name), panel._recipe.text
+    before = (box.text, box.toolTip)
+    recipeWith(panel, key, value)
+    assert f"{key}: {value}" in panel._recipe.text
+    assert not box.enabled and box.text == "See the text below" and "change it in the text below" in box.toolTip
+    panel._recipe.setText(text)
+    assert box.enabled and (box.text, box.toolTip) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "shown"),
+    [
+        ("learningRateSpinBox", "learning_rate", "2.0e-8", "0.00000002"),
+        ("learningRateSpinBox", "learning_rate", "1.0e-8", "0.00000001"),
+        ("learningRateSpinBox", "learning_rate", "0.00012345", "0.00012345"),
+        ("epochsSpinBox", "epochs", "200000", "200000"),
+        ("epochsSpinBox", "epochs", "1", "1"),
+    ],
+)
+def test_AFieldShowsSmallAndLargeNumbers(panel, name, key, value, shown):
+    box = getattr(panel.ui, name)
+    recipeWith(panel, key, value)
+    assert panel._recipe.problem == "" and box.enabled and box.text == shown
+    box.value = box.maximum
+    recipe = panel._recipe.recipe
+    assert (recipe.epochs if key == "epochs" else recipe.optimiser.learning_rate) == box.maximum
 
 
 def test_ANumberThatTheTextLeavesToItsDefaultIsAdded(panel):
@@ -93,7 +139,7 @@ def test_AWrongRecipeIsSaidAtTheFieldWithItsLine(panel, wrong, right, words):
 def test_TextThatIsNoYamlIsSaidAtTheField(panel):
     panel._recipe.setText(panel._recipe.text + "\nepochs: [\n")
     assert "is not a YAML file" in panel.ui.recipeLabel.text and panel.ui.recipeLabel.text.startswith("✗ Line ")
-    assert not panel.ui.epochsSpinBox.enabled
+    assert not panel.ui.epochsSpinBox.enabled and panel.ui.epochsSpinBox.text == "See the text below"
 
 
 def test_WithoutThePackagesThePanelOpensAndSaysWhatToDo(panel, monkeypatch, tmp_path):

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import qt
 import slicer
 from MedSynthLib.job import State
 from MedSynthTrainLib import dataset_jobs, publishing
@@ -115,6 +116,22 @@ def test_APackageIsAddedToTheLibraryForItsTraining(panel, jobs):
     assert "A: The model tiny is in the library" in panel.ui.logTextEdit.plainText
 
 
+def test_APackageIsExportedOfTheTrainingThatWasShownWhenItWasAskedFor(panel, monkeypatch, tmp_path):
+    written = []
+
+    def ask(*_arguments) -> str:
+        chooseRun(panel, "B")
+        return str(tmp_path / "tiny.zip")
+
+    monkeypatch.setattr(qt.QFileDialog, "getSaveFileName", ask)
+    monkeypatch.setattr(publishing, "exportPackage", lambda *arguments: written.append(arguments))
+    chooseRun(panel, "A")
+    panel.ui.exportButton.click()
+    assert written == [(tmp_path / "A" / "tiny", tmp_path / "tiny.zip", True)]
+    assert panel.ui.publishStatusLabel.text == ""
+    assert f"A: The package is in {tmp_path / 'tiny.zip'}." in panel.ui.logTextEdit.plainText
+
+
 def test_AChecksOfOneRecipeAreNotShownForAnother(panel, jobs):
     panel.ui.checkButton.click()
     panel._recipe.setText(doseRecipeText())
@@ -215,3 +232,15 @@ def test_WhatWasTypedIntoACardIsThereAgain(panel, tmp_path):
     panel.openFolder(tmp_path)  # the same trainings, found again
     chooseRun(panel, "B")
     assert panel.ui.limitsEdit.plainText == "Fails in children."
+
+
+def test_ChecksSurviveARecipeThatIsInvalidForAMoment(panel, jobs):
+    text = recipeText()
+    checks = [{"case": f"P{number}", "state": "good", "problems": []} for number in range(4)]
+    panel.ui.checkButton.click()
+    panel._recipe.setText(text.replace('"epochs"', '"epoch'))
+    jobs[0].end({"cases": checks, "counts": {"good": 4, "doubtful": 0, "refused": 0}, "notes": []})
+    assert panel.ui.dataStatusLabel.text == "Checked: 4 good, 0 doubtful, 0 refused."
+    for recipe in (text, text.replace('"epochs"', '"epoch'), text):
+        panel._recipe.setText(recipe)
+        assert {panel.ui.caseTable.item(row, 2).text() for row in range(4)} == {"✓ good"}

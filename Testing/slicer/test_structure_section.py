@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import slicer
-from application import ROOT
+from application import ROOT, leaks
 from scene_helpers import matrixOf, patientLikeVolume, studyOf, volumeNames, waitUntil
 
 from medsynth_core.errors import MedSynthError
@@ -43,6 +43,35 @@ def moveTo(node, k: int) -> None:
 
 def previewed() -> np.ndarray:
     return slicer.util.arrayFromVolume(slicer.util.getNode(NAME))
+
+
+def lesionOn(node, place):
+    """Return a label map on the grid of a node, with a lesion at some of its indices (k, j, i)."""
+    lesion = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "lesion")
+    mask = np.zeros(slicer.util.arrayFromVolume(node).shape, np.uint8)
+    mask[place] = 3
+    slicer.util.updateVolumeFromArray(lesion, mask)
+    lesion.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrixOf(node)))
+    return lesion
+
+
+def transformed(node, matrix: np.ndarray):
+    """Give a node a transform with a matrix, and return the transform."""
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    setMatrix(transform, matrix)
+    return transform
+
+
+def setMatrix(transform, matrix: np.ndarray) -> None:
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+
+
+def bySlices(node, count: int) -> np.ndarray:
+    """Return the matrix that moves a node by a number of its slices."""
+    matrix = np.eye(4)
+    matrix[:3, 3] = count * matrixOf(node)[:3, 2]
+    return matrix
 
 
 def test_TheButtonMakesALabelMapOnTheVolumesGrid(someSlices, panel):
@@ -91,6 +120,41 @@ def test_ThePreviewFollowsTheSettings(someSlices, panel):
     assert panel.ui.structureLabel.text == "" and previewed().any()
 
 
+@pytest.mark.parametrize(
+    ("given", "shown", "used"),
+    [
+        (0.0004, "0.0004", 0.0004),
+        (0.1234, "0.1234", 0.1234),
+        (0.12346, "0.1235", 0.1235),
+        (0.00004, "By the kind of image", None),
+    ],
+)
+def test_TheThresholdsThatAreShownAreThoseOfTheMap(someSlices, panel, given, shown, used):
+    choose(panel, someSlices)
+    parameters = panel.logic.getParameterNode()
+    parameters.structureAlpha = parameters.structureGamma = given
+    assert panel.ui.structureAlphaSpinBox.text == panel.ui.structureGammaSpinBox.text == shown
+    assert panel._structure.settings() == preset("extremity-ct").with_values(alpha=used, gamma=used)
+    panel.ui.structureButton.click()
+    assert waitUntil(lambda: not panel.logic.isRunning, 60)
+    made = slicer.util.getNode("Sarcoma CT structure").GetAttribute("MedSynth.StructureSettings")
+    assert used is None or (json.loads(made)["alpha"], json.loads(made)["gamma"]) == (used, used)
+
+
+def test_APresetThatDoesNotExistIsNotShownAsAnother(someSlices, panel):
+    choose(panel, someSlices)
+    panel.logic.getParameterNode().structurePreset = "brain"
+    box = panel.ui.structurePresetComboBox
+    assert (box.currentIndex, box.currentText) == (-1, "")
+    panel.ui.structurePreviewCheckBox.checked = True
+    assert panel.ui.structureLabel.text.startswith("There is no preset 'brain' for structure maps; choose one of")
+    panel.ui.structureButton.click()
+    assert waitUntil(lambda: not panel.logic.isRunning, 60)
+    assert panel.ui.statusLabel.text.startswith("There is no preset 'brain'") and NAME not in volumeNames()
+    choose(panel, someSlices, "")
+    assert box.currentText == "Automatic" and panel.logic.getParameterNode().structurePreset == ""
+
+
 def test_AViewBesideTheVolumeIsSaidSo(someSlices, panel):
     choose(panel, someSlices)
     moveTo(someSlices, 200)
@@ -111,20 +175,21 @@ def test_AViewBesideTheVolumeIsSaidSo(someSlices, panel):
     ids=["left", "unloaded", "scene closed", "volume removed"],
 )
 def test_NothingOfThePreviewIsLeft(someSlices, panel, end):
+    view, lesion = slicer.util.getNodesByClass("vtkMRMLSliceNode")[0], lesionOn(someSlices, np.s_[2:6, 60:90, 20:50])
+    before = leaks.observersOf(view)
     choose(panel, someSlices)
+    panel.ui.lesionVolumeSelector.setCurrentNode(lesion)
     moveTo(someSlices, 3)
     panel.ui.structurePreviewCheckBox.checked = True
-    assert NAME in volumeNames()
+    assert NAME in volumeNames() and leaks.observersOf(lesion) and leaks.observersOf(view) > before
     end(panel)
     assert NAME not in volumeNames()
+    assert (leaks.observersOf(someSlices), leaks.observersOf(lesion), leaks.observersOf(view)) == (0, 0, before)
 
 
 def test_TheLesionsOwnEdgesAreLeftOut(someSlices, panel):
-    lesion = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "lesion")
-    mask = np.zeros(slicer.util.arrayFromVolume(someSlices).shape, np.uint8)
-    mask[2:6, 60:90, 20:50] = 3
-    slicer.util.updateVolumeFromArray(lesion, mask)
-    lesion.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrixOf(someSlices)))
+    lesion = lesionOn(someSlices, np.s_[2:6, 60:90, 20:50])
+    mask = slicer.util.arrayFromVolume(lesion).copy()
     choose(panel, someSlices)
     panel.ui.lesionVolumeSelector.setCurrentNode(lesion)
     moveTo(someSlices, 4)
@@ -151,16 +216,73 @@ def test_ScriptsGetTheMapOrTheReason(someSlices, panel):
 
 def test_AMovedVolumeIsPreviewedWhereItIsShown(panel):
     volume = patientLikeVolume(np.diag([-2.0, -2.0, 3.0, 1.0]), (8, 40, 40))
-    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    moved = np.eye(4)
-    moved[:3, 3] = (0, 0, 300)
-    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(moved))
-    volume.SetAndObserveTransformNodeID(transform.GetID())
+    transform = transformed(volume, bySlices(volume, 100))
     choose(panel, volume)
     slicer.util.getNodesByClass("vtkMRMLSliceNode")[0].JumpSliceByCentering(-40, -40, 300 + 3 * 4)
     panel.ui.structurePreviewCheckBox.checked = True
     assert np.array_equal(previewed()[0], expected(volume)[4])
     assert slicer.util.getNode(NAME).GetTransformNodeID() == transform.GetID()
+
+
+def test_ThePreviewFollowsTheTransformsOfTheVolume(someSlices, panel):
+    choose(panel, someSlices)
+    moveTo(someSlices, 4)
+    panel.ui.structurePreviewCheckBox.checked = True
+    wanted = expected(someSlices)
+    transform = transformed(someSlices, bySlices(someSlices, 1))
+    assert waitUntil(lambda: np.array_equal(previewed()[0], wanted[3]), 5)
+    assert slicer.util.getNode(NAME).GetTransformNodeID() == transform.GetID()
+    setMatrix(transform, bySlices(someSlices, -2))
+    assert waitUntil(lambda: np.array_equal(previewed()[0], wanted[6]), 5)
+    parent = transformed(transform, bySlices(someSlices, 50))
+    assert waitUntil(lambda: "is beside the volume" in panel.ui.structureLabel.text, 5) and not previewed().any()
+    setMatrix(parent, bySlices(someSlices, 3))
+    assert waitUntil(lambda: np.array_equal(previewed()[0], wanted[3]), 5) and panel.ui.structureLabel.text == ""
+    someSlices.SetAndObserveTransformNodeID(None)
+    assert np.array_equal(previewed()[0], wanted[4]) and slicer.util.getNode(NAME).GetTransformNodeID() is None
+
+
+def test_ThePreviewFollowsWhatIsPainted(someSlices, panel):
+    lesion = lesionOn(someSlices, np.s_[0:0])
+    choose(panel, someSlices)
+    panel.ui.lesionVolumeSelector.setCurrentNode(lesion)
+    moveTo(someSlices, 4)
+    panel.ui.structurePreviewCheckBox.checked = True
+    place = np.s_[2:6, 60:90, 20:50]
+    slicer.util.arrayFromVolume(lesion)[place] = 1
+    lesion.GetImageData().Modified()  # as after a stroke of a brush
+    volume = Volume(slicer.util.arrayFromVolume(lesion), matrixOf(lesion))
+    assert waitUntil(lambda: np.array_equal(previewed()[0], expected(someSlices, lesion=volume)[4]), 5)
+    transform = transformed(lesion, bySlices(lesion, 5))
+    assert waitUntil(lambda: np.array_equal(previewed()[0], expected(someSlices)[4]), 5)
+    setMatrix(transform, bySlices(lesion, 50))
+    beside = "The label map lesion lies beside the volume; choose one that was drawn on it."
+    assert waitUntil(lambda: panel.ui.structureLabel.text == beside, 5) and not previewed().any()
+    setMatrix(transform, np.eye(4))
+    assert waitUntil(lambda: np.array_equal(previewed()[0], expected(someSlices, lesion=volume)[4]), 5)
+    slicer.util.arrayFromVolume(someSlices)[place] = 0
+    someSlices.GetImageData().Modified()
+    assert waitUntil(lambda: np.array_equal(previewed()[0], expected(someSlices, lesion=volume)[4]), 5)
+
+
+def test_AFlatTransformIsSaidSoAndCorrected(someSlices, panel):
+    lesion = lesionOn(someSlices, np.s_[2:6, 60:90, 20:50])
+    choose(panel, someSlices)
+    moveTo(someSlices, 4)
+    panel.ui.structurePreviewCheckBox.checked = True
+    wanted = expected(someSlices)
+    transform = transformed(someSlices, np.diag([1.0, 1.0, 0.0, 1.0]))
+    words = "The volume Sarcoma CT has a transform that makes it flat, such as a scale of 0; correct the transform or "
+    assert waitUntil(lambda: panel.ui.structureLabel.text == words + "remove it.", 5) and not previewed().any()
+    panel.update()
+    panel.ui.lesionVolumeSelector.setCurrentNode(lesion)
+    panel.ui.structureButton.click()
+    assert not panel.logic.isRunning and panel.ui.structureButton.enabled
+    assert panel.ui.statusLabel.text == words + "remove it."
+    panel.ui.structurePreviewCheckBox.checked = True
+    panel.ui.lesionVolumeSelector.setCurrentNode(None)
+    setMatrix(transform, np.eye(4))
+    assert waitUntil(lambda: panel.ui.structureLabel.text == "", 5) and np.array_equal(previewed()[0], wanted[4])
 
 
 def test_TheCommandsSegmentationIsOneToSlicer(sampleCT, tmp_path):

@@ -57,6 +57,22 @@ def test_ATooltipShowsTextAsItIs(panel):
     assert shown.toPlainText() == HTML
 
 
+def test_TheLabelOfStructureMapsShowsNamesAsTheyAre():
+    from MedSynth import MedSynthWidget
+
+    panel = MedSynthWidget()
+    try:
+        panel.enter()
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "E <x> & y")
+        panel._parameterNode.inputVolume = node
+        panel.ui.structurePreviewCheckBox.checked = True
+        label = panel.ui.structureLabel
+        assert label.text == "The volume E <x> & y has no voxels; load its image first."
+        assert label.textFormat == qt.Qt.PlainText
+    finally:
+        closePanel(panel)
+
+
 def test_NamesOfImagesAreNotTakenForHTML(panel):
     recipe = json.loads(recipeText())
     side = recipe["contract"]["inputs"]["ct"]
@@ -130,6 +146,20 @@ def test_EveryTooltipAndBoxShowsTextOfOthersAsItIs():
     texts = [(file.name, text) for file, tree in sources() for text in shownTexts(tree)]
     assert len(texts) > 15
     assert [(name, ast.unparse(text)) for name, text in texts if not isOurText(text)] == []
+
+
+def test_NoLabelShowsEscapedText():
+    """Labels and lines take text for what it is, so that they would show the escapes."""
+    shown = [
+        (file.name, value)
+        for file, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target, value in assigned(node)
+        if getattr(target, "attr", "") in ("text", "plainText", "placeholderText")
+    ]
+    assert len(shown) > 40
+    assert [name for name, value in shown if "asItIs" in ast.unparse(value)] == []
 
 
 def test_LabelsMadeInCodeAreMadeInOnePlace():

@@ -116,6 +116,22 @@ def test_EmptyNodeAndMissingNodeAreRefused():
         bridge.voxelsOf(None)
 
 
+@pytest.mark.parametrize("scale", [0.0, 1e-20, np.nan])
+def test_AVolumeThatItsTransformMakesFlatIsRefusedByName(volume, scale):
+    other = patientLikeVolume(np.eye(4), (4, 6, 8), "MR")
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    other.SetAndObserveTransformNodeID(transform.GetID())
+    assert np.array_equal(bridge.between(volume, other), np.eye(4))
+    before = bridge.placeOf(volume, other)
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.diag([1.0, scale, 1.0, 1.0])))
+    for pair in ((volume, other), (other, volume)):
+        with pytest.raises(MedSynthError, match="The volume MR has a transform that makes it flat, such as a scale"):
+            bridge.volumeBeside(*pair)
+    assert bridge.placeOf(volume, other) != before
+    volume.SetAndObserveTransformNodeID(transform.GetID())
+    assert np.array_equal(bridge.between(volume, other), np.eye(4))  # both are moved in the same way
+
+
 def test_NothingStaysInTheSceneWhenAResultCannotBeMade(volume):
     nodes = slicer.mrmlScene.GetNumberOfNodes()
     with pytest.raises(RuntimeError):
