@@ -67,6 +67,7 @@ def _ablation(parts: tuple[str, ...], shared: dict[str, Any]) -> dict[str, Any]:
     return {
         **changes,
         **networks,
+        "reconstruct": shared["reconstruct"] and changes["maps"],
         "prepare_epochs": prepare,
         "pretrain_epochs": pretrain,
         "epochs": prepare + generator,

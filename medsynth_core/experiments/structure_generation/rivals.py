@@ -16,7 +16,9 @@ FROM_MAPS = ("skrgan", "unet-gan")
 # A growing network of the published width would take days.
 NARROW = {"base": 512, "most": 64}
 # What a generator has that its rivals have not.
-WITHOUT: dict[str, Any] = {"translator": None, "processor": None, "prepare_epochs": 0, "lesion": "", "classes": ()}
+WITHOUT: dict[str, Any] = {
+    "translator": None, "processor": None, "prepare_epochs": 0, "lesion": "", "classes": (), "reconstruct": False,
+}  # fmt: skip
 _ADAM = {"algorithm": "adam", "learning_rate": 0.0002, "betas": [0.5, 0.999]}
 FROM_NOISE: dict[str, dict[str, Any]] = {
     "dcgan": {"objective": "gan", "optimiser": _ADAM},
