@@ -133,6 +133,9 @@ class StructureVAEGANSettings(SystemSettings):
     def _two_outputs(self) -> StructureVAEGANSettings:
         if tuple(self.contract.outputs) != ("structure", "organ") or self.contract.inputs:
             raise ValueError("contract.outputs must be structure and organ, and there are no inputs")
+        if self.epochs <= self.map_from or self.epochs < self.kl_from + self.kl_epochs:
+            # Nothing could be published.
+            raise ValueError("epochs must be more than map_from, and at least kl_from and kl_epochs together")
         return self
 
 
@@ -178,7 +181,13 @@ class StructureVAEGANSystem(System[StructureVAEGANSettings]):
         settings = self.settings
         self._drawing = epoch >= settings.map_from
         risen = (epoch - settings.kl_from + 1) / max(1, settings.kl_epochs) if epoch >= settings.kl_from else 0.0
+        self._complete = self._drawing and risen >= 1
         self._kl = settings.loss.kl * (settings.kl_start + (1 - settings.kl_start) * min(1.0, risen))
+
+    @property
+    def complete(self) -> bool:  # type: ignore[override]  # it changes with the epoch
+        """Whether all losses have their whole weight; before, nothing can be published."""
+        return self._complete
 
     @classmethod
     def reports(cls, metric: str) -> bool:

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from medsynth_core.networks.registry import create_network
 
 RECORD = Path(__file__).with_name("golden_networks.json")
-STAGE = {"channels": [3, 4, 5, 6, 4, 6], "in_channels": 2, "out_channels": 2}
-SHALLOW = {"channels": [3, 4, 5, 4], "in_channels": 2, "out_channels": 2}
+STAGE = {"channels": [3, 4, 5, 6, 4, 6], "in_channels": 2, "out_channels": 3}
+SHALLOW = {"channels": [3, 4, 5, 4], "in_channels": 2, "out_channels": 3}
 # Networks of codes and of images of a stated size.
 VAE = {"size": 64, "latent": 16, "width": 4}
 # By name: network, options, size of the image without batch and channels, or () for a code.
@@ -101,7 +101,7 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     ),
     "pggan": ("pggan", {"size": 32, "latent": 6, "base": 16, "most": 5}, ()),
     "pggan-discriminator": ("pggan-discriminator", {"size": 32, "base": 16, "most": 5}, (32, 32)),
-    "residual-unet": ("residual-unet", {"channels": [3, 4, 5], "in_channels": 2, "out_channels": 2}, (16, 12)),
+    "residual-unet": ("residual-unet", {"channels": [3, 4, 5], "in_channels": 2, "out_channels": 1}, (16, 12)),
 }
 STATED = ("in_channels", "out_channels", "multiple_of", "spatial_dims", "halo", "classes")
 # Values recorded of each image.
@@ -130,6 +130,8 @@ def made(case: str) -> dict[str, Any]:
     record: dict[str, Any] = {name: getattr(network, name) for name in STATED if hasattr(network, name)}
     if hasattr(network, "memory_per_voxel"):
         record["memory_per_voxel"] = network.memory_per_voxel()  # type: ignore[operator]
+    if hasattr(network, "reference_inputs"):
+        record["reference_inputs"] = [list(given.shape) for given in network.reference_inputs()]
     record["training"] = [_summary(each) for each in outputs_of(network.train(), inputs)]
     network = fill(network, case).eval()
     inputs[0].requires_grad_()

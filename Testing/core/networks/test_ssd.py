@@ -48,3 +48,13 @@ def test_boxes_are_in_the_order_of_the_pixels_they_look_at():
 def test_images_that_are_too_small_are_refused():
     with pytest.raises(MedSynthError, match="size must be at least 64, not 63"):
         detector(size=63)
+
+
+@pytest.mark.parametrize("size", range(64, 336, 8))
+def test_there_is_a_default_box_for_each_that_is_judged_whatever_the_size(size):
+    # 88 to 96 have a map of 6², in the smaller maps of other sizes of which padding begins and ends.
+    with torch.device("meta"):
+        network = create_network("lesion-detector", channels=2, size=size)
+        logits, offsets = network(torch.empty(1, 1, size, size))
+    boxes = network.default_boxes()
+    assert logits.shape[1] == offsets.shape[1] == len(boxes)

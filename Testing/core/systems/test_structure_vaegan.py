@@ -125,7 +125,7 @@ def test_a_reconstruction_is_learned_by_each_of_them(name, least):
 
 
 def test_the_weight_of_the_divergence_rises():
-    made = system(recipe(loss={"kl": 0.8}, kl_epochs=4))
+    made = system(recipe(loss={"kl": 0.8}, kl_epochs=4, epochs=4))
     weights = []
     for epoch in range(6):
         made.begin_epoch(epoch)
@@ -141,12 +141,27 @@ def test_the_weight_of_the_divergence_rises():
 
 
 def test_the_divergence_may_have_a_share_of_its_weight_at_first():
-    made = system(recipe(loss={"kl": 0.8}, kl_start=0.25, kl_from=2, kl_epochs=2))
+    made = system(recipe(loss={"kl": 0.8}, kl_start=0.25, kl_from=2, kl_epochs=2, epochs=4))
     weights = []
     for epoch in range(5):
         made.begin_epoch(epoch)
         weights.append(made._kl)
     assert weights == pytest.approx([0.2, 0.2, 0.5, 0.8, 0.8])
+
+
+@pytest.mark.parametrize(("map_from", "kl_from", "kl_epochs", "first"), [(0, 0, 0, 0), (3, 0, 0, 3), (1, 2, 3, 4)])
+def test_only_epochs_with_the_whole_weight_of_all_losses_can_be_published(map_from, kl_from, kl_epochs, first):
+    made = system(recipe(loss={"kl": 0.8}, map_from=map_from, kl_from=kl_from, kl_epochs=kl_epochs, epochs=6))
+    found = []
+    for epoch in range(6):
+        made.begin_epoch(epoch)
+        found.append(made.complete)
+    assert found == [epoch >= first for epoch in range(6)]
+    kept = {"map_from": map_from, "kl_from": kl_from, "kl_epochs": kl_epochs}
+    assert recipe(**kept, epochs=first + 1).epochs == first + 1
+    if first:
+        with pytest.raises(ValueError, match="epochs must be more than map_from, and at least kl_from and kl_epochs"):
+            recipe(**kept, epochs=first)
 
 
 def test_a_decoder_with_contrast_starts_with_background():
@@ -163,7 +178,7 @@ def test_a_decoder_with_contrast_starts_with_background():
 
 def test_maps_from_noise_come_with_the_epoch_that_is_stated():
     torch.manual_seed(0)
-    made = system(recipe(map_from=2))
+    made = system(recipe(map_from=2, epochs=3))
     judge = [weight.clone() for weight in made.networks["map_discriminator"].parameters()]
     for epoch in (0, 1):
         made.begin_epoch(epoch)
