@@ -55,6 +55,8 @@ def _of_kind(mutant: Mutant) -> str:
         return "False is Python's default"
     if "kernel_sigma=SIGMA" in mutant.before and "kernel_sigma" not in mutant.after:
         return "1.5 is MONAI's default"
+    if is_same_choice(mutant.before, mutant.after):
+        return "the order of the arguments of max and min does not matter"
     removed = "strict=True" in mutant.before and "strict=True" not in mutant.after and mutant.before.startswith("zip(")
     if removed or mutant.lead.endswith("strict="):
         return "strict only guards against a mistake in this code: the lengths are equal"
@@ -67,3 +69,17 @@ def without_device(source: str) -> str:
     if isinstance(call, ast.Call):
         call.keywords = [keyword for keyword in call.keywords if keyword.arg != "device"]
     return ast.unparse(call)
+
+
+def is_same_choice(before: str, after: str) -> bool:
+    """Return whether both are calls of max, or of min, with the same arguments in another order."""
+    try:
+        calls = [ast.parse(source, mode="eval").body for source in (before, after)]
+    except SyntaxError:
+        return False
+    found = [
+        (call.func.id, sorted(map(ast.unparse, call.args)))
+        for call in calls
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("max", "min")
+    ]
+    return len(found) == 2 and found[0] == found[1]

@@ -28,7 +28,8 @@ def class_weights(labels: np.ndarray, classes: int) -> Tensor:
     """
     share = np.bincount(labels.ravel().astype(np.int64), minlength=classes)[:classes] / max(labels.size, 1)
     weights = np.where(share > 0, 1 / np.sqrt(np.where(share > 0, share, 1)), 0)
-    return torch.from_numpy((weights / max((weights * share).sum(), 1e-12)).astype(np.float32))
+    mean = (weights * share).sum()
+    return torch.from_numpy((weights / (mean if mean > 0 else 1)).astype(np.float32))
 
 
 def border_weights(labels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,9 @@ from torch import nn
 from torch.nn import functional
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.networks.progressive import _PixelNorm, _with_spread
 from medsynth_core.networks.registry import create_network
+from medsynth_core.networks.structure_vae import _share
 
 SMALL = {"size": 64, "latent": 16, "width": 4}
 
@@ -233,3 +235,12 @@ def test_a_modality_is_told_everywhere_only_by_scales():
     assert (one - other)[..., 40:-40, 40:-40].abs().mean() > 0.01
     with pytest.raises(MedSynthError, match="modality_scales needs several modalities"):
         create_network("multimodal-generator", modalities=0, modality_scales=True)
+
+
+def test_small_numbers_keep_divisions_finite():
+    code = torch.tensor([[1e-4, 1e-4], [0.0, 0.0]])[:, :, None, None]
+    torch.testing.assert_close(_PixelNorm()(code)[:, 0, 0, 0], torch.tensor([0.5**0.5, 0.0]))
+    alike = torch.ones(4, 2, 3, 3)
+    torch.testing.assert_close(_with_spread(alike)[:, 2], torch.full((4, 3, 3), 1e-4))
+    maps = torch.full((1, 2, 1, 1), 1e-7)
+    assert _share(maps).item() == pytest.approx(0.1)

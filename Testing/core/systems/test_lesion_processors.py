@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +43,11 @@ def test_the_own_loss_of_a_segmenter_is_the_weighted_cross_entropy_of_its_shares
     torch.testing.assert_close(lesion_loss(network, found, labels(), True), (weights * entropy).mean())
     right = one_hot(kinds, 3).movedim(-1, 1).float()
     assert float(lesion_loss(network, right, labels(), True)) == pytest.approx(0, abs=1e-6)
+    # Shares of almost nothing, and shares of nothing, whose logarithm is that of a millionth.
+    little, wrong = torch.full((2, 3, SIDE, SIDE), 1e-7), (1 - right) / 2
+    for given, share in ((little, 0.1), (wrong, 1e-6)):
+        expected = -weights.mean() * math.log(share)
+        assert float(lesion_loss(network, given, labels(), True)) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_a_classifier_is_compared_with_the_largest_label_of_each_image():
