@@ -1,24 +1,33 @@
-"""Which input volume and model are chosen, and changes of the volume's voxels."""
+"""Which input volume and model are chosen, and changes of the volume: its node, voxels and transforms."""
 
 from collections.abc import Callable
 from typing import Any
 
+import slicer
 import vtk
 
 from MedSynthLib.parameter_gui import weakly
+
+# A change of voxels or of a transform alone does not modify a volume node itself.
+CHANGES = (
+    vtk.vtkCommand.ModifiedEvent,
+    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+    slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
+)
 
 
 class InputFollower:
     """Tells when another input volume or model is chosen, and when the chosen volume is modified.
 
     Args:
-        onModified: called as ``onModified(caller, event)`` when the volume has been modified.
+        onModified: called as ``onModified(caller, event)`` when the volume, its voxels or its transforms have changed.
         onAnother: called when another volume or model than before is chosen.
     """
 
     def __init__(self, onModified: Callable[[Any, Any], None], onAnother: Callable[[], None]) -> None:
         self._onModified, self._onAnother = onModified, onAnother
-        self._volume, self._tag = None, 0
+        self._volume: Any = None
+        self._tags: list[int] = []
         self._chosen: tuple = ()
 
     def follow(self, volume, *others: Any) -> None:
@@ -40,7 +49,7 @@ class InputFollower:
         if volume is not None:
             # Observed because a volume can be in the scene before it has voxels. VTKObservationMixin would keep a
             # reference to the node, and its voxels, after the observer is removed.
-            self._tag = volume.AddObserver(vtk.vtkCommand.ModifiedEvent, weakly(self._modified))
+            self._tags = [volume.AddObserver(event, weakly(self._modified)) for event in CHANGES]
         self._volume = volume
 
     def _modified(self, caller: Any, event: Any) -> None:
@@ -48,9 +57,9 @@ class InputFollower:
 
     def release(self) -> None:
         """Stop observing the volume, so that its voxels can be freed; it is remembered as the one that was chosen."""
-        if self._volume is not None:
-            self._volume.RemoveObserver(self._tag)
-        self._volume = None
+        for tag in self._tags:
+            self._volume.RemoveObserver(tag)
+        self._volume, self._tags = None, []
 
     def clear(self) -> None:
         """Reset the chosen volume, because in another scene another volume may have its ID."""

@@ -12,17 +12,12 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.structure.settings import StructureSettings
 from MedSynthLib import volume_bridge as bridge
 from MedSynthLib.connections import Timer
+from MedSynthLib.input_follower import CHANGES
 from MedSynthLib.parameter_gui import weakly
 
 NAME = "MedSynth structure preview"
 # Milliseconds after the last change of the view, or of a node.
 PATIENCE = 50
-# A change of voxels or of a transform alone does not modify a volume node itself.
-CHANGES = (
-    vtk.vtkCommand.ModifiedEvent,
-    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
-    slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
-)
 
 
 class StructurePreview:

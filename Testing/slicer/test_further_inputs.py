@@ -84,6 +84,21 @@ def apply(panel):
     return panel.ui.outputVolumeSelector.currentNode()
 
 
+@pytest.mark.parametrize("moved", ["pet", "ct"])
+def test_WhetherVolumesFitFollowsTheirTransforms(twoInputs, moved):
+    panel, pet, ct = twoInputs
+    panel._further.selector("ct").setCurrentNode(ct)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "moved")
+    {"pet": pet, "ct": ct}[moved].SetAndObserveTransformNodeID(transform.GetID())
+    assert panel.ui.fitLabel.text == "✓ The volumes fit the model."
+    for offset in (5000.0, 0.0):
+        matrix = np.eye(4)
+        matrix[2, 3] = offset
+        transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+        assert panel.ui.fitLabel.text.startswith("✗" if offset else "✓"), panel.ui.fitLabel.text
+        assert panel.ui.applyButton.enabled == (offset == 0)
+
+
 def test_TheResultIsThatOfPython(twoInputs):
     panel, pet, ct = twoInputs
     panel._further.selector("ct").setCurrentNode(ct)
