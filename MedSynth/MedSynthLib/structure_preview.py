@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import MedSynthError
