@@ -51,7 +51,7 @@ def _measures(settings: MultimodalSettings, cases: Sequence[TrainingCase]) -> It
         if not len(case.targets[f"{role}:structure"]):
             continue
         kept = _kept(case, role)
-        masks = (case.targets[f"{role}:{part}"][kept] > 0.5 for part in ("structure", "organ"))
+        masks = (case.targets[f"{role}:{part}"][kept].astype(bool) for part in ("structure", "organ"))
         lines, organ = (framed(mask, size, 0) for mask in masks)
         for one, around in zip(lines, organ, strict=True):
             yield map_measures(one, around)

@@ -374,7 +374,7 @@ def drawn_maps(network: nn.Module, count: int, latent: int, seed: int) -> tuple[
     device = next(network.parameters()).device
     with torch.no_grad():
         pairs = [cast(Any, network).draw(part.to(device)) for part in codes(count, latent, seed)]
-    maps = torch.cat([torch.cat(pair, dim=1) for pair in pairs]).cpu().numpy() > 0.5
+    maps = torch.cat([torch.cat(pair, dim=1) for pair in pairs]).cpu().numpy().astype(bool)
     return maps[:, 0], maps[:, 1]
 
 

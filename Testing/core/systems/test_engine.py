@@ -18,6 +18,9 @@ from medsynth_core.systems.engine import AccelerateEngine, is_first_process
         ({"RANK": "1"}, True),
         ({"RANK": "0", "WORLD_SIZE": "2"}, True),
         ({"RANK": "1", "WORLD_SIZE": "2"}, False),
+        ({"WORLD_SIZE": "2"}, True),
+        ({"RANK": "", "WORLD_SIZE": "2"}, True),
+        ({"RANK": "3", "WORLD_SIZE": ""}, True),
     ],
 )
 def test_only_the_first_process_reports(monkeypatch, environment, first):

@@ -21,8 +21,9 @@ from medsynth_core.models.card import NetworkSpec
 from medsynth_core.models.library import verify_model
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.engine import Engine
+from medsynth_core.systems.multimodal import _Piece
 from medsynth_core.systems.registry import create_system
-from medsynth_core.systems.structure_vaegan import StructureVAEGANSystem, drawn_maps
+from medsynth_core.systems.structure_vaegan import StructureVAEGANSystem, _mask, drawn_maps
 from medsynth_core.training.structure_targets import structure_case
 from medsynth_core.volume import Volume
 
@@ -164,6 +165,24 @@ def test_only_epochs_with_the_whole_weight_of_all_losses_can_be_published(map_fr
             recipe(**kept, epochs=first)
 
 
+def test_what_interpolation_leaves_between_is_a_line_only_above_one_half():
+    made = system(recipe())
+    image = torch.tensor([0.0, 0.5, 0.500001, 1.0]).view(1, 1, 2, 2)
+    assert _mask(image).flatten().tolist() == [0, 0, 1, 1]
+    piece = _Piece(multimodal_batch(), multimodal_recipe())
+    assert set(piece.lines[0].unique().tolist()) == {0, 1}
+    halves = Batch({}, {name: torch.full_like(value, 0.5) for name, value in multimodal_batch().targets.items()})
+    assert not any(
+        some.any() for some in (*_Piece(halves, multimodal_recipe()).lines, *_Piece(halves, multimodal_recipe()).organs)
+    )
+    generator = made.networks["generator"].eval()
+    generator.decoder.forward = lambda code: torch.full((1, 2, 64, 64), 0.5)
+    generator.mask.forward = lambda lines: (met.append(lines), torch.full((1, 2, 64, 64), 0.5))[1]
+    met: list[torch.Tensor] = []
+    lines, organ = generator.draw(torch.zeros(1, 16))
+    assert not lines.any() and not organ.any() and not met[0][:, 1].any() and met[0][:, 0].all()
+
+
 def test_a_decoder_with_contrast_starts_with_background():
     torch.manual_seed(0)
     noise = torch.randn(8, 16)
@@ -198,6 +217,8 @@ def test_binary_maps_are_seen_as_they_are_drawn_with_the_gradient_of_probabiliti
     seen = made._seen(drawn)
     lines = (drawn[:, 1:] > drawn[:, :1]).float()
     assert torch.equal(seen, torch.cat([1 - lines, lines], 1))
+    # A pixel that is a line as much as background is background, as where maps are drawn.
+    assert torch.equal(made._seen(torch.full((1, 2, 1, 1), 0.5)).flatten(), torch.tensor([1.0, 0.0]))
     half = made._seen(drawn.bfloat16())
     assert ((half == 0) | (half == 1)).all() and torch.equal(half.sum(dim=1), torch.ones_like(half[:, 0]))
     weights = torch.rand(seen.shape, generator=torch.Generator().manual_seed(1))
