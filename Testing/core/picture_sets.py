@@ -18,7 +18,10 @@ RIVALS = {"multimodal-x-ray": ("acgan",), "multimodal-fundus": ("skrgan",)}
 _real_recipe: Callable[[str], Recipe] = rivals.experiment_recipe
 _SIZES: dict[str, Any] = {"size": SIDE, "latent": LATENT, "width": 4, "channels": 2, "mask_channels": 4}
 # Settings of the recipes that are smaller here, where a recipe has them.
-_SHORTER = {"epochs": 2, "batch_size": 4, "prepare_epochs": 1, "pretrain_epochs": 1, "stop_after": 0}
+_SHORTER = {
+    "epochs": 2, "batch_size": 4, "prepare_epochs": 1, "pretrain_epochs": 1, "stop_after": 0,
+    "kl_from": 2, "kl_epochs": 2, "map_from": 5,
+}  # fmt: skip
 
 
 def chest(random: np.random.Generator, kind: int) -> np.ndarray:
