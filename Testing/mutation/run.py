@@ -43,6 +43,7 @@ TESTS = {
         "Testing/core/recipes/test_settings.py",
         "Testing/core/recipes/test_help.py",
         "Testing/core/recipes/test_bundled_recipes.py",
+        "Testing/core/generation/test_generator.py",
     ),
     "training/ema.py": ("Testing/core/training/test_ema.py",),
     "training/augmentation.py": ("Testing/core/training/test_augmentation.py",),
