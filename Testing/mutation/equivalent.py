@@ -36,6 +36,9 @@ KNOWN: dict[tuple[str, str, str, str], str] = {
     ): "interpolation to the same size is the identity; leaving it out only saves time",
 }
 
+# Functions for which the order of the arguments does not matter.
+SYMMETRIC = ("max", "min", "mse_loss", "l1_loss")
+
 
 def reason(mutant: Mutant) -> str:
     """Return why a mutation is equivalent; empty if it is not known to be."""
@@ -55,8 +58,10 @@ def _of_kind(mutant: Mutant) -> str:
         return "False is Python's default"
     if "kernel_sigma=SIGMA" in mutant.before and "kernel_sigma" not in mutant.after:
         return "1.5 is MONAI's default"
-    if is_same_choice(mutant.before, mutant.after):
-        return "the order of the arguments of max and min does not matter"
+    if is_reordered(mutant.before, mutant.after):
+        return "the order of these arguments does not matter"
+    if "normalize(" in mutant.before and mutant.after == mutant.before.replace(", dim=1", ""):
+        return "1 is torch's default"
     removed = "strict=True" in mutant.before and "strict=True" not in mutant.after and mutant.before.startswith("zip(")
     if removed or mutant.lead.endswith("strict="):
         return "strict only guards against a mistake in this code: the lengths are equal"
@@ -71,15 +76,15 @@ def without_device(source: str) -> str:
     return ast.unparse(call)
 
 
-def is_same_choice(before: str, after: str) -> bool:
-    """Return whether both are calls of max, or of min, with the same arguments in another order."""
+def is_reordered(before: str, after: str) -> bool:
+    """Return whether both are calls of one of `SYMMETRIC` with the same arguments in another order."""
     try:
         calls = [ast.parse(source, mode="eval").body for source in (before, after)]
     except SyntaxError:
         return False
     found = [
-        (call.func.id, sorted(map(ast.unparse, call.args)))
+        (call.func.id, sorted(map(ast.unparse, call.args)), [ast.unparse(keyword) for keyword in call.keywords])
         for call in calls
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("max", "min")
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SYMMETRIC
     ]
     return len(found) == 2 and found[0] == found[1]

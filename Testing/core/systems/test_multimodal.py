@@ -20,7 +20,7 @@ from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.systems import multimodal as module
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.multimodal import MultimodalSystem, _Drawn, _Piece
-from medsynth_core.systems.multimodal_input import drawn_from
+from medsynth_core.systems.multimodal_input import drawn_from, sets_of
 from medsynth_core.training.modality_slices import ModalitySlices
 from medsynth_core.training.prepared_cases import load_cases
 
@@ -423,6 +423,7 @@ def test_the_fid_is_of_images_drawn_from_the_maps_of_the_cases():
         for number, role in enumerate(("ct", "pet"))
     ]
     assert found == {"fid": pytest.approx(np.mean([each.value for each in expected]), rel=1e-6)}
+    assert all(some.dtype == np.float32 for sets in sets_of(network, settings, 0, [case]) for some in sets.values())
     assert MultimodalSystem.validate_set(recipe(), [case], shown) == {}
 
 

@@ -40,7 +40,8 @@ def test_lesions_are_kept_that_lie_whole_in_frame_and_organ():
     wanted = np.zeros((3, 32, 32), np.uint8)
     wanted[0, 7:10, 5:7] = wanted[1, 15:18, 13:16] = wanted[2, 6:11, 16:26] = 1  # not those at a border
     np.testing.assert_array_equal(kept, wanted)
-    assert records_of(SETTINGS, []).arrays[LESIONS].shape == (0, 32, 32)
+    none = records_of(SETTINGS, []).arrays[LESIONS]
+    assert none.shape == (0, 32, 32) and none.dtype == np.uint8
 
 
 def test_of_many_lesions_some_are_kept_evenly(monkeypatch):
