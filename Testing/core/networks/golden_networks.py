@@ -103,7 +103,18 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "pggan-discriminator": ("pggan-discriminator", {"size": 32, "base": 16, "most": 5}, (32, 32)),
     "residual-unet": ("residual-unet", {"channels": [3, 4, 5], "in_channels": 2, "out_channels": 1}, (16, 12)),
 }
-STATED = ("in_channels", "out_channels", "multiple_of", "spatial_dims", "halo", "classes")
+STATED = (
+    "in_channels",
+    "out_channels",
+    "multiple_of",
+    "spatial_dims",
+    "halo",
+    "classes",
+    "output_range",
+    "chosen",
+    "size",
+    "latent",
+)
 # Values recorded of each image.
 SAMPLES = 6
 
@@ -128,6 +139,8 @@ def made(case: str) -> dict[str, Any]:
     """Return what the network of a case states, makes, and passes back to its weights."""
     network, inputs = inputs_for(case)
     record: dict[str, Any] = {name: getattr(network, name) for name in STATED if hasattr(network, name)}
+    if "output_range" in record:
+        record["output_range"] = list(record["output_range"])
     if hasattr(network, "memory_per_voxel"):
         record["memory_per_voxel"] = network.memory_per_voxel()  # type: ignore[operator]
     if hasattr(network, "reference_inputs"):
