@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.systems.multimodal import MultimodalSystem
 from medsynth_core.systems.structure_vaegan import StructureVAEGANSystem
-from medsynth_core.systems.unconditional import UnconditionalSystem
+from medsynth_core.systems.unconditional import UnconditionalSystem, drawn_images
 
 
 class Recorder(nn.Module):
@@ -49,6 +49,20 @@ def test_images_of_validation_are_from_the_same_noise():
     drawn = torch.cat(found.network.given)
     assert drawn.shape == (3, latent)
     assert torch.allclose(drawn, expected(latent))
+
+
+def test_each_image_of_validation_has_its_own_class():
+    class OfClasses(Recorder):
+        chosen = 3
+
+        def forward(self, given: Tensor, *others: Any) -> Tensor:
+            self.classes = [*getattr(self, "classes", []), *others[0].tolist()]
+            return Recorder.forward(self, given)
+
+    labels = [number % 3 for number in range(40)]  # more than are drawn at once
+    network = OfClasses(16)
+    images = list(drawn_images(network, 5, labels, seed=0))
+    assert network.classes == labels and sum(len(part[0]) for part in images) == 40
 
 
 def test_structure_maps_of_validation_are_from_the_same_noise():
