@@ -11,7 +11,7 @@ from slicer.parameterNodeWrapper import createGuiConnector
 from MedSynthLib.connections import GONE
 from MedSynthLib.scene_parameters import LiveParameters, unusable
 
-# Observers of lower priority are called later, and those of the wrapper, which give what is removed its default, first.
+# VTK calls observers of lower priority later: the wrapper's own observers first give removed parameters their defaults.
 _AFTER_THE_WRAPPER = -1.0
 
 

@@ -62,7 +62,9 @@ def isListed(node, className: str) -> bool:
 
 
 def unusable(kind: type, node) -> list[str]:
-    """Return the parameters that a node has, but that the wrapper cannot read or would not write, or no selector lists.
+    """Return the parameters of a node that cannot be used.
+
+    The wrapper cannot read them or would not write them, or they are nodes that no selector lists.
 
     A wrapper of the node itself would raise exceptions in its observers, which VTK prints, and check only what it
     writes. Therefore what it reads and writes with is asked, and nothing is written.

@@ -227,7 +227,6 @@ def test_AnOutputThatIsChosenTogetherWithAnInputStays(panel):
 def finished(panel, inputs: tuple, before, result) -> None:
     """Tell a panel that its job has made a result of some inputs."""
     result.SetAttribute("MedSynth.Seconds", "1")
-    panel._jobs.started = True
     panel._onSynthesized(inputs, before.GetID() if before else "", result, None)
 
 

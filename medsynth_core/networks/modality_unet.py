@@ -25,8 +25,8 @@ class ModalityUNet(nn.Module):
         output_norm: normalise the output over each image before the sigmoid, as published. All images, of whatever
             modality and however much of them is background, then have the same mean and spread before the sigmoid.
         modality_scales: also scale and shift the channels on the way up by weights of each modality (as in conditional
-            instance normalisation, Dumoulin et al. 2017). Of a map with one value, what follows a convolution and a
-            normalisation is 0 but at the edges of the image, so that as published these alone tell the modality.
+            instance normalisation, Dumoulin et al. 2017). A convolution followed by normalisation removes a constant
+            map except at the edges of the image, so that as published only the edges tell the modality.
     """
 
     multiple_of, spatial_dims = 8, 2

@@ -80,7 +80,7 @@ class MultimodalSettings(SystemSettings):
             and ``loss.background``, also while the generator learns against the discriminator (SkrGAN); only for a
             single modality without lesions.
         reconstruct: go on with the losses of ``pretrain_epochs`` (equation 18) while the generator learns against the
-            discriminator, which otherwise soon makes it forget them. Not in the thesis.
+            discriminator. Not in the thesis, where nothing holds it to them any more.
         fit_lesions: use lesion labels only where they lie inside the organ.
         loss: weights of the losses.
 
