@@ -17,6 +17,13 @@ SIZE = 16
 GENERATOR = {"size": SIZE, "latent": 5, "channels": 2, "out_channels": 1}
 JUDGE = {"size": SIZE, "channels": 2, "in_channels": 1}
 GROWING = {"size": SIZE, "base": 16, "most": 4}
+CONTRACT: dict[str, Any] = {
+    "kind": "generation",
+    "noise": 5,
+    "outputs": {"ct": CT_SIDE},
+    "spacing": [6.0, 6.0, 6.0],
+    "matrix": [SIZE, SIZE],
+}
 # What each method changes in the recipe of a DCGAN.
 METHODS: dict[str, dict[str, Any]] = {
     "dcgan": {},
@@ -57,13 +64,7 @@ def recipe(method: str = "dcgan", **changes: Any) -> Recipe:
         {
             **content,
             "system": "unconditional",
-            "contract": {
-                "kind": "generation",
-                "noise": 5,
-                "outputs": {"ct": CT_SIDE},
-                "spacing": [6.0, 6.0, 6.0],
-                "matrix": [SIZE, SIZE],
-            },
+            "contract": CONTRACT,
             "network": {"name": "dcgan", "options": GENERATOR},
             "discriminator": {"name": "dcgan-discriminator", "options": JUDGE},
             "optimiser": {"algorithm": "adam", "learning_rate": 2e-3, "betas": [0.5, 0.9]},

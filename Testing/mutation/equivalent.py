@@ -58,6 +58,8 @@ def _of_kind(mutant: Mutant) -> str:
         return "False is Python's default"
     if "kernel_sigma=SIGMA" in mutant.before and "kernel_sigma" not in mutant.after:
         return "1.5 is MONAI's default"
+    if 'criterion="least_squares"' in mutant.before and "criterion" not in mutant.after:
+        return "least squares are MONAI's default"
     if is_reordered(mutant.before, mutant.after):
         return "the order of these arguments does not matter"
     if "normalize(" in mutant.before and mutant.after == mutant.before.replace(", dim=1", ""):

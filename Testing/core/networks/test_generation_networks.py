@@ -134,20 +134,22 @@ def test_the_side_is_that_of_the_level(level, side):
     assert image.shape == (4, 1, side, side) and discriminator(image).shape == (4,)
 
 
-def test_a_level_is_faded_in():
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_a_level_is_faded_in(level):
     generator, discriminator = growing()
     code = numbers((4, 6), "code")
-    images = {}
+    images = []
     with torch.no_grad():
-        for level in (1.0, 1.25, 2.0):
-            generator.grow(level)
-            images[level] = generator(code)
-        before = functional.interpolate(images[1.0], scale_factor=2)
-        torch.testing.assert_close(images[1.25], 0.75 * before + 0.25 * images[2.0])
+        for reached in (level, level + 0.25, level + 1):
+            generator.grow(reached)
+            images.append(generator(code))
+        former, mixed, new = images
+        before = functional.interpolate(former, scale_factor=2)
+        torch.testing.assert_close(mixed, 0.75 * before + 0.25 * new)
         # The discriminator too hardly sees a level that has just begun.
         scores = []
-        for level, image in ((1.0, images[1.0]), (1.0001, before), (1.9999, images[2.0]), (2.0, images[2.0])):
-            discriminator.grow(level)
+        for reached, image in ((level, former), (level + 1e-4, before), (level + 1 - 1e-4, new), (level + 1, new)):
+            discriminator.grow(reached)
             scores.append(discriminator(image))
         torch.testing.assert_close(scores[0], scores[1], rtol=1e-2, atol=1e-3)
         torch.testing.assert_close(scores[2], scores[3], rtol=1e-2, atol=1e-3)
@@ -157,12 +159,13 @@ def test_real_images_are_shown_as_those_of_the_level():
     discriminator = growing()[1]
     image = numbers((2, 1, 32, 32), "image")
     assert torch.equal(discriminator.shown(image), image)
-    discriminator.grow(1)
-    half = functional.avg_pool2d(image, 4)
-    torch.testing.assert_close(discriminator.shown(image), half)
-    discriminator.grow(0.25)
-    before = functional.interpolate(functional.avg_pool2d(image, 8), scale_factor=2)
-    torch.testing.assert_close(discriminator.shown(image), 0.75 * before + 0.25 * half)
+    for level, block in ((1, 4), (2, 2), (3, 1)):
+        discriminator.grow(level)
+        whole = functional.avg_pool2d(image, block)
+        torch.testing.assert_close(discriminator.shown(image), whole)
+        discriminator.grow(level - 0.75)
+        before = functional.interpolate(functional.avg_pool2d(image, 2 * block), scale_factor=2)
+        torch.testing.assert_close(discriminator.shown(image), 0.75 * before + 0.25 * whole)
 
 
 def test_networks_are_fully_grown_unless_they_are_told():

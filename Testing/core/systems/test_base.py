@@ -331,3 +331,9 @@ def test_every_process_has_pools_of_its_own():
     cycle = tiny_recipe(system="cyclegan", network=network, loss=loss, discriminator=ADVERSARY, image_pool=3, seed=5)
     pools = made(2, cycle).pools
     assert [random(pools[name]) for name in ("there", "back")] == [random(ImagePool(3, seed)) for seed in (7, 8)]
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS))
+def test_systems_say_whether_they_keep_something_of_the_cases(name):
+    made = SYSTEMS[name]
+    assert made.keeps_records == (made.records.__func__ is not System.records.__func__)

@@ -12,7 +12,7 @@ from builders import CT_SIDE
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cross_entropy, interpolate
-from unconditional_recipes import GENERATOR, JUDGE, METHODS, SIZE, batch, recipe, system
+from unconditional_recipes import CONTRACT, GENERATOR, JUDGE, METHODS, SIZE, batch, recipe, system
 
 from medsynth_core import MedSynthError
 from medsynth_core.evaluation.features import fid
@@ -21,6 +21,9 @@ from medsynth_core.preparation.training_case import TrainingCase
 from medsynth_core.systems.base import Tally
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.unconditional import UnconditionalSystem, drawn_images, level_at
+
+# Beyond what a hyperbolic tangent draws.
+WIDE_SIDE = {**CT_SIDE, "intensity": {"kind": "curve", "points": [[-1000, -1.5], [1000, 1.5]]}}
 
 
 def piece(made: UnconditionalSystem) -> Batch:
@@ -384,6 +387,11 @@ def test_images_from_noise_depend_on_seed_and_number_alone():
             {"discriminator": {"name": "dcgan-discriminator", "options": JUDGE}},
             "set discriminator.options.normalisation: none",
         ),
+        (
+            "dcgan",
+            {"contract": {**CONTRACT, "outputs": {"ct": WIDE_SIDE}}},
+            "values from -1.5 to 1.5, but its generator draws -1 to 1",
+        ),
         ("dcgan", {"fade_epochs": 1, "epochs": 9}, "does not grow; leave out fade_epochs"),
         ("pggan", {"epochs": 4}, "have grown after 4 epochs"),
     ],
@@ -413,7 +421,6 @@ def test_recipes_that_cannot_train_are_refused(changes, words):
 
 
 def test_it_draws_slices_from_noise_alone():
-    contract = recipe().contract.model_dump(mode="json")
     for changes in ({"noise": 0, "inputs": {"map": CT_SIDE}}, {"inputs": {"map": CT_SIDE}}, {"matrix": [3, 16, 16]}):
         with pytest.raises(ValueError, match="draws slices from noise alone"):
-            recipe(contract={**contract, **changes})
+            recipe(contract={**CONTRACT, **changes})
