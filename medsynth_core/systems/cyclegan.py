@@ -12,6 +12,7 @@ from medsynth_core.models.card import NetworkSpec
 from medsynth_core.systems.base import System, Tally
 from medsynth_core.systems.batch import Batch
 from medsynth_core.systems.data_needs import DataNeeds
+from medsynth_core.systems.image_channels import image_channels
 from medsynth_core.systems.settings import AdversarialLoss, SystemSettings, check_adversary
 
 if TYPE_CHECKING:
@@ -72,11 +73,7 @@ class CycleGANSystem(System[CycleGANSettings]):
 
         adversary, network = settings.discriminator, settings.network
         generator = create_network(network.name, **network.options)
-        taken, given = getattr(generator, "in_channels", 0), getattr(generator, "out_channels", 0)
-        if not given:
-            raise MedSynthError(
-                f"The network '{network.name}' of the recipe does not produce images; choose a generator."
-            )
+        taken, given = image_channels(network.name, generator)
         if settings.loss.identity and taken != given:
             raise MedSynthError(
                 f"The identity loss needs as many output channels ({given}) as input channels ({taken}); "

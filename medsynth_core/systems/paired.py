@@ -13,6 +13,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.models.card import NetworkSpec
 from medsynth_core.systems.base import System, Tally
 from medsynth_core.systems.batch import Batch
+from medsynth_core.systems.image_channels import image_channels
 from medsynth_core.systems.settings import (
     AdversarialLoss,
     DifferenceLoss,
@@ -74,7 +75,7 @@ class AdversarialSystem(System[A]):
         if settings.discriminator is not None:
             adversary = settings.discriminator
             networks["discriminator"] = create_network(adversary.name, **adversary.options)
-            _check_discriminator(settings.name, networks)
+            _check_discriminator(settings, networks)
         super().__init__(settings, engine, networks)
         self.span = settings.contract.output.intensity.mapped
         self.unit = loss_unit(settings.loss, settings.contract)
@@ -212,11 +213,10 @@ class PairedSystem(AdversarialSystem[PairedSettings]):
         return total, losses
 
 
-def _check_discriminator(recipe: str, networks: dict[str, nn.Module]) -> None:
-    generator, discriminator = networks["generator"], networks["discriminator"]
-    channels = getattr(generator, "in_channels", 0) + getattr(generator, "out_channels", 0)
-    if channels and getattr(discriminator, "in_channels", None) != channels:
+def _check_discriminator(settings: AdversarialSettings, networks: dict[str, nn.Module]) -> None:
+    channels = sum(image_channels(settings.network.name, networks["generator"]))
+    if getattr(networks["discriminator"], "in_channels", None) != channels:
         raise MedSynthError(
             f"The discriminator takes the network's input and output together ({channels} channels); set "
-            f"discriminator.options.in_channels of the recipe '{recipe}' to {channels}."
+            f"discriminator.options.in_channels of the recipe '{settings.name}' to {channels}."
         )

@@ -426,6 +426,7 @@ def _check(settings: StructureVAEGANSettings, networks: dict[str, Any]) -> None:
     for name, parts, remedy in (
         ("generator", ("decoder", "mask"), "structure-generator"),
         ("encoder", ("log_variance",), "structure-encoder"),
+        ("code_discriminator", ("latent",), "latent-discriminator"),
     ):
         if not all(hasattr(networks[name], part) for part in parts):
             raise MedSynthError(
@@ -437,7 +438,7 @@ def _check(settings: StructureVAEGANSettings, networks: dict[str, Any]) -> None:
     lengths = {
         "network": generator.latent,
         "encoder": encoder.mean.out_features,
-        "code_discriminator": getattr(networks["code_discriminator"], "latent", 0),
+        "code_discriminator": networks["code_discriminator"].latent,
         "contract.noise": settings.generation.noise,
     }
     sizes = {"network": generator.size, "encoder": encoder.size, "contract.matrix": settings.generation.side}

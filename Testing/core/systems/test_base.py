@@ -282,6 +282,8 @@ def test_the_range_of_the_image_reaches_the_losses_that_need_it():
             },
             "does not produce images",
         ),
+        ({**GAN, "network": {"name": "patchgan2d"}}, "'patchgan2d' of the recipe does not produce images"),
+        ({**GAN, "network": {"name": "dcgan", "options": {"size": 16}}}, "'dcgan' .* does not produce images"),
     ],
 )
 def test_networks_that_do_not_fit_each_other_are_refused(changes, words):

@@ -368,6 +368,7 @@ def upsampled(image: torch.Tensor) -> torch.Tensor:
         ({"encoder": NetworkSpec(name="structure-encoder", options={**SMALL, "size": 128})}, "differ in size"),
         ({"encoder": NetworkSpec(name="structure-decoder", options=SMALL)}, "cannot be the encoder"),
         ({"network": NetworkSpec(name="structure-decoder", options=SMALL)}, "cannot be the generator"),
+        ({"code_discriminator": NetworkSpec(name="patchgan2d")}, "cannot be the code_discriminator"),
     ],
 )
 def test_networks_that_do_not_fit_are_refused(changes, words):
