@@ -182,6 +182,17 @@ def test_metrics_in_the_unit_of_the_image_are_measured_in_the_body_and_others_in
     assert scores["mae"] == pytest.approx(1.0) and scores["psnr"] == pytest.approx(20 * np.log10(20 / 5**0.5), abs=1e-3)
 
 
+def test_an_image_is_compared_with_its_reference_and_not_the_other_way_round():
+    side = Side.model_validate(SUV_SIDE)
+    target = np.random.default_rng(0).uniform(0.0, 1.0, (2, 20, 20)).astype(np.float32)
+    body = np.ones(target.shape, dtype=bool)
+    reference = side.intensity.inverse(target)
+    found = image_scores(("nrmse_minmax",), 2 * reference, target, body, side)
+    # The error is divided by the range of the reference.
+    wanted = np.sqrt(np.mean(reference**2)) / np.ptp(reference)
+    assert found["nrmse_minmax"] == pytest.approx(wanted, rel=1e-5)
+
+
 def test_without_an_upper_limit_the_range_is_that_of_the_reference():
     side = Side.model_validate({**SUV_SIDE, "intensity": Linear(divisor=5.0)})
     target = np.linspace(0.0, 2.0, 800, dtype=np.float32).reshape(2, 20, 20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -377,6 +378,12 @@ def test_networks_that_do_not_fit_are_refused(changes, words):
         create_system(settings.system, settings, Engine(torch.device("cpu"), settings))
 
 
+def contract(outputs: tuple[str, ...] = ("structure", "organ"), inputs: tuple[str, ...] = ()) -> dict[str, Any]:
+    content = recipe().contract.model_dump(mode="json")
+    side = content["outputs"]["structure"]
+    return {"contract": {**content, "outputs": dict.fromkeys(outputs, side), "inputs": dict.fromkeys(inputs, side)}}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -388,6 +395,9 @@ def test_networks_that_do_not_fit_are_refused(changes, words):
             "have no setting 'width'",
         ),
         ({"choose_by": "mae"}, "validation does not report 'mae'; choose one of map_distance"),
+        (contract(outputs=("organ", "structure")), "contract.outputs must be structure and organ"),
+        (contract(outputs=("structure",)), "contract.outputs must be structure and organ"),
+        (contract(inputs=("label",)), "contract.outputs must be structure and organ, and there are no inputs"),
     ],
 )
 def test_recipes_that_cannot_train_are_refused(changes, words):
