@@ -93,7 +93,14 @@ def from_maps(kind: str, role: str, shared: dict[str, Any]) -> dict[str, Any]:
             "name": "multimodal-discriminator",
             "options": {"channels": CHANNELS, "modalities": 0, **judged},
         },
-        "loss": {"adversarial": 3.0, "real": 5.0, "fake": 3.0, "reconstruction": 5.0, "background": 0.0},
+        "loss": {
+            "adversarial": 3.0,
+            "real": 5.0,
+            "fake": 3.0,
+            # As for the generator, which forgets its images with a small weight.
+            "reconstruction": shared["loss"]["reconstruction"],
+            "background": 0.0,
+        },
         "pretrain_epochs": 0,
         "epochs": shared["epochs"] - shared["prepare_epochs"],
     }
