@@ -53,15 +53,16 @@ def seen(network: Any, image: torch.Tensor) -> torch.Tensor:
 
 def test_the_dose_head_looks_at_the_patient_and_not_at_the_air_around():
     network: Any = fill(create_network("mlnet3d", channels=2, classes=3)).eval()
-    image = torch.zeros(1, 1, 16, 96, 96)
-    image[..., :32] = 1 + 0.5 * numbers((1, 1, 16, 96, 32), "patient")
+    # Of a batch, with more than one slice of innermost features.
+    image = torch.zeros(2, 1, 64, 96, 96)
+    image[..., :32] = 1 + 0.5 * numbers((2, 1, 64, 96, 32), "patient")
     noticed = image.clone()
     noticed[..., :32] *= 1.5
     with torch.no_grad():
         features = network._encode(image)[-1]
     # The innermost features, of 32 voxels a side, in the third of the patient.
     mean = features[..., :1].mean(dim=(2, 3, 4))
-    assert features.shape[2:] == (1, 3, 3)
+    assert features.shape[2:] == (2, 3, 3)
     torch.testing.assert_close(seen(network, image), network.head(mean).detach(), rtol=1e-4, atol=1e-5)
     assert not torch.allclose(seen(network, noticed), seen(network, image), atol=1e-3)
     assert seen(network, torch.zeros_like(image)).isfinite().all()
