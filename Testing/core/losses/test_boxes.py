@@ -52,6 +52,25 @@ def test_of_overlapping_boxes_the_best_is_found():
     assert not len(detected(logits, torch.zeros(4, 4), defaults, score=0.999)[0])
 
 
+def test_boxes_of_several_kinds_come_with_the_most_likely_first():
+    # Apart from each other, but for the last two, which are one lesion of two kinds.
+    defaults = torch.tensor(
+        [[0.1, 0.1, 0.1, 0.1], [0.4, 0.1, 0.1, 0.1], [0.7, 0.1, 0.1, 0.1], [0.1, 0.6, 0.1, 0.1], [0.11, 0.6, 0.1, 0.1]]
+    )
+    logits = torch.tensor([[0, 3, 0, 0], [0, 0, 0, 5], [0, 4, 0, 0], [0, 0, 0, 2.5], [0, 2, 0, 0]], dtype=torch.float32)
+    boxes, kinds, scores = detected(logits, torch.zeros(5, 4), defaults)
+    assert kinds.tolist() == [3, 1, 1, 3, 1]
+    torch.testing.assert_close(boxes, corners(defaults[[1, 2, 0, 3, 4]]))
+    likely = logits.softmax(1)
+    torch.testing.assert_close(
+        scores, torch.stack([likely[1, 3], likely[2, 1], likely[0, 1], likely[3, 3], likely[4, 1]])
+    )
+    boxes, kinds, scores = detected(logits, torch.zeros(5, 4), defaults, most=1)
+    assert kinds.tolist() == [3, 1]
+    none = detected(logits, torch.zeros(5, 4), defaults, score=0.999)
+    assert [tuple(part.shape) for part in none] == [(0, 4), (0,), (0,)] and none[1].dtype == torch.long
+
+
 def test_a_detector_learns_to_find_a_square():
     """Two images with a bright square in different places, and one without: it is found where it lies."""
     torch.manual_seed(0)
