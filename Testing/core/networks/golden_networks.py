@@ -100,7 +100,13 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
         (16, 16),
     ),
     "pggan": ("pggan", {"size": 32, "latent": 6, "base": 16, "most": 5}, ()),
+    "pggan, every level of another width": ("pggan", {"size": 32, "latent": 6, "base": 24, "most": 24}, ()),
     "pggan-discriminator": ("pggan-discriminator", {"size": 32, "base": 16, "most": 5}, (32, 32)),
+    "pggan-discriminator, every level of another width": (
+        "pggan-discriminator",
+        {"size": 32, "base": 24, "most": 24},
+        (32, 32),
+    ),
     "residual-unet": ("residual-unet", {"channels": [3, 4, 5], "in_channels": 2, "out_channels": 1}, (16, 12)),
 }
 STATED = (

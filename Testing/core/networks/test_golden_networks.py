@@ -183,7 +183,7 @@ def test_normal_weights_reach_every_kind_of_layer_but_keep_the_identity():
 
 
 # It judges images by how much they differ from each other.
-@pytest.mark.parametrize("case", sorted(set(CASES) - {"pggan-discriminator"}))
+@pytest.mark.parametrize("case", sorted(case for case in CASES if CASES[case][0] != "pggan-discriminator"))
 def test_a_batch_is_its_images_one_by_one(case):
     network, inputs = inputs_for(case)
     network.eval()
