@@ -48,6 +48,12 @@ TESTS = {
     "training/ema.py": ("Testing/core/training/test_ema.py",),
     "training/augmentation.py": ("Testing/core/training/test_augmentation.py",),
 }
+# What uses the rooms, for mutations that their own tests do not notice.
+FURTHER = {
+    "networks": ("Testing/core/systems/test_golden_steps.py", "Testing/core/inference", "Testing/core/recipes"),
+    "losses": ("Testing/core/systems", "Testing/core/evaluation"),
+    "systems": ("Testing/core/training", "Testing/core/generation", "Testing/core/experiments"),
+}
 MOST_SECONDS = 1200
 
 
@@ -139,7 +145,8 @@ class Bench:
 
         Either leaves the byte code of package and tests for the later runs.
         """
-        tests = list(dict.fromkeys(test for some in self.tests.values() for test in some))
+        several = (*self.tests.values(), *(FURTHER.get(name, ()) for name in self.tests))
+        tests = list(dict.fromkeys(test for some in several for test in some))
         return self._run([tests if checked else ["--collect-only", *tests]], first=True)
 
     def notices(self, mutant: Mutant) -> bool:
@@ -149,10 +156,11 @@ class Bench:
         for code in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             code.unlink()
         path.write_bytes(mutant.applied(source))
-        tests = self.tests.get(mutant.file) or self.tests[mutant.file.partition("/")[0]]
+        room = mutant.file.partition("/")[0]
+        tests, further = self.tests.get(mutant.file) or self.tests[room], FURTHER.get(room, ())
         quick = [["-m", "not slow", *some] for some in (tests[:1], tests[1:]) if some]
         try:
-            return not self._run([*quick, ["-m", "slow", *tests]])
+            return not self._run([*quick, ["-m", "slow", *tests], *([[*further]] if further else [])])
         finally:
             path.write_bytes(source)
 
