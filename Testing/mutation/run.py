@@ -52,7 +52,13 @@ TESTS = {
 FURTHER = {
     "networks": ("Testing/core/systems/test_golden_steps.py", "Testing/core/inference", "Testing/core/recipes"),
     "losses": ("Testing/core/systems", "Testing/core/evaluation"),
-    "systems": ("Testing/core/training", "Testing/core/generation", "Testing/core/experiments"),
+    "systems": (
+        "Testing/core/training/test_fit.py",
+        "Testing/core/training/test_unconditional_training.py",
+        "Testing/core/training/test_picture_training.py",
+        "Testing/core/training/test_low_dose_training.py",
+        "Testing/core/generation",
+    ),
 }
 MOST_SECONDS = 1200
 
