@@ -365,8 +365,14 @@ def upsampled(image: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"encoder": NetworkSpec(name="structure-encoder", options={**SMALL, "latent": 9})}, "differ in latent"),
-        ({"encoder": NetworkSpec(name="structure-encoder", options={**SMALL, "size": 128})}, "differ in size"),
+        (
+            {"encoder": NetworkSpec(name="structure-encoder", options={**SMALL, "latent": 9})},
+            r"differ in latent \(network 16, encoder 9, code_discriminator 16, contract.noise 16\); give all the same",
+        ),
+        (
+            {"encoder": NetworkSpec(name="structure-encoder", options={**SMALL, "size": 128})},
+            r"differ in size \(network 64, encoder 128, contract.matrix 64\); give all the same",
+        ),
         ({"encoder": NetworkSpec(name="structure-decoder", options=SMALL)}, "cannot be the encoder"),
         ({"network": NetworkSpec(name="structure-decoder", options=SMALL)}, "cannot be the generator"),
         ({"code_discriminator": NetworkSpec(name="patchgan2d")}, "cannot be the code_discriminator"),
