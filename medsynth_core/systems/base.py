@@ -157,10 +157,15 @@ class System(ABC, Generic[S]):
         return {}
 
     @classmethod
-    def records(cls, settings: S, cases: Sequence[TrainingCase]) -> Records | None:
+    def records(cls, settings: S, cases: Sequence[TrainingCase], patients: Sequence[str]) -> Records | None:
         """Return what a package keeps of the training cases; None, as for most systems, if it keeps nothing.
 
         Only asked if `keeps_records`.
+
+        Args:
+            settings: the recipe.
+            cases: training cases.
+            patients: patient of each case.
         """
         return None
 

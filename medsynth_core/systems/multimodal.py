@@ -362,9 +362,11 @@ class MultimodalSystem(System[MultimodalSettings]):
         self._steps = state["steps"]
 
     @classmethod
-    def records(cls, settings: MultimodalSettings, cases: Sequence[TrainingCase]) -> Records | None:
+    def records(
+        cls, settings: MultimodalSettings, cases: Sequence[TrainingCase], patients: Sequence[str]
+    ) -> Records | None:
         """Return lesion labels and small pictures of the training cases, and the ranges of measures of their maps."""
-        return records_of(settings, cases)
+        return records_of(settings, cases, patients)
 
     @classmethod
     def validate(cls, settings: MultimodalSettings, case: TrainingCase, candidate: Candidate) -> dict[str, float]:

@@ -20,13 +20,13 @@ from medsynth_core.systems.picture_records import grey_image, picture_records
 MOST_LESIONS = 200
 
 
-def records_of(settings: MultimodalSettings, cases: Sequence[TrainingCase]) -> Records:
-    """Return lesion labels, small pictures of the images, and the ranges of measures of the maps."""
+def records_of(settings: MultimodalSettings, cases: Sequence[TrainingCase], patients: Sequence[str]) -> Records:
+    """Return lesion labels, small pictures of the images, and the ranges of measures of the maps (`System.records`)."""
     arrays: dict[str, np.ndarray] = {}
     if settings.lesion:
         arrays[LESIONS] = _lesions(settings, cases)
     for role in settings.modalities if settings.keep_pictures else ():
-        arrays |= picture_records(role, settings.contract.outputs[role], _frames(settings, cases, role))
+        arrays |= picture_records(role, settings.contract.outputs[role], _frames(settings, cases, role), patients)
     return Records(arrays, ranges_of(_measures(settings, cases)))
 
 
@@ -35,8 +35,7 @@ def _frames(settings: MultimodalSettings, cases: Sequence[TrainingCase], role: s
     side, size = settings.contract.outputs[role], settings.generation.side
     for case in cases:
         image = grey_image(case, role, side)
-        if len(image):
-            yield framed(image[_kept(case, role)], size, side.empty)
+        yield framed(image[_kept(case, role)] if len(image) else image, size, side.empty)
 
 
 def _kept(case: TrainingCase, role: str) -> np.ndarray:

@@ -216,7 +216,9 @@ class UnconditionalSystem(System[UnconditionalSettings]):
         self._steps, self._latest = state["steps"], dict(state["latest"])
 
     @classmethod
-    def records(cls, settings: UnconditionalSettings, cases: Sequence[TrainingCase]) -> Records | None:
+    def records(
+        cls, settings: UnconditionalSettings, cases: Sequence[TrainingCase], patients: Sequence[str]
+    ) -> Records | None:
         """Return small pictures of the training images, unless the recipe leaves them out."""
         if not settings.keep_pictures:
             return None
@@ -224,7 +226,7 @@ class UnconditionalSystem(System[UnconditionalSettings]):
         arrays: dict[str, np.ndarray] = {}
         for role, side in settings.contract.outputs.items():
             frames = (framed(grey_image(case, role, side), size, side.empty) for case in cases)
-            arrays |= picture_records(role, side, frames)
+            arrays |= picture_records(role, side, frames, patients)
         return Records(arrays, {})
 
     @classmethod

@@ -222,8 +222,10 @@ class _Writer:
         if not system.keeps_records:
             return {}
         paired = self.recipe.needs.paired
-        trained = load_cases(split_of(cases, "train"), self.recipe, Progress(), _cache(self.folder), paired=paired)
-        records = system.records(self.recipe, trained)
+        known = split_of(cases, "train")
+        trained = load_cases(known, self.recipe, Progress(), _cache(self.folder), paired=paired)
+        patients = {case.name: " ".join(case.person) for case in known}
+        records = system.records(self.recipe, trained, [patients[case.name] for case in trained])
         if records is None:
             return {}
         write_records(records.arrays, self.package / RECORDS_FILE)

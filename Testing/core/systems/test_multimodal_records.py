@@ -35,35 +35,36 @@ LARGE = case("large", 40, 40, [np.s_[2:9, 10:20], np.s_[10:15, 20:30]], "pet")
 
 
 def test_lesions_are_kept_that_lie_whole_in_frame_and_organ():
-    kept = records_of(SETTINGS, [SMALL, LARGE]).arrays[LESIONS]
+    kept = records_of(SETTINGS, [SMALL, LARGE], "ab").arrays[LESIONS]
     assert kept.dtype == np.uint8
     wanted = np.zeros((3, 32, 32), np.uint8)
     wanted[0, 7:10, 5:7] = wanted[1, 15:18, 13:16] = wanted[2, 6:11, 16:26] = 1  # not those at a border
     np.testing.assert_array_equal(kept, wanted)
-    none = records_of(SETTINGS, []).arrays[LESIONS]
+    none = records_of(SETTINGS, [], "").arrays[LESIONS]
     assert none.shape == (0, 32, 32) and none.dtype == np.uint8
 
 
 def test_of_many_lesions_some_are_kept_evenly(monkeypatch):
     monkeypatch.setattr(multimodal_records, "MOST_LESIONS", 3)
     many = case("many", 32, 32, [np.s_[10:12, left : left + 2] for left in range(4, 9)])
-    kept = records_of(SETTINGS, [many]).arrays[LESIONS]
+    kept = records_of(SETTINGS, [many], "a").arrays[LESIONS]
     assert [int(np.argwhere(label)[0, 1]) for label in kept] == [4, 6, 8]
 
 
 def test_pictures_are_those_of_slices_with_lines():
     blank = {**SMALL.targets, "ct:structure": SMALL.targets["ct:structure"] * np.array([1, 0, 1])[:, None, None]}
-    found = records_of(SETTINGS, [TrainingCase("blank", {}, SMALL.body, blank), SMALL, LARGE]).arrays
+    found = records_of(SETTINGS, [TrainingCase("blank", {}, SMALL.body, blank), SMALL, LARGE], "abc").arrays
     assert found[f"{SMALL_PICTURES}ct"].shape == (5, 16, 16) and found[f"{SMALL_PICTURES}pet"].shape == (2, 16, 16)
-    assert found[f"{PATIENTS}ct"].tolist() == [0, 0, 1, 1, 1] and found[f"{PATIENTS}pet"].tolist() == [0, 0]
+    # The same numbers in all modalities.
+    assert found[f"{PATIENTS}ct"].tolist() == [0, 0, 1, 1, 1] and found[f"{PATIENTS}pet"].tolist() == [2, 2]
     # The empty frame is what the output's range begins with, not a grey.
     assert found[f"{SMALL_PICTURES}ct"][0, 0, 0] == 0
-    keys = records_of(SETTINGS.model_copy(update={"keep_pictures": False}), [SMALL]).arrays.keys()
+    keys = records_of(SETTINGS.model_copy(update={"keep_pictures": False}), [SMALL], "a").arrays.keys()
     assert keys == {LESIONS}
 
 
 def test_ranges_are_those_of_maps_in_their_frames():
     lines, organ = np.zeros((2, 32, 32), bool)
     lines[16, 6:26] = organ[7:25, 5:27] = True
-    assert records_of(SETTINGS, [SMALL]).ranges == ranges_of([map_measures(lines, organ)] * 3)
-    assert records_of(SETTINGS, []).ranges == {}
+    assert records_of(SETTINGS, [SMALL], "a").ranges == ranges_of([map_measures(lines, organ)] * 3)
+    assert records_of(SETTINGS, [], "").ranges == {}

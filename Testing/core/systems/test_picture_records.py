@@ -27,22 +27,19 @@ def test_a_colour_image_is_kept_as_the_mean_of_its_colours():
     assert grey_image(grey, "fundus", GREY) is grey.targets["fundus"]
 
 
-def test_pictures_are_means_of_fields_and_know_their_case():
-    frames = [
-        np.full((2, 32, 32), 0.25, np.float32),
-        np.zeros((0, 32, 32), np.float32),
-        np.ones((1, 32, 32), np.float32),
-    ]
-    found = picture_records("fundus", GREY, frames)
+def test_pictures_are_means_of_fields_and_know_their_patient():
+    frames = [np.full((2, 32, 32), 0.25, np.float32), np.zeros((0, 32, 32), np.float32)]
+    frames += [np.ones((n, 32, 32), np.float32) for n in (1, 1)]
+    found = picture_records("fundus", GREY, frames, ["a", "b", "c", "a"])
     assert found.keys() == {f"{SMALL_PICTURES}fundus", f"{PATIENTS}fundus"}
-    # A case without the modality has no number.
-    assert found[f"{PATIENTS}fundus"].tolist() == [0, 0, 1] and found[f"{PATIENTS}fundus"].dtype == np.int32
+    # Two eyes of one child are those of one patient.
+    assert found[f"{PATIENTS}fundus"].tolist() == [0, 0, 2, 0] and found[f"{PATIENTS}fundus"].dtype == np.int32
     pictures = found[f"{SMALL_PICTURES}fundus"].astype(float)
-    assert pictures.shape == (3, 16, 16)
+    assert pictures.shape == (4, 16, 16)
     assert pictures[0].mean() / pictures[2].mean() == pytest.approx(0.25, abs=0.01)
 
 
 @pytest.mark.parametrize("frames", [[], [np.zeros((0, 32, 32))], [np.ones((2, 15, 15))]])
 def test_nothing_is_kept_without_images_or_of_images_smaller_than_the_pictures(frames):
-    assert picture_records("fundus", GREY, frames) == {}
-    assert picture_records("fundus", GREY, [*frames, np.ones((1, 16, 16), np.float32)])
+    assert picture_records("fundus", GREY, frames, "a" * len(frames)) == {}
+    assert picture_records("fundus", GREY, [*frames, np.ones((1, 16, 16), np.float32)], "a" * (len(frames) + 1))

@@ -166,6 +166,14 @@ def test_only_epochs_with_the_whole_weight_of_all_losses_can_be_published(map_fr
             recipe(**kept, epochs=first)
 
 
+@pytest.mark.parametrize("changes", [{}, {"map_from": 1}, {"loss": {"kl": 0.8}, "kl_from": 1, "kl_epochs": 2}])
+def test_a_new_system_is_in_its_first_epoch(changes):
+    made, begun = system(recipe(**changes, epochs=6)), system(recipe(**changes, epochs=6))
+    begun.begin_epoch(0)
+    kept = ("_drawing", "_complete", "_kl")
+    assert {name: vars(made)[name] for name in kept} == {name: vars(begun)[name] for name in kept}
+
+
 def test_what_interpolation_leaves_between_is_a_line_only_above_one_half():
     made = system(recipe())
     image = torch.tensor([0.0, 0.5, 0.500001, 1.0]).view(1, 1, 2, 2)
