@@ -26,11 +26,13 @@ class Memorisation:
         held_out: distance of each real image that was not used for training; None if there are none.
         near: distance below which an image is nearer to a training image than 99 % of the real images of other
             patients.
+        names: what people call each synthetic image; () for its number, from 0.
     """
 
     synthetic: Nearest
     held_out: Nearest | None
     near: float
+    names: tuple[str, ...] = ()
 
     @property
     def expected(self) -> float:
@@ -43,6 +45,10 @@ class Memorisation:
         """Numbers of the synthetic images that are near, the nearest one first."""
         near = np.flatnonzero(self.synthetic.distance < self.near)
         return near[np.argsort(self.synthetic.distance[near])]
+
+    def name_of(self, number: int) -> str:
+        """Return what people call a synthetic image by its number."""
+        return self.names[number] if self.names else f"number {number}"
 
     def rows(self) -> list[dict[str, str | float | int]]:
         """Return a row for each set: number of images, and quantiles of their distances."""
@@ -65,15 +71,21 @@ class Memorisation:
         if not len(suspects):
             return f"None of {n} synthetic images is nearer to a training image than real images of other patients are."
         first = int(suspects[0])
+        # Who gives names has no numbers of training images to look at.
+        beside = "" if self.names else f" beside training image {self.synthetic.index[first]}"
         return (
             f"{len(suspects)} of {n} synthetic images are nearer to a training image than {1 - NEAR:.0%} of the real "
-            f"images of other patients, by chance about {self.expected:.2g} would be; look at number {first} beside "
-            f"training image {self.synthetic.index[first]}."
+            f"images of other patients, by chance about {self.expected:.2g} would be; look at "
+            f"{self.name_of(first)}{beside}."
         )
 
 
 def memorisation(
-    synthetic: np.ndarray, training: np.ndarray, held_out: np.ndarray | None = None, patients: Sequence[str] = ()
+    synthetic: np.ndarray,
+    training: np.ndarray,
+    held_out: np.ndarray | None = None,
+    patients: Sequence[str] = (),
+    names: Sequence[str] = (),
 ) -> Memorisation:
     """Compare the distances of synthetic images from the training images with those of real images.
 
@@ -85,6 +97,7 @@ def memorisation(
         held_out: real images of other patients, by which what is near is told; without them, that is told by the
             distances among the training images.
         patients: names of the patients of the training images; empty if each image is of another one.
+        names: what people call each synthetic image; empty for its number.
 
     Raises:
         MedSynthError: the images have different shapes, or there are too few.
@@ -98,4 +111,4 @@ def memorisation(
     except ValueError as error:
         raise MedSynthError(f"Synthetic images cannot be compared with the training images: {error}.") from error
     reference = found.among_training if beside is None else beside.distance
-    return Memorisation(found, beside, float(np.quantile(reference, NEAR)))
+    return Memorisation(found, beside, float(np.quantile(reference, NEAR)), tuple(names))

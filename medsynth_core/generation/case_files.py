@@ -10,14 +10,24 @@ import numpy as np
 from medsynth_core.generation.case import GeneratedCase
 from medsynth_core.generation.generator import Generator
 from medsynth_core.io.atomic import make_folder
-from medsynth_core.io.pictures import write_picture
+from medsynth_core.io.pictures import is_readable, write_picture
 from medsynth_core.io.reading import read_volume
+from medsynth_core.io.sidecar import sidecar_path
 from medsynth_core.io.writing import write_labelled
 from medsynth_core.modality import PICTURE_MODALITIES
 from medsynth_core.preparation.contract_images import channels_of
+from medsynth_core.volume import Volume
 
 # The highest value of the pictures that most generators of pictures are trained with.
 WHITE = 255.0
+
+
+def is_whole(files: Mapping[str, Path]) -> bool:
+    """Return whether the files that `write_case` writes are there, and those of pictures can be read."""
+    return all(
+        is_readable(path) if path.suffix == ".png" else path.is_file() and sidecar_path(path).is_file()
+        for path in files.values()
+    )
 
 
 def read_case(files: Mapping[str, Path], modalities: Collection[str]) -> GeneratedCase:
@@ -51,10 +61,22 @@ def write_case(case: GeneratedCase, files: Mapping[str, Path], generator: Genera
         if path.suffix != ".png":
             write_labelled(case.volumes[name], path)
         elif name in case.masks:
-            mask = case.masks[name].voxels[0]
-            write_picture(mask if name == "lesion" else mask != 0, path)
+            mask = case.masks[name]
+            shown = mask.voxels[0]
+            write_picture(shown if name == "lesion" else shown != 0, path, _texts(mask))
         else:
-            write_picture(pictures_of(case, generator, name)[0], path)
+            (first, *_) = channels_of({name: generator.contract.outputs[name]})
+            write_picture(pictures_of(case, generator, name)[0], path, _texts(case.images[first]))
+
+
+def _texts(volume: Volume) -> dict[str, str]:
+    """Return what a picture says of itself: that it is synthetic, by which model, and the licence of the data."""
+    facts = volume.metadata
+    return {
+        "Description": f"{facts['notice']} {facts['description']}",
+        "Software": f"MedSynth {facts['medsynth_version']}, {facts['model']} {facts['model_version']}",
+        "Copyright": str(facts["data_licence"]),
+    }
 
 
 def pictures_of(case: GeneratedCase, generator: Generator, role: str) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from medsynth_core.generation.anatomy import MASKS, Anatomy
 from medsynth_core.generation.case import Drawn, GeneratedCase, case_of
 from medsynth_core.generation.drawing import images_of
-from medsynth_core.generation.from_noise import Draw, draw_anatomy, with_lesion
+from medsynth_core.generation.from_noise import LATER_TRIES, TRIES, Draw, draw_anatomy, with_lesion
 from medsynth_core.generation.from_volume import anatomy_of, assumption, read_source
 from medsynth_core.generation.generator import Generator
 from medsynth_core.generation.labels import labels_from
@@ -65,24 +65,25 @@ class CaseMaker:
         name = self.class_of(number)
         kind = self.generator.classes.index(name) if name else 0
         facts: dict[str, Any] = {"case": number + 1, "random_seed": self.order.seed}
-        drawn = self._drawn(random, kind)
+        drawn = self._drawn(random, kind, LATER_TRIES if number else TRIES)
         facts |= {**({"class": name} if name else {}), **drawn.facts, **({"log": [self.note]} if self.note else {})}
         grid = None if self._source is None else Grid.of(self._source)
         return case_of(self.generator, replace(drawn, facts=facts), grid)
 
-    def _drawn(self, random: np.random.Generator, kind: int) -> Drawn:
+    def _drawn(self, random: np.random.Generator, kind: int, tries: int) -> Drawn:
         """Return images of a class by its number, with the reasons why structure maps were drawn again."""
         if not self.generator.needs_map:
             return drawn_alone(self.generator, random, self.order.slices, kind)
-        draw = self._draw(random)
+        draw = self._draw(random, tries)
         images = images_of(self.generator, draw.anatomy, random, kind)
         facts = {"redrawn": list(draw.redrawn)} if draw.redrawn else {}
         return Drawn(images, draw.anatomy.masks(), draw.anatomy.grid, facts)
 
-    def _draw(self, random: np.random.Generator) -> Draw:
+    def _draw(self, random: np.random.Generator, tries: int) -> Draw:
         if self._anatomy is None:
             order = self.order
-            return draw_anatomy(self.generator, random, order.slices, self.lesions, filtered=order.filtered)
+            filtered = order.filtered
+            return draw_anatomy(self.generator, random, order.slices, self.lesions, filtered=filtered, tries=tries)
         if self.order.lesion is not None or not len(self.lesions):
             return Draw(self._anatomy)
         return Draw(with_lesion(self._anatomy, self._fitting(self._anatomy), random))

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.memorisation import Memorisation
 from medsynth_core.figures.drawing import new_figure
 from medsynth_core.generation.case import GeneratedCase
-from medsynth_core.generation.case_files import read_case, write_case
+from medsynth_core.generation.case_files import is_whole, read_case, write_case
 from medsynth_core.generation.case_maker import CaseMaker
 from medsynth_core.generation.generator import Generator
 from medsynth_core.generation.memorisation import Seen, facts_of
 from medsynth_core.generation.order import Format, Order
 from medsynth_core.generation.overview import MOST, write_overview
-from medsynth_core.generation.run import RunRecord
+from medsynth_core.generation.run import LOCK, RunRecord
 from medsynth_core.generation.trees import Tree, manifest_rows, tree_of
+from medsynth_core.grid import Grid
+from medsynth_core.io.atomic import make_folder, remove_left_behind
+from medsynth_core.io.folder_lock import FolderLock
 from medsynth_core.io.table import write_rows
 from medsynth_core.progress import Progress, ProgressCallback
 from medsynth_core.structure.settings import StructureSettings
@@ -109,6 +114,18 @@ class _Run:
     def complete(self, progress: Progress) -> DataSet:
         """Make what is missing, and describe the whole."""
         new_figure(1.0)  # refuses, before any work, to go on without matplotlib
+        make_folder(self.folder)
+        lock = FolderLock(
+            self.folder / LOCK,
+            f"Another process is generating images into {self.folder}; wait for it, or choose another folder.",
+        )
+        try:
+            remove_left_behind(self.folder)
+            return self._completed(progress)
+        finally:
+            lock.release(remove=True)
+
+    def _completed(self, progress: Progress) -> DataSet:
         if self.maker.note:
             progress.log(self.maker.note)
         self.record.begin()
@@ -117,7 +134,7 @@ class _Run:
             progress(_DRAWING * number / self.order.count, self.order.said(number))
             case, new = self._case(number)
             made += new
-            seen.add(case)
+            seen.add(case, self.tree.case(number + 1))
             if number < MOST:
                 shown[self.tree.case(number + 1)] = case
         progress(_DRAWING, "Comparing with the training images")
@@ -127,16 +144,17 @@ class _Run:
         return found
 
     def _case(self, number: int) -> tuple[GeneratedCase, bool]:
-        """Return a case by its number (from 0), and whether it was missing; then it is written."""
+        """Return a case by its number (from 0), and whether it was missing or damaged; then it is written."""
         files = self.tree.files(number + 1, self.parts)
-        whole = all(path.is_file() for path in files.values())
-        # Pictures lose what they show, so that those cases are drawn again.
-        if whole and self.order.format == "nifti":
-            return read_case(files, self.generator.modalities), False
+        if is_whole(files):
+            # Pictures lose what they show, so that those cases are drawn again.
+            if self.order.format == "png":
+                return self.maker.make(number), False
+            with suppress(MedSynthError):  # damaged
+                return read_case(files, self.generator.modalities), False
         case = self.maker.make(number)
-        if not whole:
-            write_case(case, files, self.generator)
-        return case, not whole
+        write_case(case, files, self.generator)
+        return case, True
 
     def _describe(self, found: DataSet, shown: Mapping[str, GeneratedCase]) -> None:
         """Write manifest, overview and the files of the layout, and last of all that the run is complete."""
@@ -148,4 +166,7 @@ class _Run:
         if self.generator.classes:
             facts["classes"] = {self.tree.case(number): name for number, name in enumerate(classes, start=1)}
         checked = {role: facts_of(check) for role, check in found.memorisation.items()}
+        voxels = Grid.of(next(iter(shown.values())).first).oriented().spacing
+        if self.order.source is not None:
+            facts["spacing_mm"] = [round(float(side), 6) for side in voxels]
         self.record.finish({**facts, "memorisation": checked})

@@ -17,8 +17,9 @@ from medsynth_core.structure.quality import map_measures
 STEP = 0.1
 # Draws of a lesion in a stack, and of the slice that its middle lies in.
 DRAWS = 5
-# Draws of a map that is like real ones and has room for a lesion.
-TRIES = 50
+# Draws of a map that is like real ones and has room for a lesion, for the first case. Once there is one, the filter is
+# not too strict for the model, and a long run need not end because of a few cases.
+TRIES, LATER_TRIES = 50, 2000
 # Why a map is drawn again, in words.
 REASONS = {
     "empty": "it has no organ",
@@ -73,6 +74,7 @@ def draw_anatomy(
     lesions: Sequence[np.ndarray],
     *,
     filtered: bool = True,
+    tries: int = TRIES,
 ) -> Draw:
     """Return an anatomy from noise with a lesion.
 
@@ -83,13 +85,14 @@ def draw_anatomy(
         lesions: labels to draw from, in frames of the model; none for an anatomy without a lesion.
         filtered: draw again where a map is unlike those of the training images. A map without an organ is always drawn
             again.
+        tries: how many maps are drawn at most.
 
     Raises:
-        MedSynthError: none of 50 maps is usable.
+        MedSynthError: none of these maps is usable.
     """
     redrawn: list[str] = []
     spacing = generator.contract.spacing or (1.0, 1.0, 1.0)
-    for _ in range(TRIES):
+    for _ in range(tries):
         lines, organ = generator.maps(smooth_codes(generator.contract.noise, slices, random))
         reason = _unusable(generator, lines, organ, filtered)
         if not reason:
@@ -102,7 +105,7 @@ def draw_anatomy(
                 reason = "lesion"
         redrawn.append(reason)
     raise MedSynthError(
-        f"None of {TRIES} structure maps that the model '{generator.model.name}' drew can be used (the last one: "
+        f"None of {tries} structure maps that the model '{generator.model.name}' drew can be used (the last one: "
         f"{REASONS[redrawn[-1]]}); choose another seed, smaller lesions or fewer slices, or leave the "
         "filter out.",
         kind="model",

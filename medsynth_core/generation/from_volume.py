@@ -16,11 +16,16 @@ from medsynth_core.io.pictures import is_picture
 from medsynth_core.io.reading import read_volume
 from medsynth_core.modality import PICTURE_MODALITIES, modality_name, modality_of_unit
 from medsynth_core.preparation.case import model_grid
+from medsynth_core.preparation.grid_memory import check_grids
 from medsynth_core.preparation.value_checks import assumed_unit, no_activity, not_synthesizable, unusable_ct
 from medsynth_core.structure.settings import StructureSettings
 from medsynth_core.structure.volume_maps import structure_of
 from medsynth_core.systems.structure_source import StructureSource
 from medsynth_core.volume import PICTURE, Volume
+
+# Bytes per voxel. On the volume's grid: each result in float32, and while it is written. On the model's: the volume
+# with its structure map and masks, and what each image takes from the network to its unit.
+OWN_BYTES, MAP_BYTES, IMAGE_BYTES = 8, 24, 12
 
 
 def anatomy_of(
@@ -40,13 +45,15 @@ def anatomy_of(
 
     Raises:
         MedSynthError: the model does not know the volume's modality or unit, its structure map is empty, or as
-            `label_on`; or the lesion is partly outside the organ, or is not of the size of a picture.
+            `label_on` and `check_grids`; or the lesion is partly outside the organ, or is not of the size of a picture.
     """
     volume.refuse_error_map("structure maps")
     source = _source(generator, volume)
     if lesion is not None and lesion.is_picture:
         _check_size(volume, lesion)
     grid = model_grid(volume, generator.contract)
+    count = len(generator.modalities)
+    check_grids(Grid.of(volume), grid, OWN_BYTES * count, MAP_BYTES + IMAGE_BYTES * count)
     label = np.zeros(grid.shape, np.uint8) if lesion is None else label_on(grid, lesion, generator.lesion_kinds)
     voxels = resample_array(volume.voxels.astype(np.float32, copy=False), Grid.of(volume), grid, fill=source.nothing)
     found = structure_of(voxels, settings or source.settings(), lesion=None if lesion is None else label)

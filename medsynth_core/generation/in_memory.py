@@ -35,7 +35,7 @@ def generate_cases(generator: Generator, order: Order, progress: Progress) -> It
     for number in range(order.count):
         progress(number / order.count, order.said(number))
         case = maker.make(number)
-        seen.add(case)
+        seen.add(case, f"case {number + 1}")
         yield case
     if seen.redrawn:
         progress.log(f"Structure maps drawn again, because they could not be used: {seen.redrawn.total()}.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsynth_core.datasets.manifest import read_manifest
+from medsynth_core.datasets.manifest import read_manifest, split_of
 from medsynth_core.errors import MedSynthError
 from medsynth_core.generation.generator import Generator
 from medsynth_core.grid import Grid, resample_array
@@ -42,22 +42,37 @@ def labels_from(path: Path, generator: Generator) -> list[np.ndarray]:
     """Return the lesion labels of masks, slice by slice, in frames of the model.
 
     Args:
-        path: a mask, or a manifest (CSV) with a column ``lesion``.
+        path: a mask, or a manifest (CSV) with a column ``lesion``, as for `files_of_labels`.
         generator: the model, whose grid the labels get.
 
     Raises:
         MedSynthError: a file cannot be read, a mask has values that the model does not know, or none has a lesion.
     """
-    files = [path]
-    if path.suffix.lower() == ".csv":
-        files = [case.files[COLUMN] for case in read_manifest(path, (COLUMN,), unsplit=True)]
-    found = [label for file in files for label in _labels(file, generator)]
+    found = [label for file in files_of_labels(path) for label in _labels(file, generator)]
     if not found:
         raise MedSynthError(
             f"None of the masks of {path} has a lesion that fits whole into the model's images; choose others.",
             kind="input",
         )
     return found
+
+
+def files_of_labels(path: Path) -> list[Path]:
+    """Return the masks that labels are drawn from.
+
+    Args:
+        path: a mask, or a manifest (CSV) with a column ``lesion``. Of one that is divided into splits only the training
+            cases count: generated cases are for training, and must not show the lesions of other splits.
+
+    Raises:
+        MedSynthError: the manifest cannot be read, or has no training case.
+    """
+    if path.suffix.lower() != ".csv":
+        return [path]
+    cases = read_manifest(path, (COLUMN,), unsplit=True)
+    if any(case.split for case in cases):
+        cases = split_of(cases, "train")
+    return [case.files[COLUMN] for case in cases]
 
 
 def _labels(path: Path, generator: Generator) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,21 +34,26 @@ def fields_of(generator: Generator, images: Mapping[str, np.ndarray]) -> dict[st
     return found
 
 
-def memorisation(generator: Generator, pictures: Mapping[str, np.ndarray]) -> dict[str, Memorisation]:
+def memorisation(
+    generator: Generator, pictures: Mapping[str, np.ndarray], names: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Memorisation]:
     """Return the comparison for each modality whose training images the package shows.
 
     Args:
         generator: the model.
         pictures: pictures (n, 16, 16) of all generated images by role, as of `fields_of`.
+        names: what people call each of them, by role; None for its number.
     """
     found = {}
     for role, made in pictures.items():
         training, patients = generator.training_pictures(role), generator.training_patients(role)
         if training is None or not len(made):
             continue
-        names = [] if patients is None else [str(number) for number in patients]
+        numbers = [] if patients is None else [str(number) for number in patients]
+        called = tuple((names or {}).get(role, ()))
+        sets = made.astype(np.float32), training.astype(np.float32)
         try:
-            found[role] = compared(made.astype(np.float32), training.astype(np.float32), patients=names)
+            found[role] = compared(*sets, patients=numbers, names=called)
         except MedSynthError:  # one patient only: there is nothing to compare with
             continue
     return found
@@ -66,26 +71,30 @@ class Seen:
     def __init__(self, generator: Generator, of_noise: bool) -> None:
         self._generator, self._of_noise = generator, of_noise
         self._pictures: dict[str, list[np.ndarray]] = {}
+        self._names: dict[str, list[str]] = {}
         self.redrawn: Counter[str] = Counter()
 
-    def add(self, case: GeneratedCase) -> None:
-        """Take note of a case."""
+    def add(self, case: GeneratedCase, name: str) -> None:
+        """Take note of a case and its name."""
         self.redrawn.update(case.redrawn)
         if self._of_noise:
             images = {role: volume.voxels for role, volume in case.images.items()}
             for role, some in fields_of(self._generator, images).items():
                 self._pictures.setdefault(role, []).append(some)
+                slices = [f", slice {k}" for k in range(1, len(some) + 1)] if len(some) > 1 else [""]
+                self._names.setdefault(role, []).extend(f"{name}{k}" for k in slices)
 
     def memorisation(self) -> dict[str, Memorisation]:
         """Return the comparison of all cases with the training images, as of the function of that name."""
-        return memorisation(self._generator, {role: np.concatenate(some) for role, some in self._pictures.items()})
+        pictures = {role: np.concatenate(some) for role, some in self._pictures.items()}
+        return memorisation(self._generator, pictures, self._names)
 
 
 def facts_of(found: Memorisation) -> dict[str, Any]:
-    """Return a comparison as plain data: its distances, and the numbers of generated images that are near."""
+    """Return a comparison as plain data: its distances, and the names of generated images that are near."""
     return {
         "distances": found.rows(),
         "near": found.near,
-        "suspects": [int(number) for number in found.suspects],
+        "suspects": [found.name_of(int(number)) for number in found.suspects],
         "said": str(found),
     }

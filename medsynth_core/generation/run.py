@@ -9,13 +9,15 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.generation.case import NOTICE
 from medsynth_core.generation.case_files import value_range
 from medsynth_core.generation.case_maker import CaseMaker
+from medsynth_core.generation.input_digests import input_digests
 from medsynth_core.io.atomic import atomic_write, check_free, make_folder
 from medsynth_core.io.json_file import write_json
 from medsynth_core.io.json_reading import read_json
 from medsynth_core.text import markdown
 from medsynth_core.version import __version__
 
-RECORD, README = "generation.json", "README.md"
+RECORD, README, LOCK = "generation.json", "README.md", "generation.lock"
+NO_SPACING = "The training data state no distances; files must state some, and say 1 mm."
 _MASKS = {
     "structure": "is 1 on the lines that the images were drawn from",
     "background": "1 outside the organ",
@@ -42,11 +44,17 @@ class RunRecord:
             "weights_sha256": self.generator.model.card.weights.sha256,
             "medsynth_version": __version__,
             "order": self.order.to_dict(),
+            "inputs_sha256": input_digests(self.order),
         }
-        if (folder / RECORD).exists():
-            self._check_same()
-        else:
+        if not (folder / RECORD).exists():
             check_free(folder)
+        elif not self._is_empty():
+            self._check_same()
+
+    def _is_empty(self) -> bool:
+        """Return whether the folder has the record of a run that has not made a case yet."""
+        names = (RECORD, README, LOCK)
+        return not any(path.is_file() and path.name not in names for path in self.folder.rglob("[!.]*"))
 
     def _check_same(self) -> None:
         try:
@@ -58,6 +66,11 @@ class RunRecord:
                 f"{self.folder / RECORD} cannot be read, so it is not known what is in the folder; choose another one.",
                 kind="output",
             )
+        changed = self._changed_input(found)
+        if changed:
+            raise MedSynthError(
+                f"{self.folder} has cases from another content of {changed}; choose another folder.", kind="output"
+            )
         other = _difference(found, self._identity)
         if other:
             raise MedSynthError(
@@ -65,6 +78,15 @@ class RunRecord:
                 "complete it.",
                 kind="output",
             )
+
+    def _changed_input(self, found: dict[str, Any]) -> str:
+        """Return the input that was changed since the run began; "" if none was."""
+        before, now = found.get("inputs_sha256"), input_digests(self.order)
+        paths = self.order.to_dict()
+        if not isinstance(before, dict) or not isinstance(found.get("order"), dict):
+            return ""
+        same = [name for name in now if found["order"].get(name) == paths[name]]
+        return next((str(paths[name]) for name in same if before.get(name) != now[name]), "")
 
     def begin(self) -> None:
         """Write the record of a run that is not complete, and what its images are."""
@@ -75,7 +97,8 @@ class RunRecord:
 
     def finish(self, facts: dict[str, Any]) -> None:
         """Write that the run is complete, with facts about it."""
-        write_json(self.folder / RECORD, {**self._identity, "complete": True, **self._images(), **facts})
+        content = {**self._identity, "complete": True, **self._images(), **facts}
+        write_json(self.folder / RECORD, content)
 
     def _images(self) -> dict[str, Any]:
         contract = self.generator.contract
@@ -87,10 +110,14 @@ class RunRecord:
             for role, facts in images.items():
                 facts["values_of_0_and_255"] = value_range(self.generator, role)
         card = self.generator.model.card
+        from_noise = self.order.source is None
+        spacing: dict[str, Any] = {"spacing_mm": contract.spacing} if from_noise and contract.spacing else {}
+        if from_noise and not contract.spacing and self.order.format == "nifti":
+            spacing = {"spacing_mm": None, "spacing_note": NO_SPACING}
         return {
             "notice": NOTICE,
             "images": images,
-            "spacing_mm": contract.spacing,
+            **spacing,
             "licence": card.licence,
             "data_licence": card.data_licence,
         }
@@ -122,7 +149,7 @@ class RunRecord:
 def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Return in words what of a run is other than wanted; "" if nothing is."""
     for key, value in wanted.items():
-        if key != "order" and found.get(key) != value:
+        if key not in ("order", "inputs_sha256") and found.get(key) != value:
             return f"{key} {found.get(key)}"
     orders = found.get("order")
     if not isinstance(orders, dict):

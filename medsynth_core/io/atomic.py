@@ -6,9 +6,10 @@ Implemented here because the package atomicwrites is no longer maintained and do
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -16,6 +17,9 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
 from medsynth_core.interruption import held_back
 from medsynth_core.io.temporary import removed_at_end
+
+# Names of `_beside`.
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.")
 
 
 @contextmanager
@@ -162,6 +166,17 @@ def _real(path: Path) -> Path:
         return Path(os.path.realpath(path))
     except ValueError as error:
         raise _cannot_write(path, "its name contains a null character; choose another name") from error
+
+
+def remove_left_behind(folder: Path) -> None:
+    """Remove the temporary files that a process which was killed has left in a folder, and in those below it.
+
+    Only where no other process writes: what is in use looks the same.
+    """
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.match(path.name) and path.is_file() and not path.is_symlink():
+            with suppress(OSError):
+                path.unlink()
 
 
 def _beside(target: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -69,6 +70,15 @@ def read_colour_picture(path: str | os.PathLike[str]) -> np.ndarray:
     return values[..., :3]
 
 
+def is_readable(path: Path) -> bool:
+    """Return whether a picture is there and whole."""
+    try:
+        _values(path)
+    except MedSynthError:
+        return False
+    return True
+
+
 def _values(path: Path) -> np.ndarray:
     """Return the stored values of a picture: (rows, columns), or (rows, columns, 3 or 4)."""
     from PIL import Image
@@ -90,23 +100,27 @@ def _values(path: Path) -> np.ndarray:
         raise MedSynthError(f"{path} cannot be read as a picture: {reason}; save it as PNG.", kind="input") from error
 
 
-def write_picture(values: np.ndarray, path: str | os.PathLike[str]) -> Path:
+def write_picture(values: np.ndarray, path: str | os.PathLike[str], texts: Mapping[str, str] | None = None) -> Path:
     """Write a mask, grey values or colours as PNG, and return its path.
 
     Args:
         values: (rows, columns), uint8; or bool, which is written as 0 and 255. Red, green and blue: (rows, columns, 3).
         path: ends with ``.png``; an existing file is replaced.
+        texts: what the file says of itself, by the keywords of the PNG standard (``Description``, ``Copyright``).
 
     Raises:
         MedSynthError: the path ends otherwise, or the file cannot be written.
     """
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
-    target = Path(path)
+    target, told = Path(path), PngInfo()
     check_picture_place(target)
+    for name, text in (texts or {}).items():
+        told.add_itxt(name, text)
     with atomic_write(target) as temporary:
         shown = values.astype(np.uint8) * 255 if values.dtype == bool else values
-        Image.fromarray(shown).save(temporary, format="PNG")
+        Image.fromarray(shown).save(temporary, format="PNG", pnginfo=told)
     return target
 
 

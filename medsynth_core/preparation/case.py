@@ -14,6 +14,7 @@ from medsynth_core.preparation.body import PET_SEED_SUV, PET_SMOOTHING, activity
 from medsynth_core.preparation.contract import Contract, Side, SynthesisContract
 from medsynth_core.preparation.contract_images import channels_of
 from medsynth_core.preparation.frame import body_boxes
+from medsynth_core.preparation.grid_memory import check_grids
 from medsynth_core.volume import Volume
 
 
@@ -68,10 +69,17 @@ class Prepared:
         return Prepared(cut(self.voxels, contract.input.empty), cut(self.body), grid, self.source, others=others)
 
 
+# Bytes per voxel of an image in float32 while it is resampled.
+_IMAGE_BYTES = 8
+
+
 def model_grid(volume: Volume, contract: Contract) -> Grid:
     """Return the grid with the spacing or matrix of the contract and axes nearest to LPS that covers ``volume``.
 
     For 2-D networks its slices are transaxial even if the volume is tilted. A picture always gets the matrix.
+
+    Raises:
+        MedSynthError: the memory does not suffice for one image on it, as if the voxel size of the volume is wrong.
     """
     grid = Grid.of(volume).oriented()
     # For 3-D networks a tilted volume is not rotated: interpolation would smooth the noise that the network relies on.
@@ -81,7 +89,9 @@ def model_grid(volume: Volume, contract: Contract) -> Grid:
         return grid.with_matrix(*contract.matrix[-2:])
     if contract.spacing is None or np.allclose(grid.spacing, contract.spacing, rtol=EXACT):
         return grid
-    return grid.with_spacing(np.array(contract.spacing))
+    finer = grid.with_spacing(np.array(contract.spacing))
+    check_grids(grid, finer, 0, _IMAGE_BYTES)
+    return finer
 
 
 def prepare(volumes: Volume | Mapping[str, Volume], contract: SynthesisContract) -> Prepared:

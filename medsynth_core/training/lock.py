@@ -1,25 +1,16 @@
-"""The lock of a run folder, held by the process that trains in it.
-
-`filelock` uses a lock of the operating system, which is released when the process ends, even by a crash.
-"""
+"""The lock of a run folder, held by the process that trains in it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from medsynth_core.errors import MedSynthError
-from medsynth_core.failures import reason_of
-
-if TYPE_CHECKING:
-    from filelock import FileLock
+from medsynth_core.io.folder_lock import FolderLock, lock_of
 
 NAME = "run.lock"
-PATIENCE_S = 0.5
 
 
-class RunLock:
+class RunLock(FolderLock):
     """Exclusive lock on a run folder, held until `release` or the end of the process.
 
     Args:
@@ -30,23 +21,10 @@ class RunLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        from filelock import Timeout
-
-        # `is_held` in another process takes the lock for a moment; the timeout is longer.
-        self._lock = _lock(folder, PATIENCE_S)
-        try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise MedSynthError(
-                f"Another process is training in {folder}; wait for it, stop it, or choose another folder.",
-                kind="output",
-            ) from error
-        except OSError as error:
-            raise MedSynthError(f"The folder {folder} is not writable: {reason_of(error)}.", kind="output") from error
-
-    def release(self) -> None:
-        """Release the lock."""
-        self._lock.release()
+        super().__init__(
+            folder / NAME,
+            f"Another process is training in {folder}; wait for it, stop it, or choose another folder.",
+        )
 
 
 def is_held(folder: Path) -> bool:
@@ -58,16 +36,9 @@ def is_held(folder: Path) -> bool:
     except ImportError:  # as in a Slicer where the packages have not been installed yet
         return False
     try:
-        with _lock(folder, 0):
+        with lock_of(folder / NAME, 0):
             return False
     except Timeout:
         return True
     except OSError:
         return False
-
-
-def _lock(folder: Path, patience_s: float) -> FileLock:
-    from filelock import FileLock
-
-    # Not thread-local: a training may end in a different thread from the one it started in.
-    return FileLock(folder / NAME, timeout=patience_s, thread_local=False)

@@ -5,7 +5,9 @@ import pytest
 from builders import axial_matrix
 
 from medsynth_core import MedSynthError, Volume
-from medsynth_core.inference import memory_check as memory
+from medsynth_core.inference.memory_check import check_memory
+from medsynth_core.preparation import grid_memory
+from medsynth_core.preparation.case import model_grid
 from medsynth_core.preparation.contract import SynthesisContract
 
 SIDE = {"modality": "PT", "unit": "SUVbw", "intensity": {"kind": "linear", "divisor": 5.0}}
@@ -20,30 +22,40 @@ def volume(shape, spacing=(1.0, 1.0, 1.0)):
 
 @pytest.fixture
 def two_gib_free(monkeypatch):
-    monkeypatch.setattr(memory, "available_memory", lambda: 2 << 30)
+    monkeypatch.setattr(grid_memory, "available_memory", lambda: 2 << 30)
 
 
 def test_the_system_tells_how_much_memory_is_free():
-    free = memory.available_memory()
+    free = grid_memory.available_memory()
     assert free is None or free > 1 << 20
-    memory.check_memory(volume((10, 10, 10)), OWN_GRID)
+    check_memory(volume((10, 10, 10)), OWN_GRID)
 
 
 def test_a_volume_larger_than_the_memory_is_refused(two_gib_free):
-    memory.check_memory(volume((200, 400, 400)), OWN_GRID)
+    check_memory(volume((200, 400, 400)), OWN_GRID)
     with pytest.raises(MedSynthError, match=r"400 × 400 × 1000 voxels needs about 5\.4 GiB of memory, but 2\.0 GiB"):
-        memory.check_memory(volume((1000, 400, 400)), OWN_GRID)
+        check_memory(volume((1000, 400, 400)), OWN_GRID)
 
 
 def test_it_is_refused_too_if_it_is_large_only_on_the_grid_of_the_model(two_gib_free):
     small = volume((200, 100, 120), (5.0, 5.0, 5.0))
-    memory.check_memory(small, OWN_GRID)
+    check_memory(small, OWN_GRID)
     with pytest.raises(MedSynthError, match=r"120 × 100 × 200 voxels \(600 × 500 × 1000 on the model's grid\)"):
-        memory.check_memory(small, ONE_MM)
+        check_memory(small, ONE_MM)
 
 
 def test_a_grid_of_the_model_that_is_coarser_needs_less(two_gib_free):
     large = volume((400, 500, 500), (0.5, 0.5, 0.5))
-    memory.check_memory(large, ONE_MM)
+    check_memory(large, ONE_MM)
     with pytest.raises(MedSynthError, match="500 × 500 × 400 voxels needs"):
-        memory.check_memory(large, OWN_GRID)
+        check_memory(large, OWN_GRID)
+
+
+def test_a_grid_of_the_model_that_fits_into_no_memory_is_refused_wherever_it_is_needed(two_gib_free):
+    # As that of a file that states its voxel size in another unit.
+    huge = volume((8, 64, 64), (150.0, 150.0, 150.0))
+    with pytest.raises(
+        MedSynthError, match=r"64 × 64 × 8 voxels \(9601 × 9601 × 1201 on the model's grid\) .* voxel size"
+    ):
+        model_grid(huge, ONE_MM)
+    assert model_grid(volume((8, 64, 64)), ONE_MM).shape == (8, 64, 64)

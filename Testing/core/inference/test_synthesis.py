@@ -9,7 +9,7 @@ from builders import axial_matrix, phantom_ct, tiny_recipe, write_manifest
 
 from medsynth_core import Cancelled, MedSynthError, Progress, load_model, read_volume, synthesize, train, write_volume
 from medsynth_core.grid import Grid, resample_array
-from medsynth_core.inference import memory_check as memory
+from medsynth_core.preparation import grid_memory as memory
 from medsynth_core.preparation.body import body_mask
 
 

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from medsynth_core import MedSynthError
-from medsynth_core.training.lock import NAME, PATIENCE_S, RunLock, is_held
+from medsynth_core.io.folder_lock import PATIENCE_S
+from medsynth_core.training.lock import NAME, RunLock, is_held
 
 HOLD = """
 import sys, time
