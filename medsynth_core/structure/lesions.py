@@ -55,7 +55,10 @@ class LabelVariation:
 
 
 def vary_label(
-    label: np.ndarray, random: np.random.Generator, variation: LabelVariation = LabelVariation()
+    label: np.ndarray,
+    random: np.random.Generator,
+    variation: LabelVariation = LabelVariation(),
+    sides: tuple[int, ...] | None = None,
 ) -> np.ndarray:
     """Return a label scaled, rotated and mirrored about the middle of its lesion, and shifted.
 
@@ -64,15 +67,16 @@ def vary_label(
             alike.
         random: source of the draws.
         variation: ranges of the draws.
+        sides: rows and columns of the image that grows or shrinks; None for those of the label.
 
     Returns:
-        Array of the same shape and type, with no other values than the label. What leaves the image is lost.
+        Array of the same shape and type, with no other values than the label. What leaves it is lost.
     """
     found = np.argwhere(label)
     if not found.size:
         return label.copy()
-    sides = np.array(label.shape[-2:])
-    factors = 1 + random.choice([-1, 1]) * random.integers(*variation.resize, endpoint=True) / sides
+    rows_columns = np.array(sides or label.shape[-2:])
+    factors = 1 + random.choice([-1, 1]) * random.integers(*variation.resize, endpoint=True) / rows_columns
     factors = np.maximum(factors, SMALLEST_FACTOR)
     angle = np.radians(random.uniform(-variation.rotate, variation.rotate))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -124,6 +128,8 @@ def place_lesion(
 ) -> np.ndarray:
     """Return a varied label that lies in the organ, at its own place or, if none of several draws does, at another.
 
+    It lies whole in the image as well: what would leave it counts as background.
+
     Args:
         labels: labels to draw from, each of the shape of the background mask, whole numbers; 0 is no lesion.
         background: background mask (not 0 outside the organ).
@@ -142,22 +148,36 @@ def place_lesion(
             kind="input",
         )
 
+    sides = background.shape[-2:]
+    # Room for the largest lesion, turned, grown and shifted, on all four sides.
+    room = int(np.ceil(1.5 * max(_extent(label) for label in usable))) + variation.resize[1] + variation.shift[1]
+    margin = [(0, 0)] * (background.ndim - 2) + [(room, room)] * 2
+    inner = (..., slice(room, room + sides[0]), slice(room, room + sides[1]))
+    around = np.pad(background != 0, margin, constant_values=True)
+
     def drawn() -> np.ndarray:
-        return vary_label(usable[random.integers(len(usable))], random, variation)
+        label = np.pad(usable[random.integers(len(usable))], margin)
+        return vary_label(label, random, variation, sides)
 
     for _ in range(TRIES):
         label = drawn()
-        if is_inside(label, background):
-            return label
+        if is_inside(label, around):
+            return label[inner].copy()
     for _ in range(SEARCHES):
-        moved = _moved_inside(drawn(), background, random)
+        moved = _moved_inside(drawn(), around, random)
         if moved is not None:
-            return moved
+            return moved[inner].copy()
     raise MedSynthError(
         f"None of {TRIES + SEARCHES} lesions drawn at random fits into the organ of this structure map; choose smaller "
         "lesions or another map.",
         kind="input",
     )
+
+
+def _extent(label: np.ndarray) -> int:
+    """Return the larger side of the box around a lesion, in pixels of the plane."""
+    places = np.argwhere(label)[:, -2:]
+    return int((places.max(axis=0) - places.min(axis=0)).max()) + 1
 
 
 def _moved_inside(label: np.ndarray, background: np.ndarray, random: np.random.Generator) -> np.ndarray | None:

@@ -133,3 +133,20 @@ def test_lesions_drawn_as_boxes_fill_their_extent_slice_by_slice():
     expected = np.zeros_like(label)
     expected[0, 3:10, 3:10], expected[0, 14:18, 14] = 1, 2
     assert np.array_equal(found, expected) and found.dtype == label.dtype
+
+
+def test_a_lesion_is_not_cut_off_at_the_border_of_the_image():
+    label = np.zeros((64, 64), np.uint8)
+    label[2:12, 2:12] = 1
+    organ_everywhere = np.zeros((64, 64), bool)
+    in_the_middle = np.roll(label, 24, axis=(0, 1))
+    areas = [
+        [int(place_lesion([one], organ_everywhere, np.random.default_rng(seed)).sum()) for seed in range(60)]
+        for one in (label, in_the_middle)
+    ]
+    # Somewhat smaller ones fit more often at their own place.
+    assert min(areas[0]) >= 60 and np.median(areas[0]) == pytest.approx(np.median(areas[1]), rel=0.1)
+    stack = np.zeros((3, 64, 64), np.uint8)
+    stack[1] = label
+    placed = [place_lesion([stack], np.zeros(stack.shape), np.random.default_rng(seed)) for seed in range(20)]
+    assert all(one.shape == stack.shape and 60 <= one[1].sum() == one.sum() for one in placed)
