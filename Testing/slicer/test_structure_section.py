@@ -11,6 +11,8 @@ from application import ROOT, leaks
 from scene_helpers import matrixOf, patientLikeVolume, studyOf, volumeNames, waitUntil
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.grid import Grid, resample_array
+from medsynth_core.io.reading import read_volume
 from medsynth_core.structure.settings import preset
 from medsynth_core.structure.volume_maps import structure_of_volume
 from medsynth_core.volume import Volume
@@ -101,6 +103,22 @@ def test_ThePreviewFollowsTheShownSliceAndIsThatOfTheMap(someSlices, panel):
     assert all(view.GetLabelVolumeID() == slicer.util.getNode(NAME).GetID() for view in views())
     panel.ui.structurePreviewCheckBox.checked = False
     assert volumeNames() == ["Sarcoma CT"] and views()[0].GetLabelVolumeID() == before
+
+
+def test_ThePreviewIsThatOfTheMapForVolumesThatAreStoredSagittal(panel):
+    volume = read_volume(ROOT / "Resources" / "SampleCase" / "mr_t1.nii.gz")
+    # Slices are stored along what is the first axis of the plane.
+    stored, matrix = np.ascontiguousarray(volume.voxels.transpose(2, 0, 1)), volume.ijk_to_ras[:, [1, 2, 0, 3]]
+    node = slicer.util.addVolumeFromArray(stored, matrix, "Sagittal")
+    choose(panel, node, "extremity-mr")
+    axial = Grid.of(volume).oriented()
+    k = axial.shape[0] // 2
+    middle = [side // 2 for side in axial.shape[::-1][:2]]
+    place = axial.ijk_to_ras @ [*middle, k, 1]
+    slicer.util.getNodesByClass("vtkMRMLSliceNode")[0].JumpSliceByCentering(*place[:3])
+    panel.ui.structurePreviewCheckBox.checked = True
+    wanted = resample_array(expected(node, "extremity-mr"), Grid(stored.shape, matrix), axial, order="nearest")
+    assert np.array_equal(previewed()[0], wanted[k]) and (wanted[k] == 1).any()
 
 
 def test_ThePreviewFollowsTheSettings(someSlices, panel):

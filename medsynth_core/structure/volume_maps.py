@@ -9,7 +9,7 @@ import numpy as np
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.grid import Grid, resample, resample_array
-from medsynth_core.structure.maps import background_mask, structure_map
+from medsynth_core.structure.maps import background_mask, resolved, structure_map
 from medsynth_core.structure.settings import StructureSettings
 from medsynth_core.version import __version__
 from medsynth_core.volume import Volume
@@ -103,6 +103,16 @@ def structure_of_volume(
         return volume.replace(voxels=back, modality="", unit="1", metadata=facts, uncertainty=None)
 
     return restored(found.lines, "structure map"), restored(found.background, "background mask")
+
+
+def thresholds_of(volume: Volume, settings: StructureSettings) -> StructureSettings:
+    """Return settings with the thresholds that `structure_of_volume` finds in a volume, slice by slice.
+
+    Raises:
+        MedSynthError: as `structure_of`.
+    """
+    grid = Grid.of(volume)
+    return resolved(resample_array(volume.voxels, grid, grid.oriented(), order="nearest"), settings)
 
 
 def _as_mask(volume: Volume) -> Volume:
