@@ -214,6 +214,10 @@ def _grey(images: np.ndarray) -> np.ndarray:
             "Images are compared as (n, rows, columns) or (n, rows, columns, 3), not "
             f"{images.shape}; give one of these."
         )
+    if not min(images.shape[1:3]):
+        raise MedSynthError(
+            f"Images of {images.shape[1]} × {images.shape[2]} pixels show nothing to compare; leave them out."
+        )
     grey = (images @ np.array(_LUMA) if colour else images).astype(np.float32)
     if not np.isfinite(grey).all():
         raise MedSynthError("Some images have values that are not finite (NaN or infinite); leave them out.")

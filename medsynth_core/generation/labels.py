@@ -15,6 +15,8 @@ from medsynth_core.preparation.case import model_grid
 from medsynth_core.preparation.frame import framed
 
 COLUMN = "lesion"
+# A label map of all organs has about a hundred.
+MOST_VALUES = 256
 
 
 def known_label(label: np.ndarray, kinds: int) -> np.ndarray:
@@ -25,8 +27,13 @@ def known_label(label: np.ndarray, kinds: int) -> np.ndarray:
         kinds: largest label of the training. With 1, every value but 0 counts as 1.
 
     Raises:
-        MedSynthError: it has values that the model does not know.
+        MedSynthError: it has values that the model does not know, or so many that it is an image and no label.
     """
+    if len(values := np.unique(label)) > MOST_VALUES:
+        raise MedSynthError(
+            f"The lesion label has {len(values)} different values, like an image; choose the mask of the lesion.",
+            kind="input",
+        )
     if kinds == 1:
         return (label != 0).astype(np.uint8)
     others = label[~np.isin(label, np.arange(kinds + 1))]

@@ -10,6 +10,7 @@ from typing import Any
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.generation.anatomy import MASKS
+from medsynth_core.io.atomic import atomic_write
 from medsynth_core.io.json_file import write_json
 from medsynth_core.modality import modality_name
 from medsynth_core.preparation.contract import GenerationContract, Side
@@ -146,7 +147,7 @@ class BIDSTree(Tree):
         return self.root / subject / folder / f"{subject}{contrast}_desc-synthetic_{suffix}{self.suffix}"
 
     def finish(self, count: int, kinds: int) -> None:
-        """Write ``dataset_description.json``."""
+        """Write ``dataset_description.json``, and which files a validator is not to judge."""
         write_json(
             self.root / "dataset_description.json",
             {
@@ -156,6 +157,10 @@ class BIDSTree(Tree):
                 "GeneratedBy": [{"Name": "MedSynth", "Version": __version__}],
             },
         )
+        # What the standard does not name; CT is a draft of it.
+        ignored = ("manifest.csv", "generation.json", "overview.png", "*/ct/")
+        with atomic_write(self.root / ".bidsignore") as temporary:
+            temporary.write_text("".join(f"{name}\n" for name in ignored), encoding="utf-8")
 
 
 TREES: dict[str, type[Tree]] = {tree.name: tree for tree in (PlainTree, NNUNetTree, BIDSTree)}

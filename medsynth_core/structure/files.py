@@ -17,6 +17,7 @@ from medsynth_core.structure.settings import StructureSettings
 from medsynth_core.structure.volume_maps import structure_labels, structure_of, structure_of_volume
 
 SEGMENTS = (Segment("structure", 1, (1.0, 1.0, 0.0)), Segment("background", 2, (0.3, 0.3, 0.3)))
+BACKGROUND = (Segment("background", 1, (0.3, 0.3, 0.3)),)
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,14 @@ def _of_volume(files: StructureFiles, settings: StructureSettings, solid: bool, 
     progress(0.3, "Finding the structure")
     lines, background = structure_of_volume(volume, settings, lesion=lesion, solid=solid)
     progress(0.9, "Writing the result")
-    for path, mask in zip(files.written, (lines, background), strict=False):
-        if is_segmentation(path):
-            write_segmentation(structure_labels(lines, background), SEGMENTS, path)
-        else:
-            write_labelled(mask, path)
+    if is_segmentation(files.output):
+        write_segmentation(structure_labels(lines, background), SEGMENTS, files.output)
+    else:
+        write_labelled(lines, files.output)
+    if files.background is not None and is_segmentation(files.background):
+        write_segmentation(background, BACKGROUND, files.background)
+    elif files.background is not None:
+        write_labelled(background, files.background)
     return _shares(lines.voxels, background.voxels)
 
 

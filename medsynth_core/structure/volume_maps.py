@@ -14,6 +14,9 @@ from medsynth_core.structure.settings import StructureSettings
 from medsynth_core.version import __version__
 from medsynth_core.volume import Volume
 
+# In fewer slices, less than half of a cube around a voxel lies in the volume, so that no median is above 0.
+LEAST_SOLID = 3
+
 
 @dataclass(frozen=True, eq=False)
 class Structure:
@@ -42,8 +45,15 @@ def structure_of(
         settings: parameters.
 
     Raises:
-        MedSynthError: as `structure_map`; or there are no lines or no organ with these settings.
+        MedSynthError: as `structure_map`; there are no lines or no organ with these settings; or there are too few
+            slices for edges in three dimensions.
     """
+    if spacing is not None and len(image) < LEAST_SOLID:
+        raise MedSynthError(
+            f"Edges in three dimensions need {LEAST_SOLID} slices at least, and this volume has {len(image)}; find the "
+            "edges slice by slice.",
+            kind="settings",
+        )
     background = background_mask(image, settings, solid=spacing is not None)
     if background.all():
         raise MedSynthError(

@@ -48,12 +48,16 @@ def test_it_writes_label_map_and_mask_with_their_settings(medsynth, ct, tmp_path
 
 
 def test_a_segmentation_has_both_as_segments(medsynth, tmp_path, capsys):
-    assert medsynth("ct.nii.gz", "s.seg.nrrd", "--solid", "--json") == 0
+    assert medsynth("ct.nii.gz", "s.seg.nrrd", "--solid", "--background-mask", "b.seg.nrrd", "--json") == 0
     shares = json.loads(capsys.readouterr().out)["shares"]
     image = sitk.ReadImage(str(tmp_path / "s.seg.nrrd"))
     labels = sitk.GetArrayFromImage(image)
     assert (labels == 1).mean() == shares["lines"] and (labels == 2).mean() == shares["background"]
     assert image.GetMetaData("Segment1_Name") == "background"
+    # The background by itself is one segment.
+    mask = sitk.ReadImage(str(tmp_path / "b.seg.nrrd"))
+    assert np.array_equal(sitk.GetArrayFromImage(mask) == 1, labels == 2)
+    assert mask.GetMetaData("Segment0_Name") == "background" and not mask.HasMetaDataKey("Segment1_Name")
 
 
 def test_a_picture_gives_a_picture(medsynth, tmp_path, capsys):

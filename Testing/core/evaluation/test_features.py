@@ -212,3 +212,9 @@ def test_no_patient_of_the_training_images_is_in_another_split(shared_data):
     patients = {split: set(images[split].patients) for split in images}
     assert not patients["train"] & (patients["val"] | patients["test"]) and not patients["val"] & patients["test"]
     assert sum(int(row["images"]) for row in rows) == sum(map(len, images.values()))
+
+
+@pytest.mark.parametrize("shape", [(3, 0, 8), (3, 8, 0), (3, 0, 8, 3)])
+def test_images_without_pixels_are_refused(shape):
+    with pytest.raises(MedSynthError, match="show nothing to compare"):
+        fid(np.zeros(shape, np.float32), np.zeros((3, 8, 8), np.float32))

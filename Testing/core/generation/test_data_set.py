@@ -126,6 +126,8 @@ def test_bids_derivatives_have_the_names_of_the_standard(package, tmp_path):
     assert (
         json.loads((tmp_path / "derivatives" / "dataset_description.json").read_text())["DatasetType"] == "derivative"
     )
+    ignored = (tmp_path / "derivatives" / ".bidsignore").read_text().splitlines()
+    assert {"manifest.csv", "generation.json", "overview.png", "*/ct/"} == set(ignored)
 
 
 def test_pictures_show_the_range_that_the_record_states(package, tmp_path):

@@ -10,6 +10,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.generation.anatomy import axial_grid
 from medsynth_core.generation.from_volume import anatomy_of, label_on
 from medsynth_core.generation.generator import Generator
+from medsynth_core.generation.labels import known_label
 from medsynth_core.volume import Volume
 
 
@@ -37,3 +38,10 @@ def test_the_edges_of_a_lesion_are_left_out_as_in_the_training(package, phantoms
     rim = (slice(None), slice(24, 40), slice(24, 40))
     assert with_edges.lines[rim].sum() > without.lines[rim].sum()
     assert np.array_equal(without.label, label)
+
+
+def test_an_image_is_not_taken_for_a_mask():
+    image = np.arange(400).reshape(1, 20, 20)
+    with pytest.raises(MedSynthError, match="has 400 different values, like an image; choose the mask"):
+        known_label(image, 1)
+    assert known_label(np.array([[0, 300, 7]]), 1).tolist() == [[0, 1, 1]]

@@ -83,3 +83,10 @@ def test_what_has_no_structure_of_the_patient_is_refused(ct):
         structure_of_volume(ct, SETTINGS, lesion=lesion_of(ct).replace(voxels=np.zeros(ct.shape, np.uint8)))
     with pytest.raises(MedSynthError, match="errors of a synthetic image"):
         structure_of_volume(ct.replace(metadata={"error_map": True}), SETTINGS)
+
+
+@pytest.mark.parametrize("slices", [1, 2])
+def test_edges_in_three_dimensions_need_slices(slices):
+    volume = Volume(np.zeros((slices, 30, 30), np.float32), np.eye(4), "CT", "HU")
+    with pytest.raises(MedSynthError, match=f"need 3 slices at least, and this volume has {slices}"):
+        structure_of_volume(volume, StructureSettings(), solid=True)
