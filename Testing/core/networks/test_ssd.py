@@ -23,6 +23,24 @@ def test_the_published_size_has_the_published_boxes():
     assert boxes[-4:-2, 2].tolist() == pytest.approx([0.9, (0.9 * 1.075) ** 0.5])
 
 
+def test_the_default_boxes_are_those_of_liu_et_al():
+    """All 8732, written down again: two squares, and for each ratio a wide and a tall box of the same area."""
+    boxes = create_network("lesion-detector", channels=2, size=300).default_boxes()
+    expected = []
+    scales = [0.1, 0.2, 0.375, 0.55, 0.725, 0.9, 1.075]
+    for number, (side, ratios) in enumerate(
+        zip([38, 19, 10, 5, 3, 1], [[2], [2, 3], [2, 3], [2, 3], [2], [2]], strict=True)
+    ):
+        scale, following = scales[number : number + 2]
+        shapes = [(scale, scale), ((scale * following) ** 0.5,) * 2]
+        for ratio in ratios:
+            width, height = scale * ratio**0.5, scale / ratio**0.5
+            shapes += [(width, height), (height, width)]
+        places = [(i, j) for j in range(side) for i in range(side)]
+        expected += [((i + 0.5) / side, (j + 0.5) / side, min(w, 1), min(h, 1)) for i, j in places for w, h in shapes]
+    torch.testing.assert_close(boxes, torch.tensor(expected), rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [64, 100, 128, 224, 256, 300, 512])
 def test_every_default_box_has_logits_and_offsets(size):
     network = detector(size=size, classes=2)
