@@ -120,12 +120,12 @@ class StructurePreview:
         """
         key = (bridge.stateOf(volumeNode), settings)
         if self._thresholds is None or self._thresholds[0] != key:
-            bridge.voxelsOf(volumeNode)  # refuses nodes without voxels before packages are asked for
+            volume = bridge.coreVolume(volumeNode)
             try:
                 from medsynth_core.structure.volume_maps import thresholds_of
             except ImportError as problem:
                 raise MedSynthError(_("Packages are missing for structure maps; press Install in Setup.")) from problem
-            self._thresholds = (key, thresholds_of(bridge.coreVolume(volumeNode), settings))
+            self._thresholds = (key, thresholds_of(volume, settings))
         return self._thresholds[1]
 
     def _clear(self) -> None:

@@ -26,7 +26,7 @@ class Memorisation:
         held_out: distance of each real image that was not used for training; None if there are none.
         near: distance below which an image is nearer to a training image than 99 % of the real images of other
             patients.
-        names: what people call each synthetic image; () for its number, from 0.
+        names: name of each synthetic image for messages; () to use its number, counted from 0.
     """
 
     synthetic: Nearest
@@ -47,7 +47,7 @@ class Memorisation:
         return near[np.argsort(self.synthetic.distance[near])]
 
     def name_of(self, number: int) -> str:
-        """Return what people call a synthetic image by its number."""
+        """Return the name of a synthetic image for messages."""
         return self.names[number] if self.names else f"number {number}"
 
     def rows(self) -> list[dict[str, str | float | int]]:
@@ -71,7 +71,7 @@ class Memorisation:
         if not len(suspects):
             return f"None of {n} synthetic images is nearer to a training image than real images of other patients are."
         first = int(suspects[0])
-        # Who gives names has no numbers of training images to look at.
+        # Callers that give names compare with the small pictures of a package, which nobody can look up by number.
         beside = "" if self.names else f" beside training image {self.synthetic.index[first]}"
         return (
             f"{len(suspects)} of {n} synthetic images are nearer to a training image than {1 - NEAR:.0%} of the real "
@@ -97,7 +97,7 @@ def memorisation(
         held_out: real images of other patients, by which what is near is told; without them, that is told by the
             distances among the training images.
         patients: names of the patients of the training images; empty if each image is of another one.
-        names: what people call each synthetic image; empty for its number.
+        names: name of each synthetic image for messages; empty to use its number.
 
     Raises:
         MedSynthError: the images have different shapes, or there are too few.

@@ -21,7 +21,6 @@ from medsynth_core.generation.order import Format, Order
 from medsynth_core.generation.overview import MOST, write_overview
 from medsynth_core.generation.run import LOCK, RunRecord
 from medsynth_core.generation.trees import Tree, manifest_rows, tree_of
-from medsynth_core.grid import Grid
 from medsynth_core.io.atomic import make_folder, remove_left_behind
 from medsynth_core.io.folder_lock import FolderLock
 from medsynth_core.io.table import write_rows
@@ -166,7 +165,6 @@ class _Run:
         if self.generator.classes:
             facts["classes"] = {self.tree.case(number): name for number, name in enumerate(classes, start=1)}
         checked = {role: facts_of(check) for role, check in found.memorisation.items()}
-        voxels = Grid.of(next(iter(shown.values())).first).oriented().spacing
         if self.order.source is not None:
-            facts["spacing_mm"] = [round(float(side), 6) for side in voxels]
+            facts["spacing_mm"] = next(iter(shown.values())).first.spacing
         self.record.finish({**facts, "memorisation": checked})

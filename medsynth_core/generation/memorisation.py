@@ -42,7 +42,7 @@ def memorisation(
     Args:
         generator: the model.
         pictures: pictures (n, 16, 16) of all generated images by role, as of `fields_of`.
-        names: what people call each of them, by role; None for its number.
+        names: name of each of them for messages, by role; None to use its number.
     """
     found = {}
     for role, made in pictures.items():

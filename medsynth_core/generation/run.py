@@ -17,7 +17,7 @@ from medsynth_core.text import markdown
 from medsynth_core.version import __version__
 
 RECORD, README, LOCK = "generation.json", "README.md", "generation.lock"
-NO_SPACING = "The training data state no distances; files must state some, and say 1 mm."
+NO_SPACING = "The training data give no voxel size; the files state 1 mm because a size is required."
 _MASKS = {
     "structure": "is 1 on the lines that the images were drawn from",
     "background": "1 outside the organ",
@@ -39,7 +39,7 @@ class RunRecord:
     def __init__(self, folder: Path, maker: CaseMaker) -> None:
         self.folder, self.generator, self.order = folder, maker.generator, maker.order
         self._masks = maker.masks
-        self._identity = {
+        self._identity: dict[str, Any] = {
             "model": self.generator.model.name,
             "weights_sha256": self.generator.model.card.weights.sha256,
             "medsynth_version": __version__,
@@ -47,7 +47,9 @@ class RunRecord:
             "inputs_sha256": input_digests(self.order),
         }
         if not (folder / RECORD).exists():
-            check_free(folder)
+            # A process that was killed may have left nothing but its lock.
+            if not (folder / LOCK).is_file() or len(list(folder.iterdir())) > 1:
+                check_free(folder)
         elif not self._is_empty():
             self._check_same()
 
@@ -69,7 +71,9 @@ class RunRecord:
         changed = self._changed_input(found)
         if changed:
             raise MedSynthError(
-                f"{self.folder} has cases from another content of {changed}; choose another folder.", kind="output"
+                f"The cases in {self.folder} were made before {changed} was changed; choose another folder, or restore "
+                "the file.",
+                kind="output",
             )
         other = _difference(found, self._identity)
         if other:
@@ -81,8 +85,7 @@ class RunRecord:
 
     def _changed_input(self, found: dict[str, Any]) -> str:
         """Return the input that was changed since the run began; "" if none was."""
-        before, now = found.get("inputs_sha256"), input_digests(self.order)
-        paths = self.order.to_dict()
+        before, now, paths = found.get("inputs_sha256"), self._identity["inputs_sha256"], self._identity["order"]
         if not isinstance(before, dict) or not isinstance(found.get("order"), dict):
             return ""
         same = [name for name in now if found["order"].get(name) == paths[name]]
@@ -97,8 +100,7 @@ class RunRecord:
 
     def finish(self, facts: dict[str, Any]) -> None:
         """Write that the run is complete, with facts about it."""
-        content = {**self._identity, "complete": True, **self._images(), **facts}
-        write_json(self.folder / RECORD, content)
+        write_json(self.folder / RECORD, {**self._identity, "complete": True, **self._images(), **facts})
 
     def _images(self) -> dict[str, Any]:
         contract = self.generator.contract

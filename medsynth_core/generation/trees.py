@@ -147,7 +147,7 @@ class BIDSTree(Tree):
         return self.root / subject / folder / f"{subject}{contrast}_desc-synthetic_{suffix}{self.suffix}"
 
     def finish(self, count: int, kinds: int) -> None:
-        """Write ``dataset_description.json``, and which files a validator is not to judge."""
+        """Write ``dataset_description.json``, and which files validators should ignore."""
         write_json(
             self.root / "dataset_description.json",
             {
@@ -157,7 +157,7 @@ class BIDSTree(Tree):
                 "GeneratedBy": [{"Name": "MedSynth", "Version": __version__}],
             },
         )
-        # What the standard does not name; CT is a draft of it.
+        # BIDS does not define these files, and has CT in a draft only.
         ignored = ("manifest.csv", "generation.json", "overview.png", "*/ct/")
         with atomic_write(self.root / ".bidsignore") as temporary:
             temporary.write_text("".join(f"{name}\n" for name in ignored), encoding="utf-8")

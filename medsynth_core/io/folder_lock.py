@@ -15,7 +15,7 @@ from medsynth_core.failures import reason_of
 if TYPE_CHECKING:
     from filelock import FileLock
 
-# Whoever asks whether the lock is held takes it for a moment; this is longer.
+# A check whether the lock is held takes it for a moment; this is longer.
 PATIENCE_S = 0.5
 
 

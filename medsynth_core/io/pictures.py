@@ -106,7 +106,7 @@ def write_picture(values: np.ndarray, path: str | os.PathLike[str], texts: Mappi
     Args:
         values: (rows, columns), uint8; or bool, which is written as 0 and 255. Red, green and blue: (rows, columns, 3).
         path: ends with ``.png``; an existing file is replaced.
-        texts: what the file says of itself, by the keywords of the PNG standard (``Description``, ``Copyright``).
+        texts: texts to store in the file, by keywords of the PNG standard (``Description``, ``Copyright``).
 
     Raises:
         MedSynthError: the path ends otherwise, or the file cannot be written.

@@ -79,7 +79,8 @@ def model_grid(volume: Volume, contract: Contract) -> Grid:
     For 2-D networks its slices are transaxial even if the volume is tilted. A picture always gets the matrix.
 
     Raises:
-        MedSynthError: the memory does not suffice for one image on it, as if the voxel size of the volume is wrong.
+        MedSynthError: there is not enough memory for one image on it, for example because the volume states a wrong
+            voxel size.
     """
     grid = Grid.of(volume).oriented()
     # For 3-D networks a tilted volume is not rotated: interpolation would smooth the noise that the network relies on.

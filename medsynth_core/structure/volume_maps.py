@@ -50,7 +50,7 @@ def structure_of(
     """
     if spacing is not None and len(image) < LEAST_SOLID:
         raise MedSynthError(
-            f"Edges in three dimensions need {LEAST_SOLID} slices at least, and this volume has {len(image)}; find the "
+            f"Edges in three dimensions need at least {LEAST_SOLID} slices, and this volume has {len(image)}; find the "
             "edges slice by slice.",
             kind="settings",
         )

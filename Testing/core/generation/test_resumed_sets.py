@@ -46,7 +46,9 @@ def test_a_set_is_not_completed_from_another_content_of_an_input(package, inputs
     before = digests(tmp_path / "set")
     content = inputs[name].read_bytes()
     change(inputs[name])
-    with pytest.raises(MedSynthError, match=f"has cases from another content of .*{inputs[name].name}; choose another"):
+    with pytest.raises(
+        MedSynthError, match=f"were made before .*{inputs[name].name} was changed; choose another folder, or restore"
+    ):
         generate(package, tmp_path / "set", 2, **inputs, **ORDER)
     assert digests(tmp_path / "set") == before
     inputs[name].write_bytes(content)
@@ -59,7 +61,7 @@ def test_labels_to_draw_from_count_with_all_their_files(package, phantoms, tmp_p
     generate(package, tmp_path / "set", 1, lesions=folder / "manifest.csv", **ORDER)
     (first, *_) = files_of_labels(folder / "manifest.csv")
     change(first)
-    with pytest.raises(MedSynthError, match=r"another content of .*manifest\.csv"):
+    with pytest.raises(MedSynthError, match=r"were made before .*manifest\.csv was changed"):
         generate(package, tmp_path / "set", 1, lesions=folder / "manifest.csv", **ORDER)
 
 
@@ -125,10 +127,17 @@ def test_two_processes_do_not_write_into_one_folder(package, tmp_path):
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment) as other:
         try:
             assert other.stdout.readline() == b"held\n"
-            with pytest.raises(MedSynthError, match="not empty|Another process is generating images into"):
+            with pytest.raises(MedSynthError, match="Another process is generating images into"):
                 generate(package, tmp_path / "set", 1, **ORDER)
         finally:
             other.kill()
+    # A lock that a killed process left stops nobody; anything else beside it does.
+    assert (tmp_path / "set" / LOCK).is_file()
+    (tmp_path / "set" / "mine.txt").write_text("mine")
+    with pytest.raises(MedSynthError, match="is not empty"):
+        generate(package, tmp_path / "set", 1, **ORDER)
+    (tmp_path / "set" / "mine.txt").unlink()
+    assert generate(package, tmp_path / "set", 1, **ORDER).made == 1
 
 
 def test_a_folder_without_a_case_takes_another_order(package, tmp_path, monkeypatch):

@@ -88,5 +88,5 @@ def test_what_has_no_structure_of_the_patient_is_refused(ct):
 @pytest.mark.parametrize("slices", [1, 2])
 def test_edges_in_three_dimensions_need_slices(slices):
     volume = Volume(np.zeros((slices, 30, 30), np.float32), np.eye(4), "CT", "HU")
-    with pytest.raises(MedSynthError, match=f"need 3 slices at least, and this volume has {slices}"):
+    with pytest.raises(MedSynthError, match=f"need at least 3 slices, and this volume has {slices}"):
         structure_of_volume(volume, StructureSettings(), solid=True)

@@ -97,7 +97,7 @@ def from_maps(kind: str, role: str, shared: dict[str, Any]) -> dict[str, Any]:
             "adversarial": 3.0,
             "real": 5.0,
             "fake": 3.0,
-            # As for the generator, which forgets its images with a small weight.
+            # As for the generator.
             "reconstruction": shared["loss"]["reconstruction"],
             "background": 0.0,
         },
