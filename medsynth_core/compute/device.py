@@ -43,3 +43,16 @@ def choose_device(name: str = "auto") -> torch.device:
 def default_batch_size(device: torch.device) -> int:
     """Return the default number of slices per batch on a device."""
     return BATCH_SIZES[device.type]
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Return whether a device has instructions for bfloat16. Without them it emulates each product, far slower.
+
+    Convolutions in bfloat16 took 50 times as long as in float32 on a CPU with AVX2 alone.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu" and platform.machine().lower() in {"x86_64", "amd64"}:
+        # oneDNN, which computes convolutions, needs AVX-512.
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return True

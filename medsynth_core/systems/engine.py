@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from medsynth_core.compute.device import choose_device
+from medsynth_core.compute.device import choose_device, computes_bfloat16
 from medsynth_core.errors import MedSynthError
 from medsynth_core.systems.settings import SystemSettings
 
@@ -21,6 +21,8 @@ class Engine:
 
     Attributes:
         device: device of the networks.
+        precision: that in which networks compute: that of the recipe, or ``float32`` instead of ``bfloat16`` on a
+            device that would only emulate it.
         rank: number of this process, from 0.
         world: number of processes that train together.
     """
@@ -30,7 +32,9 @@ class Engine:
 
     def __init__(self, device: torch.device, settings: SystemSettings) -> None:
         self.device = device
-        self._dtype = DTYPES.get(settings.precision)
+        self._emulated = settings.precision == "bfloat16" and not computes_bfloat16(device)
+        self.precision = "float32" if self._emulated else settings.precision
+        self._dtype = DTYPES.get(self.precision)
         if self._dtype is torch.float16 and device.type != "cuda":
             raise MedSynthError(
                 f"The recipe '{settings.name}' uses precision float16, which only CUDA devices support; set precision "
@@ -40,12 +44,21 @@ class Engine:
         # Half-precision gradients underflow unless the loss is scaled.
         self._scaler = torch.amp.GradScaler(device.type, enabled=self._dtype is torch.float16)
 
+    def notes(self) -> list[str]:
+        """Return sentences for the user about how this device computes."""
+        if not self._emulated:
+            return []
+        return [
+            f"The device '{self.device}' has no instructions for bfloat16, which the recipe asks for, and would "
+            "emulate it slowly; the training computes in float32."
+        ]
+
     def prepare(self, network: nn.Module) -> nn.Module:
         """Return the network on the device."""
         return network.to(self.device)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Return a context in which networks compute in the recipe's precision."""
+        """Return a context in which networks compute in `precision`."""
         return torch.autocast(self.device.type, dtype=self._dtype, enabled=self._dtype is not None)
 
     def backward(self, loss: Tensor) -> None:

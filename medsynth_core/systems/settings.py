@@ -132,7 +132,8 @@ class SystemSettings(Part):
         initialisation: initial weights of all networks: ``torch`` as its layers draw them, or ``normal``, N(0, 0.02²)
             as in pix2pix and CycleGAN.
         optimiser: optimiser and learning rate schedule.
-        precision: numeric precision; ``bfloat16`` and ``float16`` are mixed precision.
+        precision: numeric precision; ``bfloat16`` and ``float16`` are mixed precision. Where a device has no
+            instructions for ``bfloat16``, the training computes in ``float32``, which its environment records.
         epochs: number of epochs.
         batch_size: slices or patches per step.
         choose_by: metric that selects the best epoch; the system must report it in validation.

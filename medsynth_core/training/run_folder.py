@@ -183,14 +183,15 @@ class RunFolder:
             return False
         return isinstance(content, dict) and "medsynth-core" in content
 
-    def start(self, recipe: Recipe, cases: list[Case], device: torch.device) -> None:
-        """Write environment, recipe, manifest and split of a new training."""
+    def start(self, recipe: Recipe, cases: list[Case], device: torch.device, precision: str) -> None:
+        """Write environment, with the precision of computation, recipe, manifest and split of a new training."""
         environment = {
             "python": platform.python_version(),
             "machine": platform.machine(),
             "processor": processor_name(),
             "memory_gb": total_memory_gb(),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+            "precision": precision,
             "threads": torch.get_num_threads(),
             "medsynth-core": __version__,
             "commit": source_commit(),

@@ -184,14 +184,14 @@ class _Run:
             folder.record(self.cases)
             folder.take_text(recipe)
         else:
-            folder.start(recipe, self.cases, engine.device)
+            folder.start(recipe, self.cases, engine.device, engine.precision)
         folder.make_arrays()
         journal = Journal(folder.path, folder.epochs_done() if self.resume else 0)
         try:
             trainer = self.trainer(journal, progress.part(0, 0.02))
             # The other processes then find the cases prepared.
             engine.wait()
-            notes = [] if self.resume else data_notes(self.cases, recipe.needs)
+            notes = [] if self.resume else [*data_notes(self.cases, recipe.needs), *engine.notes()]
             journal.event("started", **self._facts(len(trainer.batches)), notes=notes)
             for note in notes:
                 progress.log(note)

@@ -63,8 +63,8 @@ def test_a_run_records_processor_memory_and_commit(tmp_path):
     recipe = tiny_recipe()
     cases = read_manifest(write_manifest(tmp_path), recipe.needs.names)
     (tmp_path / "run").mkdir()
-    RunFolder(tmp_path / "run").start(recipe, cases, torch.device("cpu"))
+    RunFolder(tmp_path / "run").start(recipe, cases, torch.device("cpu"), "bfloat16")
     written = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert written["processor"] == hardware.processor_name() and written["machine"] == platform.machine()
     assert written["memory_gb"] == pytest.approx(psutil.virtual_memory().total / 2**30, abs=0.1)
-    assert written["commit"] == source_commit()
+    assert written["commit"] == source_commit() and written["precision"] == "bfloat16"

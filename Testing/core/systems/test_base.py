@@ -315,13 +315,24 @@ def test_one_process_trains_alone(monkeypatch):
     engine.load_state(engine.state())
 
 
-def test_precision_of_the_recipe():
+def test_precision_of_the_recipe(monkeypatch):
+    monkeypatch.setattr("medsynth_core.systems.engine.computes_bfloat16", lambda device: True)
     for precision, dtype in (("bfloat16", torch.bfloat16), ("float32", torch.float32)):
         engine = Engine(CPU, tiny_recipe(precision=precision))
         with engine.autocast():
             assert nn.functional.linear(torch.ones(1, 2), torch.ones(1, 2)).dtype == dtype
+        assert engine.precision == precision and engine.notes() == []
     with pytest.raises(MedSynthError, match="set precision to bfloat16 or float32"):
         Engine(CPU, tiny_recipe(precision="float16"))
+
+
+def test_a_precision_that_the_device_emulates_is_replaced_and_said(monkeypatch):
+    monkeypatch.setattr("medsynth_core.systems.engine.computes_bfloat16", lambda device: False)
+    engine = Engine(CPU, tiny_recipe(precision="bfloat16"))
+    with engine.autocast():
+        assert nn.functional.linear(torch.ones(1, 2), torch.ones(1, 2)).dtype == torch.float32
+    assert engine.precision == "float32" and "no instructions for bfloat16" in engine.notes()[0]
+    assert Engine(CPU, tiny_recipe()).notes() == []
 
 
 def test_every_process_has_pools_of_its_own():
