@@ -53,6 +53,7 @@ def computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu" and platform.machine().lower() in {"x86_64", "amd64"}:
-        # oneDNN, which computes convolutions, needs AVX-512.
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        # oneDNN, which computes convolutions, needs AVX-512; some builds of PyTorch are without it.
+        supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+        return supported is not None and bool(supported())
     return True
