@@ -9,17 +9,10 @@ import numpy as np
 from medsynth_core.errors import MedSynthError
 from medsynth_core.grid import Grid, resample_array
 from medsynth_core.inference.activity import is_activity_kept, is_body_complete
-from medsynth_core.inference.predictor import AnyPredictor
-from medsynth_core.inference.slab_predictor import SlabPredictor
 from medsynth_core.preparation.case import Prepared
 from medsynth_core.preparation.contract import SynthesisContract
 from medsynth_core.progress import Progress
 from medsynth_core.volume import Volume
-
-
-def probabilities(predictor: AnyPredictor) -> np.ndarray | None:
-    """Return the probability of each of the contract's dose factors for the last prediction; None if unknown."""
-    return predictor.probabilities if isinstance(predictor, SlabPredictor) else None
 
 
 def _check_shares(shares: np.ndarray) -> None:
@@ -33,7 +26,7 @@ def _check_shares(shares: np.ndarray) -> None:
 
 def of_dose(
     contract: SynthesisContract,
-    predictor: AnyPredictor,
+    shares: np.ndarray | None,
     volume: Volume,
     prepared: Prepared,
     result: np.ndarray,
@@ -48,7 +41,7 @@ def of_dose(
 
     Args:
         contract: contract of the model.
-        predictor: the predictor, after its run.
+        shares: probability of each of the contract's dose factors; None if unknown.
         volume: the input.
         prepared: the input on the model's grid.
         result: voxels (k, j, i) of the synthetic PET on the input's grid, in its unit.
@@ -60,7 +53,6 @@ def of_dose(
     found: dict[str, Any] = {}
     if contract.input.modality != "PT":
         return found
-    shares = probabilities(predictor)
     if shares is not None and contract.dose_factors:
         _check_shares(shares)
         by_factor = dict(zip(contract.dose_factors, shares.tolist(), strict=True))

@@ -7,7 +7,7 @@ from builders import axial_matrix, phantom_ct
 
 from medsynth_core import MedSynthError, load_model, synthesize, write_volume
 from medsynth_core.grid import Grid
-from medsynth_core.inference import synthesis
+from medsynth_core.inference import loaded_model, steps
 from medsynth_core.inference.dose_report import of_dose
 from medsynth_core.inference.finite import check_finite
 from medsynth_core.inference.slice_predictor import Predictor
@@ -39,7 +39,7 @@ def model():
 def spoil(monkeypatch):
     def change(value: float) -> None:
         monkeypatch.setattr(
-            synthesis,
+            loaded_model,
             "create_predictor",
             lambda network, contract, device, batch: Predictor(Spoiled(value), contract, device, batch),
         )
@@ -96,7 +96,7 @@ def test_values_outside_the_unit_are_told_once_in_the_log(model, spoil, monkeypa
 
 def test_an_error_map_that_is_not_finite_is_refused(model, spoil, monkeypatch):
     spoil(0.4)
-    monkeypatch.setattr(synthesis, "expected_error", lambda values, *_: np.where(values > 1, np.inf, 0.1))
+    monkeypatch.setattr(steps, "expected_error", lambda values, *_: np.where(values > 1, np.inf, 0.1))
     with pytest.raises(MedSynthError, match="The usual error of the model 'ct-to-pet' is not a finite number"):
         synthesize(bone_in_slice_four(), model, device="cpu", uncertainty=True)
 
@@ -110,10 +110,7 @@ def test_the_place_is_that_of_the_inputs_slices():
         check_finite(voxels, fine, source, "m")
 
 
-def test_probabilities_of_doses_must_be_finite(monkeypatch):
-    from medsynth_core.inference import dose_report
-
+def test_probabilities_of_doses_must_be_finite():
     contract = load_model("low-dose-pet").synthesis.contract
-    monkeypatch.setattr(dose_report, "probabilities", lambda _: np.full(6, np.nan))
     with pytest.raises(MedSynthError, match="probabilities of the doses"):
-        of_dose(contract, None, phantom_ct(), None, np.zeros(1), Progress())
+        of_dose(contract, np.full(6, np.nan), phantom_ct(), None, np.zeros(1), Progress())

@@ -1,0 +1,51 @@
+"""A model whose network is in memory, for several syntheses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medsynth_core.compute.device import choose_device
+from medsynth_core.inference.predictor import AnyPredictor, create_predictor
+from medsynth_core.models.library import load_model
+from medsynth_core.models.package import Model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A synthesis model and its network, which is read from the disk once.
+
+    Only one synthesis at a time may run the network.
+
+    Attributes:
+        model: the model.
+        network: its network, in evaluation mode.
+    """
+
+    model: Model
+    network: nn.Module
+
+    @classmethod
+    def load(cls, model: str | Path | Model | LoadedModel) -> LoadedModel:
+        """Return a model with its network in memory: ``model`` itself if it is one.
+
+        Raises:
+            MedSynthError: there is no such model, it is no synthesis model, or its package is damaged.
+        """
+        if isinstance(model, LoadedModel):
+            return model
+        model = model if isinstance(model, Model) else load_model(model)
+        _ = model.synthesis  # refuses a generative model before its weights are read
+        return cls(model, model.network())
+
+    def predictor(self, device: str = "auto", batch_size: int | None = None) -> AnyPredictor:
+        """Return a predictor for one synthesis: what it does when memory runs out does not concern the next one.
+
+        Raises:
+            MedSynthError: there is no such device, or as `create_predictor`.
+        """
+        return create_predictor(self.network, self.model.synthesis.contract, choose_device(device), batch_size)
