@@ -15,6 +15,7 @@ _PUBLIC = {
     "MedSynthError": "errors",
     "Progress": "progress",
     "Volume": "volume",
+    "batch": "batches.run",
     "create_network": "networks.registry",
     "evaluate": "evaluation.report",
     "generate": "generation.data_set",
@@ -33,6 +34,7 @@ __all__ = [
     "Progress",
     "Volume",
     "__version__",
+    "batch",
     "create_network",
     "evaluate",
     "generate",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from medsynth_core.batches.run import batch
     from medsynth_core.errors import Cancelled, MedSynthError
     from medsynth_core.evaluation.report import evaluate
     from medsynth_core.generation.data_set import generate

@@ -13,6 +13,7 @@ class ExitStatus(IntEnum):
     SUCCESS = 0
     FAILURE = 1
     USER_MISTAKE = 2
+    INCOMPLETE = 3
     CANCELLED = 130
 
 

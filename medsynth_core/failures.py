@@ -34,6 +34,16 @@ def reason_of(error: OSError) -> str:
     return error.strerror or str(error) or type(error).__name__
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an error, or one that it was raised from, says that the disk is full."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and _is_full(seen):
+            return True
+        seen = seen.__cause__
+    return False
+
+
 def _is_full(error: OSError) -> bool:
     # NumPy states only how much it could write.
     return error.errno in _FULL or (error.errno is None and " requested and " in str(error))

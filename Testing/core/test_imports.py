@@ -32,7 +32,7 @@ STOREYS = (
     {"recipes", "datasets"},
     {"uncertainty"},
     {"inference", "generation"},
-    {"training", "batch", "stress"},
+    {"training", "batches", "stress"},
     {"experiments", "worker", "cli"},
     {"__main__", "__init__"},
 )

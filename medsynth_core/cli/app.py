@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 from typer.exceptions import TyperException
 
+from medsynth_core.cli import batch_command as batches
 from medsynth_core.cli import clean_command as cleaning
 from medsynth_core.cli import dicom_command as dicom
 from medsynth_core.cli import dose_command as dose
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("synthesize")(synthesis.synthesize)
+app.command("batch")(batches.batch)
 app.command("evaluate")(evaluation.evaluate)
 app.command("simulate-dose")(dose.simulate_dose)
 app.command("structure")(structure.structure)

@@ -79,7 +79,7 @@ def read_manifest(
     path = Path(path)
     rows = manifest_rows(path)
     needed = ("case", *roles) if unsplit else ("case", "split", *roles)
-    columns = {name: column for name in (*needed, *optional) if (column := _column_of(name, rows[0]))}
+    columns = {name: column for name in (*needed, *optional) if (column := column_of(name, rows[0]))}
     missing = [name for name in needed if name not in columns]
     if missing:
         raise MedSynthError(f"The manifest {path} has no column '{missing[0]}'; add it.")
@@ -235,7 +235,7 @@ def _spelled(names: Iterable[str]) -> str:
     return f"{first}, also spelled {' and '.join(others)}," if others else first
 
 
-def _column_of(name: str, row: dict[str, str]) -> str:
+def column_of(name: str, row: dict[str, str]) -> str:
     """Return the column of a role, in capital or small letters; "" if there is none."""
     alike = [column for column in row if column.casefold() == name.casefold()]
     return name if name in row else next(iter(alike), "")

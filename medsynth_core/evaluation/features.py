@@ -15,9 +15,9 @@ import numpy as np
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
+from medsynth_core.io.digest import sha256
 from medsynth_core.io.json_reading import parse_json
 from medsynth_core.metrics.frechet import frechet_distance, too_few_images
-from medsynth_core.models.package import sha256
 from medsynth_core.models.weights import check_weights, loaded_network
 from medsynth_core.resources import resource_folder
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
@@ -51,15 +51,20 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary folder to write to, and move it to ``path`` when the block succeeds.
 
     Parent folders are created. If the block fails, the temporary folder is removed.
 
+    Args:
+        path: a new or empty folder.
+        replace: whether it may be another folder, which is replaced with all that it contains.
+
     Raises:
         MedSynthError: as `check_free`, or writing fails. Any `OSError` in the block counts as such.
     """
-    check_free(path)
+    if not (replace and path.is_dir()):
+        check_free(path)
     target = _real(path)
     make_folder(path.parent)
     temporary = _beside(target)
@@ -69,9 +74,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
             if target.exists():
                 temporary.chmod(stat.S_IMODE(target.stat().st_mode))
             yield temporary
-            with held_back():
+            with held_back(), removed_at_end(_beside(target)) as earlier:
                 if target.exists():
-                    target.rmdir()  # it is empty; not every system can rename a folder onto an existing one
+                    os.replace(target, earlier)  # not every system can rename a folder onto an existing one
                 os.replace(temporary, target)
     except OSError as error:
         raise MedSynthError(
@@ -179,11 +184,24 @@ def remove_left_behind(folder: Path) -> None:
                 path.unlink()
 
 
+def left_behind(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Return the temporary folders that killed processes have left in a folder for folders of these names.
+
+    Only where no other process writes folders of these names: what is in use looks the same.
+    """
+    ends = {_end(name) for name in names}
+    found = [path for path in folder.glob(".*") if _TEMPORARY.match(path.name) and path.name[10:] in ends]
+    return [path for path in found if path.is_dir() and not path.is_symlink()]
+
+
 def _beside(target: Path) -> Path:
     """Return a new name in the same folder that ends like that of ``target``."""
-    # Keep the end of the name with its suffix; shorten its start to stay within the file system's limit in bytes.
-    end = os.fsencode(target.name)[-64:].decode(errors="ignore")
-    return target.with_name(f".{token_hex(4)}-{end}")
+    return target.with_name(f".{token_hex(4)}-{_end(target.name)}")
+
+
+def _end(name: str) -> str:
+    """Return the end of a name with its suffix, and as much before it as the file system's limit in bytes allows."""
+    return os.fsencode(name)[-64:].decode(errors="ignore")
 
 
 def _reserved(temporary: Path, target: Path) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
-from medsynth_core.io.regular_file import open_regular
+from medsynth_core.io.digest import sha256
 from medsynth_core.models.card import GenerationCard, Metadata, SynthesisCard, read_metadata
 from medsynth_core.models.weights import check_weights, loaded_network
 from medsynth_core.preparation.contract import GenerationContract, SynthesisContract
@@ -49,6 +50,14 @@ class Model:
     def contract(self) -> SynthesisContract | GenerationContract:
         """The model's contract: its inputs, outputs and preparation."""
         return self.card.contract
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of what results depend on: weights, network, contract, and the errors in validation."""
+        card = self.card.model_dump(mode="json")
+        parts = {name: card.get(name) for name in ("network", "contract", "error_curve", "dose_error_curves")}
+        content = {**parts, "weights": self.card.weights.sha256}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
     def synthesis(self) -> SynthesisCard:
@@ -107,12 +116,3 @@ class Model:
         remedy = "do not use it, and download the package again"
         check_weights(network.state_dict(), f"the model '{self.name}'", remedy)
         return network
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
-    with open_regular(path) as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

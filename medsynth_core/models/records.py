@@ -18,9 +18,10 @@ from typing import Any, cast
 import numpy as np
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.digest import sha256
 from medsynth_core.metrics.image_sets import SMALL
 from medsynth_core.models.card import RECORDS_FILE, GenerationCard
-from medsynth_core.models.package import Model, sha256
+from medsynth_core.models.package import Model
 
 LESIONS, SMALL_PICTURES, PATIENTS = "lesions", "small:", "patient:"
 

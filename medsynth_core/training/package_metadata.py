@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from medsynth_core.datasets.manifest import SPLITS, Case
+from medsynth_core.io.digest import sha256
 from medsynth_core.io.pictures import COLOURS
 from medsynth_core.models.card import WEIGHTS
-from medsynth_core.models.package import sha256
 from medsynth_core.networks.registry import create_network
 from medsynth_core.preparation.contract import Contract, Side, SynthesisContract
 from medsynth_core.recipes.recipe import Recipe

@@ -18,13 +18,13 @@ from medsynth_core.datasets.manifest import Case, split_of
 from medsynth_core.errors import Cancelled, MedSynthError
 from medsynth_core.failures import as_user_error, reason_of
 from medsynth_core.interruption import held_back
+from medsynth_core.io.digest import sha256
 from medsynth_core.io.json_file import write_json
 from medsynth_core.io.table import write_rows
 from medsynth_core.io.temporary import temporary_folder
 from medsynth_core.models.card import FEWEST_VALIDATED, METADATA, RECORDS_FILE, WEIGHTS, read_metadata
 from medsynth_core.models.contents import INFERENCE, INFERENCE_FILE, RECORDS, check_replaceable
 from medsynth_core.models.markdown import card_text
-from medsynth_core.models.package import sha256
 from medsynth_core.models.records import LESIONS, SMALL_PICTURES, write_records
 from medsynth_core.models.weights import check_weights
 from medsynth_core.networks.registry import create_network

@@ -128,7 +128,7 @@ def other_network(package):
 
 
 def missing_tensor(package):
-    from medsynth_core.models.package import sha256
+    from medsynth_core.io.digest import sha256
 
     path = package / "models" / "model.safetensors"
     state = load_file(path)

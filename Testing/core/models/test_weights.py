@@ -8,8 +8,8 @@ from builders import phantom_ct
 from safetensors.torch import load_file, save_file
 
 from medsynth_core import MedSynthError, load_model, synthesize
+from medsynth_core.io.digest import sha256
 from medsynth_core.models.library import import_model, verify_model
-from medsynth_core.models.package import sha256
 from medsynth_core.models.weights import check_weights
 from medsynth_core.training.publishing import _store_half
 

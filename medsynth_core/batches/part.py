@@ -1,0 +1,47 @@
+"""A part of a batch, for several processes that do not know of each other, such as the jobs of an array."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from medsynth_core.errors import MedSynthError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Part ``number`` (from 1) of ``count``: every ``count``-th study, so that each part has some of every folder."""
+
+    number: int = 1
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """Return the part in a text such as ``2/8``.
+
+        Raises:
+            MedSynthError: it is not of this form, or there is no such part.
+        """
+        found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
+        part = cls(int(found[1]), int(found[2])) if found else cls(0)
+        if not 1 <= part.number <= part.count:
+            raise MedSynthError(
+                f"The part '{text}' is not of the form NUMBER/COUNT, from 1/8 to 8/8; for example: 2/8."
+            )
+        return part
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it has all studies."""
+        return self.count == 1
+
+    def of(self, items: Sequence[T]) -> list[T]:
+        """Return the items of this part."""
+        return list(items[self.number - 1 :: self.count])
+
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.count}"

@@ -1,0 +1,124 @@
+"""Synthesis of many studies into one folder, which goes on where it was interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medsynth_core.batches.failure_list import FailureList
+from medsynth_core.batches.part import Part
+from medsynth_core.batches.queue import Outcome, StudyQueue
+from medsynth_core.batches.run_record import RunRecord, locked, remove_unfinished
+from medsynth_core.batches.settings import BatchSettings
+from medsynth_core.batches.study import Study
+from medsynth_core.batches.study_list import list_studies
+from medsynth_core.batches.tables import write_metrics
+from medsynth_core.inference.loaded_model import LoadedModel
+from medsynth_core.io.atomic import make_folder
+from medsynth_core.models.package import Model
+from medsynth_core.progress import Progress, ProgressCallback
+
+
+@dataclass
+class BatchResult:
+    """What became of the studies of a batch.
+
+    Attributes:
+        folder: folder of the results, one folder for each study.
+        made: studies whose results were made now.
+        there: studies whose results were there already.
+        failed: studies that failed, and one sentence on each.
+    """
+
+    folder: Path
+    made: list[str] = field(default_factory=list)
+    there: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def batch(
+    inputs: str | Path,
+    output: str | Path,
+    model: str | Path | Model | LoadedModel = "ct-to-pet",
+    *,
+    settings: BatchSettings | None = None,
+    patterns: Mapping[str, str] | None = None,
+    reference: str = "",
+    part: Part | str = "1/1",
+    device: str = "auto",
+    batch_size: int | None = None,
+    progress: Progress | ProgressCallback | None = None,
+) -> BatchResult:
+    """Synthesize many studies, each into a folder of its own in ``output``.
+
+    A study that fails is listed in ``failures.csv`` with its sentence, and the others go on. The results of a study are
+    there whole or not at all. Run again, the batch makes what is missing: results count if their JSON states this
+    model, these settings, and the content that the input files have.
+
+    Args:
+        inputs: a manifest (.csv) with the columns ``case`` and the roles of the model, or a folder of image files or
+            DICOM studies (`medsynth_core.batches.study_list.list_studies`).
+        output: folder, new, empty, or of an earlier run with the same model.
+        model: name in the library, folder of a package, a model, or one whose network is in memory.
+        settings: what is written for each study.
+        patterns: for a folder: role → pattern of the file name (``*ct*.nii*``) or, for DICOM, modality with a pattern
+            of the series description (``MR:*T1*``).
+        reference: column of the manifest with real images; each first result is compared with its own, and
+            ``metrics.csv`` has a line for each study.
+        part: the studies of this process, such as ``2/8``, if several work on one batch.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        batch_size: slices at once; None chooses by the device.
+        progress: called as ``progress(fraction, message)``; its log gets each failure.
+
+    Raises:
+        MedSynthError: the list of studies cannot be used (as `list_studies`), there is no such model or device, the
+            folder has results of another model, another process works in it, or the disk is full.
+        Cancelled: the progress callback requested a stop; what is finished stays.
+    """
+    progress = progress if isinstance(progress, Progress) else Progress(progress)
+    part, settings = part if isinstance(part, Part) else Part.parse(part), settings or BatchSettings()
+    folder = Path(output)
+    progress(0.0, "Loading the model")
+    loaded = LoadedModel.load(model)
+    progress(0.01, "Listing the studies")
+    listed = list_studies(
+        Path(inputs), loaded.model.synthesis.contract, patterns=patterns, reference=reference, left_out=folder,
+        progress=progress,
+    )  # fmt: skip
+    settings.check_roles(loaded.model.synthesis.contract.outputs)
+    make_folder(folder)
+    lock = locked(folder, part)
+    try:
+        record = RunRecord(folder, loaded.model, settings)
+        record.write()
+        studies = part.of(listed)
+        remove_unfinished(folder, [study.name for study in studies])
+        queue = StudyQueue(loaded, folder, settings, device, batch_size)
+        found = _worked(queue, studies, FailureList(folder, new=part.is_all), folder, progress.part(0.02, 1.0))
+    finally:
+        lock.release(remove=True)
+    if reference:
+        write_metrics(folder, [study.name for study in listed])
+    progress(1.0, f"{len(found.made) + len(found.there)} of {len(studies)} studies are in {folder}")
+    return found
+
+
+def _worked(
+    queue: StudyQueue, studies: list[Study], failures: FailureList, folder: Path, progress: Progress
+) -> BatchResult:
+    found = BatchResult(folder)
+
+    def ended(outcome: Outcome) -> None:
+        failures.add(outcome.study, outcome.message)
+        if outcome.state == "failed":
+            found.failed[outcome.study] = outcome.message
+            progress.log(f"{outcome.study} failed: {outcome.message}")
+        else:
+            (found.made if outcome.state == "made" else found.there).append(outcome.study)
+
+    try:
+        queue.run(studies, ended, progress)
+    finally:
+        failures.write()
+    return found
