@@ -10,12 +10,14 @@ from medsynth_core.batches.study import Study
 from medsynth_core.io.digest import sha256_of
 from medsynth_core.io.sidecar import split_suffix
 
+# In the place of a role, of which none has this name.
+REFERENCE = "(reference)"
 # Ends of the names of files beside an image that say more about it, or have its voxels.
 _BESIDE = (".json", ".raw", ".raw.gz", ".zraw", ".img", ".img.gz", ".hdr", ".hdr.gz")
 
 
 def recorded(study: Study) -> dict[str, dict[str, Any]]:
-    """Return the content of a study's inputs by role: ``sha256``, and ``bytes`` and ``modified`` of the newest file.
+    """Return what the inputs of a study contain by role, and its reference: ``sha256``, and a state of the files.
 
     Raises:
         OSError: a file cannot be read.
@@ -52,7 +54,8 @@ def _state(files: Iterable[Path]) -> dict[str, int]:
 
 def _files(study: Study) -> dict[str, list[Path]]:
     """Return the files of each input: all of a folder or DICOM series, or an image file with what belongs to it."""
-    return {role: list(study.series.get(role, ())) or _of_image(path) for role, path in study.files.items()}
+    found = {role: list(study.series.get(role, ())) or _of_image(path) for role, path in study.files.items()}
+    return found if study.reference is None else {**found, REFERENCE: _of_image(study.reference)}
 
 
 def _of_image(path: Path) -> list[Path]:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medsynth_core.batches.failure_list import FailureList
 from medsynth_core.batches.part import Part
-from medsynth_core.batches.queue import Outcome, StudyQueue
+from medsynth_core.batches.queue import StudyQueue
 from medsynth_core.batches.run_record import RunRecord, locked, remove_unfinished
 from medsynth_core.batches.settings import BatchSettings
 from medsynth_core.batches.study import Study
 from medsynth_core.batches.study_list import list_studies
+from medsynth_core.batches.study_steps import Outcome, StudySteps
 from medsynth_core.batches.tables import write_metrics
+from medsynth_core.errors import MedSynthError
 from medsynth_core.inference.loaded_model import LoadedModel
 from medsynth_core.io.atomic import make_folder
 from medsynth_core.models.package import Model
 from medsynth_core.progress import Progress, ProgressCallback
+
+if TYPE_CHECKING:
+    from medsynth_core.batches.cluster_queue import ClusterQueue
 
 
 @dataclass
@@ -48,6 +55,8 @@ def batch(
     part: Part | str = "1/1",
     device: str = "auto",
     batch_size: int | None = None,
+    processes: int = 1,
+    scheduler: str = "",
     progress: Progress | ProgressCallback | None = None,
 ) -> BatchResult:
     """Synthesize many studies, each into a folder of its own in ``output``.
@@ -69,24 +78,27 @@ def batch(
         part: the studies of this process, such as ``2/8``, if several work on one batch.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         batch_size: slices at once; None chooses by the device.
+        processes: processes on this computer that share the work, through Dask.
+        scheduler: address or scheduler file of a Dask cluster, whose workers do the work.
         progress: called as ``progress(fraction, message)``; its log gets each failure.
 
     Raises:
         MedSynthError: the list of studies cannot be used (as `list_studies`), there is no such model or device, the
-            folder has results of another model, another process works in it, or the disk is full.
+            folder has results of another model, another process works in it, or the disk is full; or as `connected`
+            of `medsynth_core.batches.cluster`.
         Cancelled: the progress callback requested a stop; what is finished stays.
     """
     progress = progress if isinstance(progress, Progress) else Progress(progress)
     part, settings = part if isinstance(part, Part) else Part.parse(part), settings or BatchSettings()
-    folder = Path(output)
+    source, folder = Path(inputs).absolute(), Path(output)
     progress(0.0, "Loading the model")
     loaded = LoadedModel.load(model)
+    steps = StudySteps(loaded, folder, settings, device, batch_size)
+    steps.check()
     progress(0.01, "Listing the studies")
-    listed = list_studies(
-        Path(inputs), loaded.model.synthesis.contract, patterns=patterns, reference=reference, left_out=folder,
-        progress=progress,
-    )  # fmt: skip
-    settings.check_roles(loaded.model.synthesis.contract.outputs)
+    contract = loaded.model.synthesis.contract
+    listed = list_studies(source, contract, patterns=patterns, reference=reference, left_out=folder, progress=progress)
+    settings.check_roles(contract.outputs)
     make_folder(folder)
     lock = locked(folder, part)
     try:
@@ -94,8 +106,10 @@ def batch(
         record.write()
         studies = part.of(listed)
         remove_unfinished(folder, [study.name for study in studies])
-        queue = StudyQueue(loaded, folder, settings, device, batch_size)
-        found = _worked(queue, studies, FailureList(folder, new=part.is_all), folder, progress.part(0.02, 1.0))
+        with _queue(steps, processes, scheduler) as queue:
+            found = _worked(queue, studies, FailureList(folder, new=part.is_all), folder, progress.part(0.02, 1.0))
+        # Processes of a cluster may have died on the way.
+        remove_unfinished(folder, [study.name for study in studies])
     finally:
         lock.release(remove=True)
     if reference:
@@ -104,8 +118,26 @@ def batch(
     return found
 
 
+@contextmanager
+def _queue(steps: StudySteps, processes: int, scheduler: str) -> Iterator[StudyQueue | ClusterQueue]:
+    """Yield what works on the studies: this process, or those of a Dask cluster."""
+    if processes < 1:
+        raise MedSynthError(f"The number of processes is {processes}; it must be at least 1.")
+    if scheduler and processes > 1:
+        raise MedSynthError("The scheduler has processes of its own; leave out their number.")
+    if not scheduler and processes == 1:
+        yield StudyQueue(steps)
+        return
+    from medsynth_core.batches.cluster import connected
+
+    with connected(processes, scheduler) as client:
+        from medsynth_core.batches.cluster_queue import ClusterQueue, Order
+
+        yield ClusterQueue(client, Order.of(steps))
+
+
 def _worked(
-    queue: StudyQueue, studies: list[Study], failures: FailureList, folder: Path, progress: Progress
+    queue: StudyQueue | ClusterQueue, studies: list[Study], failures: FailureList, folder: Path, progress: Progress
 ) -> BatchResult:
     found = BatchResult(folder)
 
@@ -121,4 +153,7 @@ def _worked(
         queue.run(studies, ended, progress)
     finally:
         failures.write()
+    order = {study.name: number for number, study in enumerate(studies)}
+    found.made.sort(key=order.__getitem__)
+    found.there.sort(key=order.__getitem__)
     return found

@@ -78,7 +78,6 @@ class StudyFolder:
         if (
             written <= there
             and facts.get("settings") == self.settings.to_dict()
-            and facts.get("reference") == self._reference()
             and isinstance(inputs, dict)
             and is_unchanged(inputs, self.study)
         ):
@@ -117,7 +116,6 @@ class StudyFolder:
             "model_identity": self.model.identity,
             "settings": self.settings.to_dict(),
             "inputs": dict(inputs),
-            "reference": self._reference(),
             "files": names,
         }
         with whole_folder(self.path, replace=True) as folder:
@@ -156,6 +154,3 @@ class StudyFolder:
         if self.study.reference is not None:
             real = read_volume(self.study.reference, modality=made.modality, unit=made.unit, allow_nan=True)
             write_json(folder / METRICS, evaluate(made, real).to_dict())
-
-    def _reference(self) -> str | None:
-        return None if self.study.reference is None else str(self.study.reference)

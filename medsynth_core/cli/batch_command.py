@@ -49,6 +49,10 @@ def batch(
         str, typer.Option(help="The studies of this process if several work on the batch: 2/8 is the second of 8.")
     ] = "1/1",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    processes: Annotated[int, typer.Option(help="Processes on this computer that share the work, through Dask.")] = 1,
+    scheduler: Annotated[
+        str, typer.Option(help="Address (tcp://node1:8786) or scheduler file (.json) of a Dask cluster.")
+    ] = "",
     batch_size: Annotated[int | None, typer.Option(help="Slices at once; chosen by device by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,7 +66,7 @@ def batch(
     with progress_bar(as_json) as progress:
         found = run(
             inputs, output_dir, model, settings=settings, patterns=patterns, reference=reference, part=part,
-            device=device, batch_size=batch_size, progress=progress,
+            device=device, batch_size=batch_size, processes=processes, scheduler=scheduler, progress=progress,
         )  # fmt: skip
     if as_json:
         print_json({"folder": str(found.folder), "made": found.made, "there": found.there, "failed": found.failed})

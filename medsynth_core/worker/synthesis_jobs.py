@@ -14,10 +14,10 @@ def synthesize(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
     ``inputs`` contains further inputs of the model by role. Return the files, modality, unit and provenance.
     """
+    from medsynth_core.inference.kept_model import kept_model
     from medsynth_core.inference.synthesis import synthesize as run
     from medsynth_core.io.atomic import check_place
     from medsynth_core.io.writing import check_distinct
-    from medsynth_core.models.library import load_model
 
     output, model = Path(required(request, "output")), required(request, "model")
     errors = Path(request["uncertainty"]) if request.get("uncertainty") else None
@@ -27,10 +27,11 @@ def synthesize(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     sources = [required(request, "input"), *(request.get("inputs") or {}).values()]
     voxels = [Path(required(source, "voxels")) for source in sources]
     check_distinct([*dict.fromkeys(voxels), output, *([errors] if errors else [])])
-    loaded = load_model(model)
+    loaded = kept_model(model)
+    contract = loaded.model.synthesis.contract
     others = {role: received(source) for role, source in (request.get("inputs") or {}).items()}
     result = run(
-        loaded.synthesis.contract.beside(received(required(request, "input")), others),
+        contract.beside(received(required(request, "input")), others),
         loaded,
         device=request.get("device", "auto"),
         batch_size=request.get("batch_size"),

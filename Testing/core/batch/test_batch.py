@@ -12,8 +12,8 @@ from batch_helpers import TRUNCATED, content, names, truncate, write_studies
 from builders import phantom_ct
 
 from medsynth_core import Cancelled, MedSynthError, batch, load_model, read_volume, synthesize, write_volume
-from medsynth_core.batches.queue import StudyQueue
 from medsynth_core.batches.study_folder import StudyFolder
+from medsynth_core.batches.study_steps import StudySteps
 from medsynth_core.inference import loaded_model
 from medsynth_core.inference.loaded_model import LoadedModel
 from medsynth_core.models.package import Model
@@ -199,19 +199,19 @@ def test_a_wrong_option_is_refused_before_any_study(studies, out, loaded):
 
 def test_a_study_is_read_while_the_network_runs(studies, out, loaded, monkeypatch):
     begun = {f"P{number}": threading.Event() for number in (1, 2, 3)}
-    begin, predict = StudyQueue._begin, StudyQueue._predict
+    read, predict = StudySteps.read, StudySteps.predict
 
-    def note(self, number, folder):
-        begun[folder.study.name].set()
-        return begin(self, number, folder)
+    def note(self, study, progress):
+        begun[study.name].set()
+        return read(self, study, progress)
 
     def wait(self, job, progress):
         if job.folder.study.name == "P1":
             assert begun["P2"].wait(60), "P2 is read only after the network has run over P1"
         return predict(self, job, progress)
 
-    monkeypatch.setattr(StudyQueue, "_begin", note)
-    monkeypatch.setattr(StudyQueue, "_predict", wait)
+    monkeypatch.setattr(StudySteps, "read", note)
+    monkeypatch.setattr(StudySteps, "predict", wait)
     assert batch(studies, out, loaded, device="cpu").failed == {}
 
 

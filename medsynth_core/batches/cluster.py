@@ -1,0 +1,82 @@
+"""A Dask cluster (``dask.distributed``): one that is started on this computer, or one that runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from medsynth_core.errors import MedSynthError
+from medsynth_core.version import __version__
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_PATIENCE_S = 20
+
+
+@contextmanager
+def connected(processes: int = 0, scheduler: str = "") -> Iterator[Client]:
+    """Yield the client of a Dask cluster: a new one on this computer, or that of a scheduler.
+
+    Args:
+        processes: processes of the new cluster; its cores are divided between them.
+        scheduler: address (``tcp://node1:8786``) or scheduler file (``.json``) of a cluster that runs.
+
+    Raises:
+        MedSynthError: Dask is not installed, the scheduler cannot be reached, or its workers have another version of
+            MedSynth or none.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise MedSynthError(
+            "Several processes need the package distributed; install it with: pip install 'medsynth-core[scale]'.",
+            kind="device",
+        ) from error
+    if not scheduler:
+        threads = max(1, (os.cpu_count() or 1) // processes)
+        with distributed.LocalCluster(
+            n_workers=processes, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR,
+            env={"OMP_NUM_THREADS": str(threads)},
+        ) as cluster, distributed.Client(cluster, set_as_default=False) as client:  # fmt: skip
+            yield client
+        return
+    where = {"scheduler_file": scheduler} if scheduler.endswith(".json") else {"address": scheduler}
+    try:
+        client = distributed.Client(**where, timeout=_PATIENCE_S, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise MedSynthError(
+            f"The scheduler {scheduler} cannot be reached; check that it runs, and its address.", kind="device"
+        ) from error
+    with client:
+        _check_versions(client, scheduler)
+        yield client
+
+
+def _version_of_worker() -> str:
+    from medsynth_core.version import __version__ as version
+
+    return version
+
+
+def _check_versions(client: Client, scheduler: str) -> None:
+    try:
+        found = client.run(_version_of_worker, on_error="return")
+    except Exception as error:
+        raise MedSynthError(
+            f"The workers of {scheduler} cannot run MedSynth: {type(error).__name__}; install the same versions of "
+            "MedSynth and Dask on them.",
+            kind="device",
+        ) from error
+    if not found:
+        raise MedSynthError(f"The scheduler {scheduler} has no workers; start some.", kind="device")
+    for worker, version in found.items():
+        if version != __version__:
+            there = f"MedSynth {version}" if isinstance(version, str) else "no MedSynth"
+            raise MedSynthError(
+                f"The worker {worker} has {there}, and this computer MedSynth {__version__}; install the same version.",
+                kind="device",
+            )
