@@ -7,7 +7,7 @@ therefore complete as soon as its training ends: scores, cost, log and the slice
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,21 @@ from medsynth_core.recipes.recipe import Recipe
 from medsynth_core.training.train import read_cases
 from medsynth_core.volume import Volume
 
-FOLDER = "rows"
+FOLDER, FACTS = "rows", "facts"
 KEPT = ("scores", "cost", "log", "environment", "slices")
+
+
+@dataclass(frozen=True)
+class Making:
+    """How the model of a row is made, and what its scores depend on besides its recipe and cases.
+
+    Attributes:
+        train: as `trained`, if more must be there before the training than the cases.
+        facts: JSON-serialisable; rows with other facts are not taken.
+    """
+
+    train: Callable[[Recipe, Path, Path, Progress], Model] = trained
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,7 @@ def finished_row(
     output: Path,
     score: Callable[[Model], Row],
     progress: Progress,
-    train: Callable[[Recipe, Path, Path, Progress], Model] = trained,
+    making: Making = Making(),
 ) -> Row:
     """Return the row of a recipe: as it was kept, or of the model that is trained in ``output/NAME`` if it is not.
 
@@ -65,20 +78,20 @@ def finished_row(
         output: folder of the experiment; rows are kept in ``rows``.
         score: scores a trained model on the test split, once.
         progress: reports.
-        train: as `trained`, if more must be there before the training than the cases.
+        making: how the model is made, and what its scores depend on.
 
     Raises:
-        MedSynthError: the row or the model that is there was made by another recipe or with other cases.
+        MedSynthError: the row or the model that is there was made by another recipe, with other cases or other facts.
     """
     split = split_names(read_cases(manifest, recipe))
     kept = output / FOLDER / f"{recipe.name}.json"
     if not kept.is_file():
-        row = score(train(recipe, manifest, output, progress))
+        row = score(making.train(recipe, manifest, output, progress))
         run = output / recipe.name
         environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
-        facts = {"recipe": recipe.model_dump(mode="json"), "split": split}
+        facts = {"recipe": recipe.model_dump(mode="json"), "split": split, FACTS: dict(making.facts)}
         _write(kept, replace(row, log=training_log(run), environment=environment), facts)
-    return _read(kept, recipe, split)
+    return _read(kept, recipe, split, making.facts)
 
 
 def _write(path: Path, row: Row, facts: dict[str, Any]) -> None:
@@ -93,9 +106,15 @@ def _write(path: Path, row: Row, facts: dict[str, Any]) -> None:
     write_json(path, {**facts, **content, "picture": shown})
 
 
-def _read(path: Path, recipe: Recipe, split: dict[str, list[str]]) -> Row:
+def _read(path: Path, recipe: Recipe, split: dict[str, list[str]], facts: Mapping[str, Any]) -> Row:
     content = json.loads(path.read_text(encoding="utf-8"))
-    if content["split"] != split or not Recipe.model_validate(content["recipe"]).trains_as(recipe):
+    # As they are after they were written.
+    wanted = json.loads(json.dumps(dict(facts)))
+    if (
+        content["split"] != split
+        or content.get(FACTS, {}) != wanted
+        or not Recipe.model_validate(content["recipe"]).trains_as(recipe)
+    ):
         raise MedSynthError(made_otherwise(path, path))
     picture = None
     if content["picture"]:

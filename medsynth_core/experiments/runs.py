@@ -14,6 +14,8 @@ from medsynth_core.models.package import Model
 from medsynth_core.networks.registry import count_parameters, describe
 from medsynth_core.progress import Progress
 from medsynth_core.recipes.recipe import Recipe
+from medsynth_core.training.event_log import EVENTS
+from medsynth_core.training.event_reading import events_in
 from medsynth_core.training.train import read_cases, train_recipe
 
 
@@ -71,13 +73,24 @@ def cost(model: Model, run: Path, seconds: float) -> dict[str, Any]:
     log = training_log(run)
     return {
         "method": model.name,
+        "weights_sha256": model.card.weights.sha256,
         "parameters": count_parameters(model.network()),
         "gflop_256": describe(recipe.network.name, **recipe.network.options).gflop,
         "epochs": recipe.epochs,
         "chosen_epoch": model.card.training.best_epoch,
+        "steps": _steps(run, len(log)),
+        "batch_size": recipe.batch_size,
         "training_minutes": round(sum(float(row["seconds"]) for row in log) / 60, 1) if log else "",
         "seconds_per_case": round(seconds, 2),
     }
+
+
+def _steps(run: Path, epochs: int) -> int | str:
+    """Return the steps of a training over its epochs; "" if it is not known."""
+    path = run / EVENTS
+    events = events_in(path.read_bytes()) if path.exists() else []
+    found = [event["steps"] for event in events if event["event"] == "started"]
+    return int(found[-1]) * epochs if found else ""
 
 
 def write_environment(experiment: str, budget: str, environment: dict[str, Any], data: Path, output: Path) -> None:

@@ -55,6 +55,10 @@ class About(Part):
     references: tuple[str, ...] = ()
 
 
+# Key for the package of another model, wherever it is.
+_PLACE = "structure_model"
+
+
 class Recipe(SystemSettings):
     """Settings of a training: those of its system, of data preparation, training loop and model card.
 
@@ -102,8 +106,13 @@ class Recipe(SystemSettings):
         return wanted.model_validate(_with_trained_size(upgraded(content, wanted)))
 
     def trains_as(self, other: Recipe) -> bool:
-        """Return whether another recipe trains the same weights: all is equal but what only the card shows."""
+        """Return whether another recipe trains the same weights: all is equal but what only the card shows.
+
+        Nor does the place of a model count, which the recipe begins with (``structure_model``).
+        """
         shown = {"about": other.about, "contract": self.contract.of_regions(other.contract.body_region)}
+        if getattr(self, _PLACE, "") and getattr(other, _PLACE, ""):
+            shown[_PLACE] = getattr(other, _PLACE)
         return self.model_copy(update=shown) == other
 
     @model_validator(mode="after")

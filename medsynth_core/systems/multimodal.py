@@ -75,8 +75,8 @@ class MultimodalSystem(System[MultimodalSettings]):
 
     @property
     def complete(self) -> bool:  # type: ignore[override]  # it changes with the epoch
-        """Whether the generator is being trained; before, nothing can be published."""
-        return self._epoch >= self.settings.prepare_epochs
+        """Whether the generator learns by all of its losses: no epoch before can be the best one."""
+        return self._epoch >= self.settings.prepare_epochs + self.settings.pretrain_epochs
 
     def begin_epoch(self, epoch: int) -> None:
         """Begin an epoch (from 0), and with it perhaps another phase."""

@@ -41,6 +41,12 @@ def check_maps(settings: MultimodalSettings, generator: nn.Module) -> None:
             )
 
 
+def has_maps(generator: nn.Module, maps: nn.Module) -> bool:
+    """Return whether the maps of a generator are drawn by a network with the weights of ``maps``."""
+    own, other = getattr(generator, "maps").state_dict(), maps.state_dict()  # noqa: B009
+    return own.keys() == other.keys() and all(bool((own[name] == other[name]).all()) for name in own)
+
+
 def load_maps(settings: MultimodalSettings, generator: nn.Module) -> None:
     """Give a generator the weights of the recipe's ``structure_model``, which stay as they are.
 

@@ -73,8 +73,11 @@ class ModalitySlices(Dataset[Item]):
         return {role: self._numbered(role, numbers) for role, numbers in own.items()}
 
     def _paired_slices(self) -> dict[str, list[tuple[int, int]]]:
+        """Return the (case, slice) in which every modality has lines, the same list for each."""
         whole = sorted(set.intersection(*(set(self._having(role)) for role in self._roles)))
-        return {role: self._numbered(role, whole) for role in self._roles}
+        seen = [set(self._numbered(role, whole)) for role in self._roles]
+        shared = [one for one in self._numbered(self._roles[0], whole) if all(one in found for found in seen)]
+        return dict.fromkeys(self._roles, shared)
 
     def _numbered(self, role: str, cases: list[int]) -> list[tuple[int, int]]:
         """Return the slices of cases that have lines in the structure map of a modality."""

@@ -231,10 +231,28 @@ def _prepared_alone(case: Case, recipe: Recipe) -> TrainingCase:
     for role, side in {**contract.outputs, **contract.inputs}.items():
         volumes |= read_side(case.files[role], role, side)
     check_one_kind(volumes)
-    made = prepare_alone(volumes, contract)
+    made = _seen_by_all(case, prepare_alone(volumes, contract))
     targets = {name: made[name] for name in channels_of(contract.outputs)}
     body = np.ones(next(iter(targets.values())).shape, dtype=bool)
     return TrainingCase(case.name, {role: made[role] for role in contract.inputs}, body, targets, {"dose": -1})
+
+
+def _seen_by_all(case: Case, images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the slices (k, j, i) in which every image shows something: a generator would learn blank ones, too.
+
+    Raises:
+        MedSynthError: there is none.
+    """
+    if any(len(image) == 1 for image in images.values()):
+        return images  # pictures, of which a colour may be empty
+    shown = [image.reshape(len(image), -1) for image in images.values()]
+    kept = np.all([image.max(axis=1) > image.min(axis=1) for image in shown], axis=0)
+    if not kept.any():
+        raise MedSynthError(
+            f"The images of the case {case.name} have no slice in which all of them show something; check that they "
+            "are of the same part of the patient."
+        )
+    return images if kept.all() else {name: image[kept] for name, image in images.items()}
 
 
 def _inputs(prepared: Prepared, contract: SynthesisContract) -> dict[str, np.ndarray]:

@@ -151,6 +151,54 @@ def test_a_patient_in_several_splits_gets_the_one_that_is_held_out(tmp_path):
     ]
 
 
+def test_images_of_a_child_are_in_one_split_of_copies_that_were_divided_anew(tmp_path):
+    files = ("train/PNEUMONIA/person7_virus_1.jpeg", "test/PNEUMONIA/person7_virus_2.jpeg", *XRAYS)
+    cases, said = build(tree(tmp_path, *files))
+    assert {case.name: (case.patient, case.split) for case in cases if "person7" in case.name} == {
+        "person7_virus_1": ("person7", "test"),
+        "person7_virus_2": ("person7", "test"),
+    }
+    assert any("1 patient is in several splits" in sentence for sentence in said)
+    # As published, a number of another kind is another child.
+    files = ("train/PNEUMONIA/person7_virus_1.jpeg", "test/PNEUMONIA/person7_bacteria_2.jpeg", *XRAYS)
+    cases, _ = build(tree(tmp_path / "published", *files))
+    assert {case.patient for case in cases if "person7" in case.name} == {"person7", "test-person7"}
+
+
+def test_names_tell_pneumonia_in_folders_with_other_names(tmp_path):
+    files = ("train/opacity/person1_bacteria_1.jpeg", "train/VIRUS/VIRUS-1-0001.jpeg", "train/normal/IM-0115-0001.jpeg")
+    cases, _ = build(tree(tmp_path / "kaggle", files[0], files[2]))
+    assert {case.name: case.label for case in cases} == {"person1_bacteria_1": "bacterial", "IM-0115-0001": "normal"}
+    cases, _ = build(tree(tmp_path / "other", files[1], "train/BACTERIA/BACTERIA-2-0001.jpeg"))
+    assert {case.name: case.label for case in cases} == {"VIRUS-1-0001": "viral", "BACTERIA-2-0001": "bacterial"}
+
+
+def test_files_of_one_size_and_other_content_are_no_copies(tmp_path):
+    name = "BraTS20_Training_001/BraTS20_Training_001_t1.nii"
+    tree(tmp_path, f"raw/{name}", content=b"one")
+    tree(tmp_path, f"n4/{name}", content=b"two")
+    with pytest.raises(MedSynthError, match="twice, as .* which differ; keep one of them"):
+        build(tmp_path, paired=False)
+
+
+def test_a_folder_above_does_not_make_training_cases_test_cases(tmp_path):
+    cases, _ = build(
+        tree(tmp_path / "brats-validation", "BraTS20_Training_001/BraTS20_Training_001_t1.nii"), paired=False
+    )
+    assert [case.split for case in cases] == [""]
+
+
+def test_parts_of_brats_2023_are_one_data_set(tmp_path):
+    files = ("BraTS-GLI-00001-000/BraTS-GLI-00001-000-t1n.nii.gz", "BraTS-MEN-00001-000/BraTS-MEN-00001-000-t1n.nii.gz")
+    cases, _ = build(tree(tmp_path, *files), paired=False)
+    assert len({case.patient for case in cases}) == 2
+
+
+def test_labels_of_drive_may_be_in_another_format(tmp_path):
+    cases, _ = build(tree(tmp_path, "training/images/21_training.tif", "training/1st_manual/21_manual1.png"))
+    assert set(cases[0].files) == {"fundus", "vessels"}
+
+
 def test_patterns_that_match_nothing_in_a_known_data_set_are_told_to_be_needless(tmp_path):
     with pytest.raises(MedSynthError, match="for 'ct'; give no pattern at all to read it as DRIVE"):
         cases_from_folders(tree(tmp_path, *DRIVE), {"ct": "*ct*.nii*"})

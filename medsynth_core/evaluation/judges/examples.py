@@ -23,6 +23,8 @@ class Examples:
         patients: (n) names; images of one patient stay together when a part is taken. Empty if each image is of
             another patient.
         field: (n, rows, columns) field of view, in which vessels are judged; None for the whole image.
+        origin: how the images were drawn, which tells others apart where their values depend on the processor; "" tells
+            them by their values.
 
     Raises:
         MedSynthError: the shapes do not belong together, labels are negative or no whole numbers, or an image has
@@ -33,6 +35,7 @@ class Examples:
     labels: np.ndarray
     patients: tuple[str, ...] = ()
     field: np.ndarray | None = None
+    origin: str = ""
 
     def __post_init__(self) -> None:
         n, plane = len(self.images), self.images.shape[2:]
@@ -88,7 +91,9 @@ class Examples:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of images, labels, patients and field of view, by which other data are told."""
+        """SHA-256 of images, labels, patients and field of view, or of the origin, by which other data are told."""
+        if self.origin:
+            return hashlib.sha256(self.origin.encode()).hexdigest()
         found = hashlib.sha256("\n".join(self.patients).encode())
         for values in (self.images, self.labels, *([] if self.field is None else [self.field])):
             found.update(f"{values.dtype}{values.shape}".encode())

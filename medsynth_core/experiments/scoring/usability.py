@@ -166,7 +166,9 @@ class UsabilityTable:
             if mixture is not self.comparison.mixtures[0]:
                 # Paired, because a seed gives the same weights and the same order of the patients in all rows.
                 row |= _summary(f"{metric}_difference", values - first)
-        published = {f"{metric}_published": value for metric, value in mixture.published.items()}
+        # Those of another task are not comparable.
+        there = [metric for metric in self.metrics if metric in mixture.published]
+        published = {f"{metric}_published": mixture.published[metric] for metric in there}
         return {**row, **published}
 
     def _values(self, name: str, metric: str) -> np.ndarray:
@@ -204,7 +206,8 @@ class UsabilityTable:
 
 
 def _summary(name: str, values: np.ndarray) -> dict[str, Any]:
-    low, high = t_interval(values)
+    # Where a metric is not defined in every training, an interval would be that of the others.
+    low, high = t_interval(values) if np.isfinite(values).all() else (math.nan, math.nan)
     sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
     found = {"mean": float(values.mean()), "sd": sd, "low": low, "high": high}
     return {f"{name}_{part}": round(value, DIGITS) if math.isfinite(value) else "" for part, value in found.items()}

@@ -13,7 +13,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.judges.judge import JudgeSettings
 from medsynth_core.evaluation.judges.lesions import check_independent
 from medsynth_core.experiments.scoring.image_set_scores import ImageSet
-from medsynth_core.generation.from_noise import draw_anatomy
+from medsynth_core.generation.from_noise import LATER_TRIES, TRIES, draw_anatomy
 from medsynth_core.generation.generator import Generator
 from medsynth_core.models.package import Model
 from medsynth_core.preparation.contract import GenerationContract, Side
@@ -77,7 +77,9 @@ def drawn_anatomies(
     for number in range(count):
         progress(number / count, f"Structure map {number + 1} of {count}")
         random = np.random.default_rng((seed, number))
-        anatomy = draw_anatomy(generator, random, 1, lesions if inside else (), filtered=filtered).anatomy
+        # As for a generated data set: the first map shows whether maps are usable at all.
+        tries = LATER_TRIES if number else TRIES
+        anatomy = draw_anatomy(generator, random, 1, lesions if inside else (), filtered=filtered, tries=tries).anatomy
         label = anatomy.label[0] if inside else lesions[random.integers(len(lesions))]
         found.append((anatomy.lines[0], anatomy.organ[0], label.astype(np.uint8)))
     return Anatomies(*(np.stack(part) for part in zip(*found, strict=True)))

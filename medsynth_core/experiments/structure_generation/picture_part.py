@@ -9,13 +9,15 @@ from pathlib import Path
 from medsynth_core.datasets.known_sets import cases_of_known_set
 from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.datasets.splitting import Shares, split_cases
+from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.judges.judge import JudgeSettings
-from medsynth_core.experiments.runs import trained
+from medsynth_core.experiments.runs import made_otherwise, trained
 from medsynth_core.experiments.structure_generation.picture_recipes import picture_recipes
 from medsynth_core.experiments.structure_generation.rivals import experiment_recipe
 from medsynth_core.models.package import Model
 from medsynth_core.progress import Progress
 from medsynth_core.recipes.recipe import Recipe
+from medsynth_core.systems.multimodal_maps import has_maps
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,15 @@ class Trainings:
         """Return the model of a recipe as `trained`, after that of its structure maps if it has one.
 
         The recipe names no place of its own, so that its row can be used where the output has another one.
+
+        Raises:
+            MedSynthError: as `trained`, or the model that is there has other structure maps.
         """
-        if getattr(recipe, "structure_model", ""):
-            package = self.maps_model(progress.part(0, 0.4)).path
-            recipe = recipe.model_copy(update={"structure_model": str(package)})
-        return trained(recipe, manifest, output, progress.part(0.4, 1))
+        if not getattr(recipe, "structure_model", ""):
+            return trained(recipe, manifest, output, progress.part(0.4, 1))
+        maps = self.maps_model(progress.part(0, 0.4))
+        recipe = recipe.model_copy(update={"structure_model": str(maps.path)})
+        model = trained(recipe, manifest, output, progress.part(0.4, 1))
+        if not has_maps(model.network(), maps.network()):
+            raise MedSynthError(made_otherwise(model.path, output / recipe.name))
+        return model

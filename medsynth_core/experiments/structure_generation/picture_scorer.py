@@ -12,11 +12,12 @@ from typing import Any, cast
 import numpy as np
 
 from medsynth_core.datasets.manifest import split_of
+from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.features import fid
 from medsynth_core.evaluation.judges.examples import Examples
 from medsynth_core.experiments.figures.generated_samples import stacked
 from medsynth_core.experiments.rows import FOLDER, Row
-from medsynth_core.experiments.runs import cost
+from medsynth_core.experiments.runs import cost, made_otherwise
 from medsynth_core.experiments.scoring.image_set_scores import ImageSet, quality_scores
 from medsynth_core.experiments.scoring.usability import Sources
 from medsynth_core.experiments.structure_generation.drawn_images import (
@@ -123,7 +124,7 @@ class PictureScorer:
         facts = {**cost(model, run, seconds), "maps_sha256": maps.sha256}
         if model.name == self.part.generator:
             # Now, because its network may be gone when the judges are trained.
-            write_examples(self._synthetic(model), self.kept_synthetic)
+            write_examples(self._synthetic(model), self.kept_synthetic, facts["weights_sha256"])
         return Row({"": {ALL: scores}}, facts, picture=self.picture(images, maps.anatomies.kinds))
 
     @property
@@ -152,14 +153,16 @@ class PictureScorer:
         """Return the first pictures of each class, one below the other, in the order of the classes."""
         return stacked([images[kinds == kind] for kind in np.unique(kinds)], self.part.pictures)
 
-    def sources(self, model: Callable[[], Model]) -> Sources:
+    def sources(self, model: Callable[[], Model], weights: str) -> Sources:
         """Return real and synthetic training pictures and real test pictures with what judges learn of them.
 
         Args:
             model: returns the trained generator; called only if its pictures are not kept.
+            weights: SHA-256 of its weights.
 
         Raises:
-            MedSynthError: the judge is not independent of the generator's own classifier.
+            MedSynthError: the judge is not independent of the generator's own classifier, or the pictures that are
+                kept are those of another generator.
         """
         if self.part.judge == "vessels":
             contract = cast(GenerationContract, self.recipe.contract)
@@ -169,10 +172,10 @@ class PictureScorer:
             self._check_judges()
             real, test, field = self.training.kinds, self.test.kinds, None
         if not self.kept_synthetic.is_file():
-            write_examples(self._synthetic(model()), self.kept_synthetic)
+            write_examples(self._synthetic(model()), self.kept_synthetic, weights)
         return Sources(
             Examples(as_channels(self.training.images), real, self.training.patients),
-            read_examples(self.kept_synthetic),
+            read_examples(self.kept_synthetic, weights),
             Examples(as_channels(self.test.images), test, self.test.patients, field),
         )
 
@@ -195,14 +198,20 @@ class PictureScorer:
         return Examples(as_channels(images), labels)
 
 
-def write_examples(examples: Examples, path: Path) -> None:
-    """Keep pictures with 256 grey levels, and their labels, in a file (.npz)."""
+def write_examples(examples: Examples, path: Path, weights: str) -> None:
+    """Keep pictures with 256 grey levels, and their labels, in a file (.npz), with the SHA-256 of what drew them."""
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         grey = np.rint(examples.images.clip(0, 1) * 255).astype(np.uint8)
-        np.savez_compressed(file, images=grey, labels=examples.labels)
+        np.savez_compressed(file, images=grey, labels=examples.labels, weights=np.array(weights))
 
 
-def read_examples(path: Path) -> Examples:
-    """Return what `write_examples` has kept, with values from 0 to 1."""
+def read_examples(path: Path, weights: str) -> Examples:
+    """Return what `write_examples` has kept, with values from 0 to 1.
+
+    Raises:
+        MedSynthError: a generator with other weights drew it.
+    """
     with np.load(path) as stored:
+        if str(stored["weights"]) != weights:
+            raise MedSynthError(made_otherwise(path, path))
         return Examples(stored["images"].astype(np.float32) / 255, stored["labels"])

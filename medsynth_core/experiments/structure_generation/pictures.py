@@ -9,12 +9,12 @@ from typing import Any
 
 from medsynth_core.experiments.figures.generated_samples import write_samples
 from medsynth_core.experiments.figures.training_curves import write_curves
-from medsynth_core.experiments.rows import Row, finished_row
+from medsynth_core.experiments.rows import Making, Row, finished_row
 from medsynth_core.experiments.runs import write_environment
 from medsynth_core.experiments.scoring.plain_table import PlainTable, rounded
 from medsynth_core.experiments.scoring.usability import Comparison, read_mixtures, usability
 from medsynth_core.experiments.structure_generation import EXPERIMENT
-from medsynth_core.experiments.structure_generation.budget import spent
+from medsynth_core.experiments.structure_generation.budget import ends, measures, spent
 from medsynth_core.experiments.structure_generation.drawn_images import ALL
 from medsynth_core.experiments.structure_generation.picture_part import CHEST_XRAY, FUNDUS, PicturePart, Trainings
 from medsynth_core.experiments.structure_generation.picture_scorer import PictureScorer
@@ -50,7 +50,7 @@ def run(part: PicturePart, data: Path, output: Path, progress: Progress) -> Plai
     rows = trained_rows(scorer, progress.part(0, 0.8))
     first = rows[part.generator]
     budget = f"{first.cost['epochs']} epochs or fewer of the generator, {part.images} images of each method"
-    write_environment(EXPERIMENT, budget, first.environment, data, output)
+    write_environment(EXPERIMENT, budget, {**first.environment, **measures(trainings.recipe)}, data, output)
     write_rows([spent(row) for row in rows.values()], output / "methods.csv")
     write_curves({name: row.log for name, row in rows.items()}, output / "curves.png", choose_by="fid", unit="1")
     shown = {name: row.picture for name, row in rows.items() if row.picture}
@@ -59,13 +59,17 @@ def run(part: PicturePart, data: Path, output: Path, progress: Progress) -> Plai
     table = quality_table(scorer, rows)
     again = partial(trainings.model, trainings.recipe, trainings.manifest, output, Progress())
     comparison = Comparison(part.judge, read_mixtures(numbers=part.mixtures), part.seeds, part.settings)
-    usability(scorer.sources(again), comparison, output / part.judge, progress.part(0.8, 1))
+    weights = first.cost["weights_sha256"]
+    usability(scorer.sources(again, weights), comparison, output / part.judge, progress.part(0.8, 1))
     return table
 
 
 def trained_rows(scorer: PictureScorer, progress: Progress) -> dict[str, Row]:
     """Return the rows of all methods: as they were kept, or of models that are trained now."""
     trainings, wanted = scorer.trainings, scorer.trainings.recipes
+    part = scorer.part
+    facts = {"maps_sha256": scorer.maps.sha256, "images": part.images, "pictures": part.pictures}
+    making = Making(trainings.model, facts)
     return {
         name: finished_row(
             recipe,
@@ -73,7 +77,7 @@ def trained_rows(scorer: PictureScorer, progress: Progress) -> dict[str, Row]:
             trainings.output,
             partial(scorer.of_model, run=trainings.output / name),
             progress.part(number / len(wanted), (number + 1) / len(wanted)),
-            trainings.model,
+            making,
         )
         for number, (name, recipe) in enumerate(wanted.items())
     }
@@ -88,7 +92,7 @@ def quality_table(scorer: PictureScorer, rows: Mapping[str, Row]) -> PlainTable:
     ]
     for name, row in rows.items():
         scores = rounded(row.scores[""][ALL])
-        found.append({"method": name, **scores, "images": scorer.part.images, "trainings": 1, **_end(row)})
+        found.append({"method": name, **scores, "images": scorer.part.images, "trainings": 1, **ends(rows, name)})
     names = dict.fromkeys((*SHOWN, *(key for row in found for key in row)))
     table = PlainTable(
         [{**{key: row.get(key, "") for key in names}, "test_images": test} for row in found],
@@ -98,9 +102,3 @@ def quality_table(scorer: PictureScorer, rows: Mapping[str, Row]) -> PlainTable:
     )
     table.write()
     return table
-
-
-def _end(row: Row) -> dict[str, Any]:
-    """Return how long a method was trained, and what ended it."""
-    cost = spent(row)
-    return {name: cost[name] for name in ("trained_epochs", "chosen_epoch", "training_minutes", "ended_by")}

@@ -47,14 +47,30 @@ def shared_recipe() -> Recipe:
 def recipes() -> dict[str, Recipe]:
     """Return the recipe of each method that is trained for the tables, by name."""
     shared = content_of(shared_recipe())
+    modalities = len(shared["contract"]["outputs"])
     found = {name: {**shared, **_ablation(parts, shared)} for name, parts in ABLATIONS.items()}
-    found[WITH_PAIRS] = {**found["ablation-f"], "registered": True}
-    budget = {**shared, "prepare_epochs": 0, "epochs": PRETRAIN + ADVERSARIAL}
+    found[WITH_PAIRS] = _with_pairs(found["ablation-f"], modalities)
+    budget = {**shared, "prepare_epochs": 0, "epochs": _as_long(PRETRAIN + ADVERSARIAL, modalities)}
     for kind in RIVALS:
         for role in shared["contract"]["outputs"]:
             found[f"{kind}-{role.replace('_', '-')}"] = from_maps(kind, role, budget)
     found |= {name: from_noise(name, shared) for name in NOISE}
     return {name: Recipe.model_validate({**content, "name": name}) for name, content in found.items()}
+
+
+def _as_long(epochs: int, modalities: int) -> int:
+    """Return the epochs that take as many steps where an epoch has the slices of all cases.
+
+    Without pairs each case gives one modality, so that an epoch has the slices of a part of the cases only.
+    """
+    return max(1, round(epochs / modalities))
+
+
+def _with_pairs(recipe: dict[str, Any], modalities: int) -> dict[str, Any]:
+    prepare, pretrain = (_as_long(recipe[key], modalities) for key in ("prepare_epochs", "pretrain_epochs"))
+    adversarial = _as_long(ADVERSARIAL, modalities)
+    phases = {"prepare_epochs": prepare, "pretrain_epochs": pretrain, "epochs": prepare + pretrain + adversarial}
+    return {**recipe, "registered": True, **phases}
 
 
 def _ablation(parts: tuple[str, ...], shared: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from medsynth_core.evaluation.judges.examples import Examples
 from medsynth_core.experiments.figures.generated_samples import write_samples
 from medsynth_core.experiments.figures.map_samples import write_map_samples
 from medsynth_core.experiments.figures.training_curves import write_curves
-from medsynth_core.experiments.rows import Row, finished_row
+from medsynth_core.experiments.rows import Making, Row, finished_row
 from medsynth_core.experiments.runs import write_environment
 from medsynth_core.experiments.scoring.plain_table import PlainTable, rounded
 from medsynth_core.experiments.scoring.usability import Comparison, Sources, read_mixtures, usability
 from medsynth_core.experiments.structure_generation import EXPERIMENT
-from medsynth_core.experiments.structure_generation.budget import spent
+from medsynth_core.experiments.structure_generation.budget import ends, measures, spent
 from medsynth_core.experiments.structure_generation.drawn_images import ALL, drawn_anatomies, drawn_set
 from medsynth_core.experiments.structure_generation.recipes import RIVALS, recipes
 from medsynth_core.experiments.structure_generation.tumours import (
@@ -58,15 +59,15 @@ def run(data: Path, output: Path, progress: Progress, settings: Settings = SETTI
     rows = trained_rows(scorer, output, progress.part(0, 0.6))
     first = next(iter(rows.values()))
     budget = f"{first.cost['epochs']} epochs or fewer of each method, {settings.images} images of each"
-    write_environment(EXPERIMENT, budget, first.environment, data, output)
-    write_rows([spent(row) for row in rows.values()], output / "methods.csv")
+    write_environment(EXPERIMENT, budget, {**first.environment, **measures(scorer.recipe)}, data, output)
     logs = {name: row.log for name, row in rows.items() if row.log}
     write_curves(logs, output / "curves.png", choose_by="fid", unit="1")
     model = scorer.generator.model
     rows[model.name] = scorer.of_model(model, output / model.name)
+    write_rows([spent(row) for row in rows.values()], output / "methods.csv")
     write_samples({name: row.picture for name, row in rows.items() if row.picture}, output / "samples.png")
     write_map_samples(scorer.generator, scorer.recipe.seed, output / "maps.png")
-    table = quality_table(rows, output)
+    table = quality_table(rows, output, {"images": settings.images, "test_images": len(scorer.test)})
     write_rows(lesion_table(scorer, scorer.drawn(model), scorer.test), output / "lesions.csv")
     sources = Sources(*_examples(scorer, progress.part(0.62, 0.7)))
     for judge, numbers, share in (("segmentation", SEGMENTED, (0.7, 0.9)), ("detection", DETECTED, (0.9, 1.0))):
@@ -77,7 +78,7 @@ def run(data: Path, output: Path, progress: Progress, settings: Settings = SETTI
 
 def trained_rows(scorer: TumourScorer, output: Path, progress: Progress) -> dict[str, Row]:
     """Return the rows of all methods but the bundled one: as they were kept, or of models that are trained now."""
-    wanted = recipes()
+    wanted, making = recipes(), Making(facts=scorer.facts)
     return {
         name: finished_row(
             recipe,
@@ -85,23 +86,31 @@ def trained_rows(scorer: TumourScorer, output: Path, progress: Progress) -> dict
             output,
             partial(scorer.of_model, run=output / name),
             progress.part(number / len(wanted), (number + 1) / len(wanted)),
+            making,
         )
         for number, (name, recipe) in enumerate(wanted.items())
     }
 
 
-def quality_table(rows: Mapping[str, Row], output: Path) -> PlainTable:
-    """Write the table of methods, and that of methods and modalities, and return the first."""
+def quality_table(rows: Mapping[str, Row], output: Path, numbers: Mapping[str, int]) -> PlainTable:
+    """Write the table of methods, and that of methods and modalities, and return the first.
+
+    Args:
+        rows: of the methods.
+        output: folder.
+        numbers: of images, for each line.
+    """
     found, details = [], []
     for method, by_role in merged_rivals(rows, RIVALS).items():
         single = {role: scores for role, scores in by_role.items() if role != ALL}
         details += [{"method": method, "modality": role, **rounded(scores)} for role, scores in single.items()]
         means = {
             name: float(np.mean([scores[name] for scores in single.values()]))
-            for name in ("fid", "fid_crops", "ms_ssim_diversity")
+            for name in ("fid", "fid_crops", "ms_ssim_diversity", "ms_ssim_diversity_real")
             if all(name in scores for scores in single.values())
         }
-        found.append({"method": method, **rounded({**by_role.get(ALL, {}), **means})})
+        scores = rounded({**by_role.get(ALL, {}), **means})
+        found.append({"method": method, **scores, **numbers, "trainings": 1, **ends(rows, method)})
     names = dict.fromkeys(name for row in found for name in row)
     full = [{name: row.get(name, "") for name in (*SHOWN, *names)} for row in found]
     columns = dict.fromkeys(name for row in details for name in row)
@@ -121,4 +130,6 @@ def _examples(scorer: TumourScorer, progress: Progress) -> tuple[Examples, Examp
     seed, filtered = scorer.recipe.seed + 1, scorer.settings.filtered
     anatomies = drawn_anatomies(scorer.generator, count, seed, progress, filtered=filtered)
     made = drawn_set(scorer.generator.model, anatomies, scorer.recipe.contract.outputs, seed)
-    return real, made.examples(), test
+    # Not by their values, which another processor rounds differently.
+    origin = f"{scorer.generator.model.card.weights.sha256} seed {seed} count {count} filtered {filtered}"
+    return real, replace(made.examples(), origin=origin), test

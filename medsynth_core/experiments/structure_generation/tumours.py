@@ -90,6 +90,14 @@ class TumourScorer:
         self.cache.mkdir(parents=True, exist_ok=True)
         return load_cases(split_of(read_cases(self.manifest, recipe), split), recipe, self.progress, self.cache)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the scores of a method depend on besides its own training."""
+        judge = self.settings.judge.model_dump(mode="json")
+        drawn = {name: getattr(self.settings, name) for name in ("images", "per_patient", "pictures")}
+        maps = self.generator.model.card.weights.sha256
+        return {"maps_sha256": maps, **drawn, "judge": {**judge, "seed": self.settings.seeds[0]}}
+
     @cached_property
     def training(self) -> RealSlices:
         """The slices of the training cases."""
@@ -120,9 +128,14 @@ class TumourScorer:
 
     def drawn(self, model: Model) -> ImageSet:
         """Return the images of a method from unfiltered maps, with tumours if it is trained with them."""
+        return self._drawn(model, self._anatomies(model))
+
+    def _anatomies(self, model: Model) -> Anatomies:
         recipe = Recipe.model_validate(model.card.training.recipe)
         anywhere = isinstance(recipe, MultimodalSettings) and not recipe.fit_lesions
-        anatomies = self._anywhere if anywhere else self._inside
+        return self._anywhere if anywhere else self._inside
+
+    def _drawn(self, model: Model, anatomies: Anatomies) -> ImageSet:
         return drawn_set(model, anatomies, self.recipe.contract.outputs, self.recipe.seed)
 
     def judge(self, seed: int) -> Judge:
@@ -152,8 +165,9 @@ class TumourScorer:
             model: the trained generator.
             run: folder of its training, for the cost.
         """
+        anatomies = self._anatomies(model)
         begun = time.monotonic()
-        made = self.drawn(model)
+        made = self._drawn(model, anatomies)
         seconds = (time.monotonic() - begun) / self.settings.images
         real = ImageSet({role: self.test.images[role] for role in made.images}, self.test.labels)
         scores = quality_scores(real, made)
@@ -182,22 +196,31 @@ def lesion_table(scorer: TumourScorer, made: ImageSet, slices: RealSlices) -> li
         slices: the other real ones: of the test cases or, for a choice among generators, of the validation cases.
     """
     real, drawn = slices.with_lesions(scorer.settings.per_patient), made.examples()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for seed in scorer.settings.seeds:
         judge = scorer.judge(seed)
         found = {"real": judge.scores(real).of_set, "synthetic": judge.scores(drawn).of_set}
-        row = {f"{name}_{of}": value for of, scores in found.items() for name, value in scores.items()}
+        row: dict[str, Any] = {"images_real": len(real), "images_synthetic": len(drawn)}
+        row |= {f"{name}_{of}": value for of, scores in found.items() for name, value in scores.items()}
         ratio = row["dice_synthetic"] / row["dice_real"] if row["dice_real"] else ""
         rows.append({"seed": seed, **row, "dice_ratio": ratio})
     return rows
 
 
 def merged_rivals(rows: Mapping[str, Row], kinds: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
-    """Return scores by method and modality, where the models of single modalities of a kind are one method."""
+    """Return scores by method and modality, where the models of single modalities of a kind are one method.
+
+    Of such a method, `ALL` has the mean of what each model has for itself: ``ms_ssim_paired``.
+    """
     found: dict[str, dict[str, dict[str, float]]] = {}
+    paired: dict[str, list[float]] = {}
     for name, row in rows.items():
         kind = next((kind for kind in kinds if name.startswith(f"{kind}-")), name)
         for role, scores in row.scores[""].items():
             if kind == name or role != ALL:
                 found.setdefault(kind, {})[role] = scores
+            elif "ms_ssim_paired" in scores:
+                paired.setdefault(kind, []).append(scores["ms_ssim_paired"])
+    for kind, values in paired.items():
+        found[kind][ALL] = {"ms_ssim_paired": float(np.mean(values))}
     return found

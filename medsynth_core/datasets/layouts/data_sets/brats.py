@@ -60,10 +60,18 @@ def _read(path: PurePath) -> Listed | None:
         case=found["case"],
         patient=found["patient"],
         role=_ROLES[found["kind"].lower()],
-        split="test" if any(map(_HELD_OUT.search, (found["case"].lower(), *above))) else "train",
+        split=_split(found["case"].lower(), above),
         category=next((grade for grade in above if grade in GRADES), ""),
-        release=found["release"].lower(),
+        # Since 2023 the parts GLI, MEN, MET … are other patients, not other editions.
+        release="brats since 2023" if found.re is _SINCE_2023 else found["release"].lower(),
     )
+
+
+def _split(case: str, above: list[str]) -> str:
+    """Return the split that the name of a case tells or, where it does not, a folder above it."""
+    if "_training_" in case:
+        return "train"
+    return "test" if any(map(_HELD_OUT.search, (case, *above))) else "train"
 
 
 BRATS = DataSetReader(

@@ -14,11 +14,17 @@ The number behind ``person`` or ``IM`` counts patients, but bacteria and virus a
 and without ``NORMAL2``: many a number is in both train and test, but never of the same kind. So a number of the test
 set is another patient than the same number in train and val. Within these two it is taken for one patient whatever its
 kind: if a patient had both kinds of pneumonia, a model would otherwise be validated on a patient of its training.
+Where a number of the test set has the same kind in train or val after all, somebody has divided the images anew; then
+the same number is the same patient everywhere.
+
+Others have renamed the folder of pneumonia, or divided it into bacteria and virus; the names of its files tell the
+kind.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import PurePath
 
 from medsynth_core.datasets.layouts.data_sets.data_set import DataSetReader, Listed, names_above
@@ -33,20 +39,35 @@ _FORMS = {
 _CLASSES = {"": "normal", "bacteria": "bacterial", "virus": "viral"}
 _RELEASES = ("names of Kaggle", "names with randomised numbers")
 _SPLITS = ("train", "val", "test")
+_TEST = "test-"
 
 
 def _read(path: PurePath) -> Listed | None:
     folder, split = names_above(path, 2)
-    for release, form in zip(_RELEASES, _FORMS.get(folder, ()), strict=False):
+    # Names of normal images are not peculiar to this data set.
+    for release, form in zip(_RELEASES, _FORMS["normal" if folder == "normal" else "pneumonia"], strict=True):
         found = re.fullmatch(form + r"\.jpe?g", path.name, re.IGNORECASE)
         if found:
             kind = found.groupdict().get("kind") or ""
-            patient = f"test-{found['patient']}" if split == "test" else found["patient"]
+            patient = f"{_TEST}{found['patient']}" if split == "test" else found["patient"]
             stated = split if split in _SPLITS else ""
             return Listed(path.stem, patient, "xray", stated, _CLASSES[kind.lower()], release)
     return None
 
 
+def _same_patients(listed: Collection[Listed]) -> dict[str, str]:
+    """Return the numbers of the test set without their mark if the images were divided anew."""
+    counted: dict[bool, set[tuple[str, str, bool]]] = {False: set(), True: set()}
+    for one in listed:
+        # What is counted apart has numbers of its own.
+        kind = (one.category, one.case.upper().startswith("NORMAL2"))
+        counted[one.patient.startswith(_TEST)].add((one.patient.removeprefix(_TEST), *kind))
+    if not counted[True] & counted[False]:
+        return {}
+    return {f"{_TEST}{patient}": patient for patient, *_ in counted[True]}
+
+
 CHEST_XRAY = DataSetReader(
-    "chest X-rays (Kermany 2018)", "the number behind person or IM, apart for the test set", ("xray",), _read
-)
+    "chest X-rays (Kermany 2018)", "the number behind person or IM, apart for the test set", ("xray",), _read,
+    same_patients=_same_patients,
+)  # fmt: skip

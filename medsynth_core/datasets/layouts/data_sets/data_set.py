@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -41,6 +41,8 @@ class DataSetReader:
         read: return what the absolute path of a file says; None if it is none of the data set's. Folders above the one
             that the user has chosen count as well, so that a part of the data set is read as in the whole.
         doubt: what the user should know of the patients; "" for nothing.
+        same_patients: return other names of patients by name where the split alone made them different people; None if
+            it never does.
         joins_copies: whether pictures are published several times under different names, whose bytes then tell which
             patients are the same.
         annotations: name of the table with the boxes of all cases (`tianchi`); "" if there is none.
@@ -54,6 +56,7 @@ class DataSetReader:
     labels: tuple[str, ...] = ()
     further: tuple[str, ...] = ()
     doubt: str = ""
+    same_patients: Callable[[Collection[Listed]], Mapping[str, str]] | None = None
     joins_copies: bool = False
     annotations: str = ""
     instead_of: tuple[str, ...] = ()
@@ -65,5 +68,6 @@ class DataSetReader:
 
 
 def names_above(path: PurePath, count: int) -> list[str]:
-    """Return the names of the nearest folders of a file in small letters, the nearest first."""
-    return [parent.name.lower() for parent in list(path.parents)[:count]]
+    """Return the names of the nearest folders of a file in small letters, the nearest first; "" where there is none."""
+    found = [parent.name.lower() for parent in list(path.parents)[:count]]
+    return [*found, *[""] * (count - len(found))]

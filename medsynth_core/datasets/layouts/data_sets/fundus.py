@@ -26,11 +26,13 @@ from pathlib import PurePath
 
 from medsynth_core.datasets.layouts.data_sets.data_set import DataSetReader, Listed, names_above
 
+# Copies often have the labels in another format, because few programs read GIF.
+_LABEL = r"(?:gif|png|tiff?)"
 _DRIVE = {
     "images": (re.compile(r"(\d+)_(?:training|test)\.tiff?", re.IGNORECASE), "fundus"),
-    "1st_manual": (re.compile(r"(\d+)_manual1\.gif", re.IGNORECASE), "vessels"),
-    "mask": (re.compile(r"(\d+)_(?:training|test)_mask\.gif", re.IGNORECASE), "field_of_view"),
-    "2nd_manual": (re.compile(r"(\d+)_manual2\.gif", re.IGNORECASE), "vessels_second"),
+    "1st_manual": (re.compile(r"(\d+)_manual1\." + _LABEL, re.IGNORECASE), "vessels"),
+    "mask": (re.compile(r"(\d+)_(?:training|test)_mask\." + _LABEL, re.IGNORECASE), "field_of_view"),
+    "2nd_manual": (re.compile(r"(\d+)_manual2\." + _LABEL, re.IGNORECASE), "vessels_second"),
 }
 _DRIVE_SPLITS = {"training": "train", "test": "test"}
 _CHASE = re.compile(r"(?P<case>Image_(?P<child>\d+)[LR])(?:\.jpg|_(?P<observer>1st|2nd)HO\.png)", re.IGNORECASE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -73,7 +73,9 @@ def _has_voxels(path: PurePath, known: Collection[str]) -> bool:
 def _check_copies(root: Path, found: Found, several: list[PurePath]) -> None:
     first = several[0]
     for other in several[1:]:
-        if found.listed[other] != found.listed[first] or _size(root / other) != _size(root / first):
+        # Images of one shape and type often have the same size.
+        same = found.listed[other] == found.listed[first] and _size(root / other) == _size(root / first)
+        if not same or _digest(root / other) != _digest(root / first):
             raise MedSynthError(
                 f"{root} has the image '{found.listed[first].role}' of {found.listed[first].case} twice, as "
                 f"{first.as_posix()} and {other.as_posix()}, which differ; keep one of them."
@@ -88,16 +90,21 @@ def _size(path: Path) -> int:
 
 
 def joined_patients(root: Path, drafts: list[Draft], reader: DataSetReader) -> list[Draft]:
-    """Return the cases, with one patient where cases share an image, if the data set is known to repeat images."""
+    """Return the cases, with one patient where several names are one: by the data set's rule, or by a shared image."""
+    if reader.same_patients is not None:
+        drafts = _renamed(drafts, reader.same_patients([draft.said for draft in drafts]))
     if not reader.joins_copies:
         return drafts
     owners: dict[bytes, set[str]] = {}
     for draft in drafts:
         for path in draft.files.values():
             owners.setdefault(_digest(root / path), set()).add(draft.said.patient)
-    same = _joined(owners.values())
+    return _renamed(drafts, _joined(owners.values()))
+
+
+def _renamed(drafts: list[Draft], names: Mapping[str, str]) -> list[Draft]:
     return [
-        replace(one, said=replace(one.said, patient=same.get(one.said.patient, one.said.patient))) for one in drafts
+        replace(one, said=replace(one.said, patient=names.get(one.said.patient, one.said.patient))) for one in drafts
     ]
 
 
