@@ -181,9 +181,10 @@ def test_the_judges_are_compared_on_real_and_drawn_lesions():
         return SimpleNamespace(scores=lambda examples: SimpleNamespace(of_set={"dice": next(dices)}))
 
     scorer = SimpleNamespace(settings=Settings(seeds=(1, 2)), test=real, judge=judge)
+    counts = {"images_real": 4, "images_synthetic": 4}
     assert lesion_table(scorer, made, scorer.test) == [
-        {"seed": 1, "dice_real": 0.8, "dice_synthetic": 0.6, "dice_ratio": pytest.approx(0.75)},
-        {"seed": 2, "dice_real": 0.0, "dice_synthetic": 0.1, "dice_ratio": ""},
+        {"seed": 1, **counts, "dice_real": 0.8, "dice_synthetic": 0.6, "dice_ratio": pytest.approx(0.75)},
+        {"seed": 2, **counts, "dice_real": 0.0, "dice_synthetic": 0.1, "dice_ratio": ""},
     ]
 
 

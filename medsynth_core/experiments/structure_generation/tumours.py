@@ -159,7 +159,7 @@ class TumourScorer:
 
         Its scores are, by modality, those of `quality_scores`; and under `ALL` those of `registration_scores`, the
         mean ``fid``, ``dice`` of the first judge's segmentations of the drawn tumours, and ``ms_ssim_paired`` of images
-        that are drawn from the maps of the test cases.
+        that are drawn from the maps of the test cases, if it knows maps.
 
         Args:
             model: the trained generator.
@@ -174,7 +174,8 @@ class TumourScorer:
         whole = {"fid": float(np.mean([found["fid"] for found in scores.values()])), **registration_scores(made)}
         if made.labels is not None and len(made.images) == len(self.test.images):
             whole["dice"] = self._first_judge.scores(made.examples()).of_set["dice"]
-        whole |= paired_score(model, self.test_cases)
+        if getattr(Recipe.model_validate(model.card.training.recipe), "maps", False):
+            whole |= paired_score(model, self.test_cases)
         picture = stacked(_layers(made), self.settings.pictures)
         return Row({"": {**scores, ALL: whole}}, cost(model, run, seconds), picture=picture)
 

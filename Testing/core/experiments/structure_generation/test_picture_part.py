@@ -193,7 +193,25 @@ def test_a_judge_that_the_generator_has_learnt_against_is_refused(finished, data
     part = replace(CHEST, seeds=(1,))
     scorer = PictureScorer(Trainings.of(part, data, finished[0] / "chest-xray", Progress()), Progress())
     with pytest.raises(MedSynthError, match="The judge has the seed 1"):
-        scorer.sources(lambda: pytest.fail("a generator was trained again"))
+        scorer.sources(lambda: pytest.fail("a generator was trained again"), "")
+
+
+def test_kept_pictures_and_models_of_another_generator_are_refused(finished, data, monkeypatch):
+    use_small_recipes(monkeypatch)
+    trainings = Trainings.of(CHEST, data, finished[0] / "chest-xray", Progress())
+    scorer = PictureScorer(trainings, Progress())
+    with pytest.raises(MedSynthError, match="synthetic.npz was made by another recipe"):
+        scorer.sources(lambda: pytest.fail("a generator was trained again"), "other weights")
+    again = partial(trainings.model, trainings.recipe, trainings.manifest, trainings.output, Progress())
+    assert again().name == "multimodal-x-ray"
+    # As if the maps had been learned anew since.
+    structure = Model.open(trainings.output / "structure-x-ray" / "structure-x-ray")
+    other = structure.network()
+    next(other.parameters()).data += 1
+    changed = SimpleNamespace(path=structure.path, network=lambda: other)
+    monkeypatch.setattr(Trainings, "maps_model", lambda *given: changed)
+    with pytest.raises(MedSynthError, match="was made by another recipe"):
+        again()
 
 
 @pytest.mark.parametrize(
