@@ -6,9 +6,11 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.json_reading import read_json
 from medsynth_core.version import __version__
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def connected(processes: int = 0, scheduler: str = "") -> Iterator[Client]:
         return
     where = {"scheduler_file": scheduler} if scheduler.endswith(".json") else {"address": scheduler}
     try:
+        if "scheduler_file" in where:
+            read_json(Path(scheduler))  # for which Dask would wait for ever
         client = distributed.Client(**where, timeout=_PATIENCE_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise MedSynthError(
