@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,10 +40,11 @@ def connected(processes: int = 0, scheduler: str = "") -> Iterator[Client]:
             kind="device",
         ) from error
     if not scheduler:
-        threads = max(1, (os.cpu_count() or 1) // processes)
+        threads = str(max(1, usable_cores() // processes))
         with distributed.LocalCluster(
             n_workers=processes, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR,
-            env={"OMP_NUM_THREADS": str(threads)},
+            # Dask would give the libraries one thread each.
+            env=dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
         ) as cluster, distributed.Client(cluster, set_as_default=False) as client:  # fmt: skip
             yield client
         return
@@ -60,6 +62,13 @@ def connected(processes: int = 0, scheduler: str = "") -> Iterator[Client]:
         yield client
 
 
+def usable_cores() -> int:
+    """Return the cores that this process may use, which a cluster or container limits."""
+    if hasattr(os, "sched_getaffinity"):  # not on Windows and macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _version_of_worker() -> str:
     from medsynth_core.version import __version__ as version
 
@@ -68,6 +77,8 @@ def _version_of_worker() -> str:
 
 def _check_versions(client: Client, scheduler: str) -> None:
     try:
+        with suppress(TimeoutError, asyncio.TimeoutError):
+            client.wait_for_workers(1, timeout=_PATIENCE_S)
         found = client.run(_version_of_worker, on_error="return")
     except Exception as error:
         raise MedSynthError(

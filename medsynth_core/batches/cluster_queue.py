@@ -5,13 +5,15 @@ Dask starts the study of a process that dies again in another one, and shows pro
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from distributed import Client, Future, KilledWorker, wait
+from distributed import CancelledError, Client, Future, KilledWorker, wait
 
 from medsynth_core.batches.settings import BatchSettings
 from medsynth_core.batches.study import Study
@@ -20,10 +22,14 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import as_user_error
 from medsynth_core.inference.kept_model import kept_model
 from medsynth_core.progress import Progress
+from medsynth_core.version import __version__
 
 # Studies that are sent to the scheduler ahead for each process, so that none waits.
 _AHEAD = 2
 _LOOK_S = 0.5
+# Seconds in which workers finish the study that they have begun when a batch is stopped.
+_PATIENCE_S = 60.0
+_ONE = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Order:
         identity: of the model.
         output: absolute path of the folder of the results.
         settings, device, batch_size: as those of `StudySteps`.
+        version: of MedSynth.
     """
 
     package: str
@@ -43,6 +50,7 @@ class Order:
     settings: BatchSettings
     device: str
     batch_size: int | None
+    version: str = __version__
 
     @classmethod
     def of(cls, steps: StudySteps) -> Order:
@@ -58,6 +66,18 @@ def work(order: Order, study: Study) -> tuple[Outcome, list[str]]:
     Raises:
         MedSynthError: the disk is full, or this process has another model of that name.
     """
+    if order.version != __version__:
+        raise MedSynthError(
+            f"A worker has MedSynth {__version__}, and the batch was started by MedSynth {order.version}; install the "
+            "same version on all computers.",
+            kind="device",
+        )
+    # A worker may have several threads, but a network only computes one study at a time.
+    with _ONE:
+        return _work(order, study)
+
+
+def _work(order: Order, study: Study) -> tuple[Outcome, list[str]]:
     log: list[str] = []
     loaded = kept_model(order.package)
     if loaded.model.identity != order.identity:
@@ -70,6 +90,14 @@ def work(order: Order, study: Study) -> tuple[Outcome, list[str]]:
         return steps.all(study, Progress(log=log.append)), log
     except OSError as error:
         raise as_user_error(error) or error from error
+
+
+def _finished(patience_s: float) -> bool:
+    """Wait until this process computes no study; False if it still does."""
+    free = _ONE.acquire(timeout=patience_s)
+    if free:
+        _ONE.release()
+    return free
 
 
 def _not_there(paths: Sequence[str]) -> str:
@@ -92,12 +120,13 @@ class ClusterQueue:
         """Work on studies until all have ended; arguments and errors as for `StudyQueue.run`."""
 
         self._check_places(studies)
-        ahead = _AHEAD * max(1, len(self._client.nthreads()))
         waiting, done = iter(studies), 0
         begun: dict[Future, Study] = {}
         try:
             while True:
-                for study in islice(waiting, ahead - len(begun)):
+                # Workers may come and go.
+                ahead = _AHEAD * max(1, sum(self._client.nthreads().values()))
+                for study in islice(waiting, max(0, ahead - len(begun))):
                     begun[self._client.submit(work, self._order, study, pure=False)] = study
                 progress(done / max(1, len(studies)), f"{done} of {len(studies)} studies")
                 if not begun:
@@ -106,12 +135,19 @@ class ClusterQueue:
                     self._end(future, begun.pop(future), ended, progress)
                     done += 1
         except BaseException:
-            self._client.cancel(list(begun), force=True)
+            self._stop(list(begun))
             raise
+
+    def _stop(self, begun: list[Future]) -> None:
+        """Drop the studies that wait, and let workers finish those that they have begun, so that none writes later."""
+        with suppress(Exception):
+            self._client.cancel(begun, force=True)
+            self._client.run(_finished, _PATIENCE_S)
 
     def _ended(self, begun: Iterable[Future]) -> list[Future]:
         """Return the studies that have ended after a moment."""
-        with self._client.as_current(), suppress(TimeoutError):
+        # In Python 3.10 Dask raises another TimeoutError.
+        with self._client.as_current(), suppress(TimeoutError, asyncio.TimeoutError):
             wait(list(begun), timeout=_LOOK_S, return_when="FIRST_COMPLETED")
         return [future for future in begun if future.done()]
 
@@ -123,6 +159,12 @@ class ClusterQueue:
                 "The processes that worked on it ended one after the other; it may need more memory than there is."
             )
             outcome, log = Outcome(study.name, "failed", message), []
+        except (CancelledError, asyncio.CancelledError) as error:
+            raise MedSynthError(
+                "The connection to the scheduler was lost; check that it runs, and start the batch again to make what "
+                "is missing.",
+                kind="device",
+            ) from error
         for message in log:
             progress.log(f"{study.name}: {message}")
         ended(outcome)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medsynth_core.errors import MedSynthError
@@ -36,15 +38,17 @@ class FailureList:
         """Note that a study failed, or succeeded (no message)."""
         self._changed[study] = message
         if message and time.monotonic() - self._written > _EVERY_S:
-            self.write()
+            # Somebody may look at it in a program that locks it; the next time will do.
+            with suppress(MedSynthError):
+                self.write()
 
-    def write(self) -> None:
-        """Bring the file up to date; without a failure there is none.
+    def write(self) -> list[str]:
+        """Bring the file up to date; without a failure there is none. Return the studies on the list.
 
         Raises:
             MedSynthError: it cannot be read or written.
         """
-        with self._lock:
+        with self._locked():
             listed = self._listed()
             for study, message in self._changed.items():
                 listed.pop(study, None)
@@ -55,7 +59,21 @@ class FailureList:
             else:
                 self._path.unlink(missing_ok=True)
         self._changed.clear()
+        return list(listed)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        from filelock import Timeout
+
         self._written = time.monotonic()
+        try:
+            with self._lock:
+                yield
+        except (Timeout, OSError) as error:
+            raise MedSynthError(
+                f"{self._path} cannot be written, because another program uses it; close it and run the batch again.",
+                kind="output",
+            ) from error
 
     def _listed(self) -> dict[str, str]:
         if not self._path.is_file():

@@ -10,7 +10,8 @@ from medsynth_core.batches.study import IMAGES, Study, lacking, name_of, require
 from medsynth_core.datasets.folders import cases_from_folders
 from medsynth_core.datasets.layouts.image_files import images
 from medsynth_core.errors import MedSynthError
-from medsynth_core.io.sidecar import json_object, sidecar_path
+from medsynth_core.io.nifti import PAIR_SUFFIXES
+from medsynth_core.io.sidecar import json_object, sidecar_path, split_suffix
 from medsynth_core.preparation.contract import SynthesisContract
 from medsynth_core.progress import Progress
 
@@ -23,13 +24,14 @@ def studies_in_files(
     paths: Sequence[PurePath],
     contract: SynthesisContract,
     patterns: Mapping[str, str],
+    left_out: Path | None,
     progress: Progress,
 ) -> list[Study]:
     """Return the studies in the files ``paths`` below ``root``; arguments and errors as for `list_studies`."""
-    found, required = [path for path in paths if path.name.lower().endswith(IMAGES)], required_roles(contract)
+    found, required = image_files(paths), required_roles(contract)
     patterns = patterns or _usual_patterns(found, contract)
     if patterns:
-        return _in_tree(root, paths, required, patterns, progress)
+        return _in_tree(root, left_out, required, patterns, progress)
     if len(required) > 1:
         raise MedSynthError(
             f"The model needs {' and '.join(required)} of each study; give a pattern of the file name for each, such "
@@ -42,12 +44,27 @@ def studies_in_files(
     progress.log(
         f"{len(kept)} image file{'s' * (len(kept) != 1)} in {root}, each a study with the input '{role}'{more}"
     )
-    return [Study(name_of(path, root), {role: root / path}) for path in kept]
+    return [Study(name_of(path), {role: root / path}) for path in kept]
 
 
-def is_below(path: Path, folder: Path | None) -> bool:
-    """Return whether a path is in a folder or below it; False for no folder."""
-    return folder is not None and path.resolve().is_relative_to(folder.resolve())
+def image_files(paths: Sequence[PurePath]) -> list[PurePath]:
+    """Return the image files among paths; one of a pair only if the other is there, because DICOM may be called so."""
+    known = {path.as_posix().lower() for path in paths}
+    return [path for path in paths if path.name.lower().endswith(IMAGES) and _is_whole(path, known)]
+
+
+def _is_whole(path: PurePath, known: set[str]) -> bool:
+    bare, suffix = split_suffix(path)
+    if suffix.lower() not in PAIR_SUFFIXES:
+        return True
+    one, other = ("hdr", "img") if "hdr" in suffix.lower() else ("img", "hdr")
+    return path.with_name(f"{bare}{suffix.lower().replace(one, other)}").as_posix().lower() in known
+
+
+def is_passed_over(root: Path, path: PurePath, left_out: Path | None) -> bool:
+    """Return whether a file below ``root`` is in a hidden folder, or in the folder of the results."""
+    hidden = any(part.startswith(".") for part in path.parts[:-1])
+    return hidden or (left_out is not None and (root / path).resolve().is_relative_to(left_out.resolve()))
 
 
 def _is_made(image: Path) -> bool:
@@ -67,21 +84,21 @@ def _usual_patterns(found: Sequence[PurePath], contract: SynthesisContract) -> d
     inside = [path for path in found if len(path.parts) > 1 and path.parts[-2] in ("imagesTr", "imagesTs")]
     if not any(path.name.split(".")[0].endswith("_0000") for path in inside):
         return {}
-    return {role: f"*_{channel:04d}.*" for channel, role in enumerate(contract.inputs)}
+    given = {role: f"*_{channel:04d}.*" for channel, role in enumerate(contract.inputs)}
+    return {role: given[role] for role in given if any(fnmatchcase(path.name, given[role]) for path in inside)}
 
 
 def _in_tree(
-    root: Path, paths: Sequence[PurePath], required: Sequence[str], patterns: Mapping[str, str], progress: Progress
+    root: Path, left_out: Path | None, required: Sequence[str], patterns: Mapping[str, str], progress: Progress
 ) -> list[Study]:
     told = ", ".join(f"{role}={pattern}" for role, pattern in patterns.items())
     progress.log(f"The inputs are the files {told}.")
     missing = next((role for role in required if role not in patterns), "")
     if missing:
         raise MedSynthError(f"The model also needs '{missing}'; give a pattern of its file name.")
-    usable = {root / path for path in paths}
-    cases = cases_from_folders(root, patterns, paired=False, progress=progress)
-    return [
-        Study(case.name, case.files, problem=lacking(case.name, case.files, required))
-        for case in cases
-        if usable.issuperset(case.files.values())
-    ]
+
+    def unusable(path: PurePath) -> bool:
+        return is_passed_over(root, path, left_out) or _is_made(root / path)
+
+    cases = cases_from_folders(root, patterns, paired=False, without=unusable, progress=progress)
+    return [Study(case.name, case.files, problem=lacking(case.name, case.files, required)) for case in cases]

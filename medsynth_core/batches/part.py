@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +34,25 @@ class Part:
                 f"The part '{text}' is not of the form NUMBER/COUNT, from 1/8 to 8/8; for example: 2/8."
             )
         return part
+
+    @classmethod
+    def of_environment(cls) -> Part:
+        """Return the part of this job of an array of SLURM, by its variables; all studies outside of one.
+
+        Raises:
+            MedSynthError: the array leaves numbers out, so that some parts would be nobody's.
+        """
+        job, first, last, count = (
+            os.environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in ("ID", "MIN", "MAX", "COUNT")
+        )
+        if not all(text.isdigit() for text in (job, first, last, count)):
+            return cls()
+        if int(last) - int(first) + 1 != int(count):
+            raise MedSynthError(
+                f"The job array leaves out numbers from {first} to {last}, so that some studies would be nobody's; "
+                "number its jobs without gaps, or give the part."
+            )
+        return cls(int(job) - int(first) + 1, int(count))
 
     @property
     def is_all(self) -> bool:

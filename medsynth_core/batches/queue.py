@@ -100,7 +100,9 @@ class StudyQueue:
     def _write_all(self, studies: Sequence[Study]) -> None:
         while (item := self._get(self._predicted)) is not None:
             study = studies[item[0]]
-            if self._attempted(study, partial(self._written, item[1], self._of(study))):
+            written = self._attempted(study, partial(self._written, item[1], self._of(study)))
+            del item  # before another study is read
+            if written:
                 self._end(Outcome(study.name, "made"))
 
     def _written(self, job: Job, progress: Progress) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,32 +90,45 @@ def batch(
     """
     progress = progress if isinstance(progress, Progress) else Progress(progress)
     part, settings = part if isinstance(part, Part) else Part.parse(part), settings or BatchSettings()
-    source, folder = Path(inputs).absolute(), Path(output)
+    source, folder = Path(inputs).expanduser().absolute(), Path(output).expanduser()
+    if source.resolve() == folder.resolve():
+        raise MedSynthError(
+            f"{folder} is the folder of the studies; choose another one for the results.", kind="output"
+        )
     progress(0.0, "Loading the model")
     loaded = LoadedModel.load(model)
     steps = StudySteps(loaded, folder, settings, device, batch_size)
     steps.check()
     progress(0.01, "Listing the studies")
     contract = loaded.model.synthesis.contract
-    listed = list_studies(source, contract, patterns=patterns, reference=reference, left_out=folder, progress=progress)
+    left_out = _inside(folder, source)
+    listed = list_studies(
+        source, contract, patterns=patterns, reference=reference, left_out=left_out, progress=progress
+    )
     settings.check_roles(contract.outputs)
     make_folder(folder)
-    lock = locked(folder, part)
+    lock, studies = locked(folder, part), part.of(listed)
     try:
         record = RunRecord(folder, loaded.model, settings)
         record.write()
-        studies = part.of(listed)
+        failures = FailureList(folder, new=part.is_all)
         remove_unfinished(folder, [study.name for study in studies])
         with _queue(steps, processes, scheduler) as queue:
-            found = _worked(queue, studies, FailureList(folder, new=part.is_all), folder, progress.part(0.02, 1.0))
+            found = _worked(queue, studies, failures, folder, progress.part(0.02, 1.0))
+            if reference:
+                failing = set(failures.write())
+                write_metrics(folder, [study.name for study in listed if study.name not in failing])
+    finally:
         # Processes of a cluster may have died on the way.
         remove_unfinished(folder, [study.name for study in studies])
-    finally:
         lock.release(remove=True)
-    if reference:
-        write_metrics(folder, [study.name for study in listed])
     progress(1.0, f"{len(found.made) + len(found.there)} of {len(studies)} studies are in {folder}")
     return found
+
+
+def _inside(folder: Path, source: Path) -> Path | None:
+    """Return the folder of the results if it is in that of the studies."""
+    return folder if folder.resolve().is_relative_to(source.resolve()) else None
 
 
 @contextmanager
@@ -142,17 +155,23 @@ def _worked(
     found = BatchResult(folder)
 
     def ended(outcome: Outcome) -> None:
-        failures.add(outcome.study, outcome.message)
+        message = outcome.message
+        if message and (folder / outcome.study).is_dir():
+            message = f"{message.rstrip('.')}; what is in its folder is not of this run."
+        failures.add(outcome.study, message)
         if outcome.state == "failed":
-            found.failed[outcome.study] = outcome.message
-            progress.log(f"{outcome.study} failed: {outcome.message}")
+            found.failed[outcome.study] = message
+            progress.log(f"{outcome.study} failed: {message}")
         else:
             (found.made if outcome.state == "made" else found.there).append(outcome.study)
 
     try:
         queue.run(studies, ended, progress)
-    finally:
-        failures.write()
+    except BaseException:
+        with suppress(MedSynthError):
+            failures.write()
+        raise
+    failures.write()
     order = {study.name: number for number, study in enumerate(studies)}
     found.made.sort(key=order.__getitem__)
     found.there.sort(key=order.__getitem__)

@@ -12,7 +12,7 @@ from medsynth_core.batches.part import Part
 from medsynth_core.batches.settings import BatchSettings
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.atomic import left_behind
-from medsynth_core.io.folder_lock import FolderLock
+from medsynth_core.io.folder_lock import FolderLock, is_held
 from medsynth_core.io.json_file import write_json
 from medsynth_core.io.sidecar import json_object
 from medsynth_core.models.package import Model
@@ -30,7 +30,7 @@ class RunRecord:
         settings: what is written.
 
     Raises:
-        MedSynthError: the folder has results of another model, or a file of this name that is something else.
+        MedSynthError: the folder has results of another model, or files that are of no batch.
     """
 
     def __init__(self, folder: Path, model: Model, settings: BatchSettings) -> None:
@@ -47,6 +47,8 @@ class RunRecord:
         }
         if self._path.exists():
             self._check(json_object(self._path))
+        else:
+            _check_free(folder)
 
     def _check(self, found: dict[str, Any]) -> None:
         if "model_identity" not in found:
@@ -69,17 +71,35 @@ class RunRecord:
         write_json(self._path, self._facts)
 
 
+def _check_free(folder: Path) -> None:
+    """Check that a folder has nothing of the user's, whose files could have the names of a batch's."""
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith(".") and path.suffix != ".lock":
+            raise MedSynthError(
+                f"{folder} is no folder of a batch: it has {path.name}; choose a new or empty folder.",
+                kind="output",
+            )
+
+
 def locked(folder: Path, part: Part) -> FolderLock:
     """Return the lock of a part of a batch, acquired.
 
     Raises:
-        MedSynthError: another process works on this part, or the folder is not writable.
+        MedSynthError: another process works on this part, or on parts of another number, which have some of the same
+            studies; or the folder is not writable.
     """
     which = "" if part.is_all else f"part {part.number} of {part.count} of "
-    return FolderLock(
-        folder / f"batch-{part}.lock",
-        f"Another process is working on {which}the batch in {folder}; wait for it, or choose another folder.",
-    )
+    refusal = f"Another process is working on {which}the batch in {folder}; wait for it, or choose another folder."
+    lock = FolderLock(folder / f"batch-{part}.lock", refusal)
+    for other in sorted(folder.glob("batch-*-of-*.lock")):
+        if not other.name.endswith(f"-of-{part.count}.lock") and is_held(other):
+            lock.release()
+            raise MedSynthError(
+                f"Another process is working on the batch in {folder} in another number of parts; wait for it, or "
+                "choose another folder.",
+                kind="output",
+            )
+    return lock
 
 
 def remove_unfinished(folder: Path, studies: Iterable[str]) -> None:

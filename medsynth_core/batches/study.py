@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from medsynth_core.datasets.case_names import check_folder_names
+from medsynth_core.datasets.case_names import LONGEST_NAME, check_folder_names, folder_name_problem
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.nifti import PAIR_SUFFIXES
 from medsynth_core.io.reading import ITK_SUFFIXES, NIFTI_SUFFIXES
 from medsynth_core.io.sidecar import split_suffix
 from medsynth_core.preparation.contract import SynthesisContract
+from medsynth_core.text import visible
 
 # Ends of the names of image files, in small letters.
 IMAGES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES, *PAIR_SUFFIXES)
@@ -56,20 +59,33 @@ def check_names(studies: Sequence[Study], source: Path) -> None:
     check_folder_names(study.name for study in studies)
 
 
-def name_of(path: PurePath, root: Path) -> str:
-    """Return the name of the study in a file or folder below ``root``, whatever else is there.
+def name_of(path: PurePath) -> str:
+    """Return the name of the study in an image file, whatever else is there.
 
     It consists of the names of the folders and of the file: ``P1/ct.nii.gz`` → ``P1_ct``. Where a file already begins
     with the name of its first folder, as in BIDS, that of the file is enough.
 
     Args:
-        path: relative to ``root``.
-        root: its name is that of a study directly in it.
+        path: relative to the folder of all studies.
     """
     stem = split_suffix(path)[0]
     if len(path.parts) > 1 and stem.startswith(path.parts[0]):
-        return stem
-    return "_".join([*path.parts[:-1], stem]) or root.resolve().name
+        return name_of_parts([stem])
+    return name_of_parts([*path.parts[:-1], stem])
+
+
+def name_of_parts(parts: Sequence[str]) -> str:
+    """Return a name of names of folders and files that can be that of a folder on every system.
+
+    Signs that some system does not allow are replaced, and long names are shortened; a number of the whole keeps both
+    apart from others.
+    """
+    whole = "_".join(parts)
+    name = re.sub(r'[/\\:*?"<>|]', "_", visible(whole)).lstrip(". ~-").rstrip(". ")
+    if name == whole and not folder_name_problem(name):
+        return name
+    short = name.encode()[: LONGEST_NAME - 20].decode(errors="ignore")
+    return f"{short or 'study'}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def required_roles(contract: SynthesisContract) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medsynth_core.batches.input_record import is_unchanged
 from medsynth_core.batches.settings import BatchSettings
 from medsynth_core.batches.study import Study
+from medsynth_core.batches.study_inputs import StudyInputs
 from medsynth_core.errors import MedSynthError
 from medsynth_core.evaluation.report import evaluate
 from medsynth_core.inference.run_report import write_report
@@ -50,11 +51,11 @@ class StudyFolder:
             for role in self.model.synthesis.contract.outputs
         }
 
-    def is_done(self) -> bool:
+    def is_done(self, inputs: StudyInputs) -> bool:
         """Return whether the results are there, made by this model of these inputs with these settings.
 
         Raises:
-            MedSynthError: something is there that must not be replaced.
+            MedSynthError: something is there that must not be replaced, or an input cannot be read.
             OSError: an input cannot be read.
         """
         if self.path.is_file():
@@ -74,22 +75,29 @@ class StudyFolder:
                 "choose another folder.",
                 kind="output",
             )
-        written, inputs = {*facts.get("files", ())}, facts.get("inputs")
-        if (
-            written <= there
-            and facts.get("settings") == self.settings.to_dict()
-            and isinstance(inputs, dict)
-            and is_unchanged(inputs, self.study)
-        ):
+        written, record = {*facts.get("files", ())}, facts.get("inputs")
+        same = isinstance(record, dict) and inputs.is_same(record)
+        if same and written <= there and facts.get("settings") == self.settings.to_dict():
             return True
-        others = sorted(there - written)
-        if others:
+        if not same and facts.get("places") != inputs.places:
             raise MedSynthError(
-                f"The results in {self.path} have to be made again, but the file '{others[0]}' there is none of them; "
-                "move it, or choose another folder.",
+                f"{self.path} has results of other files with the name of this study; remove them, or choose another "
+                "folder.",
                 kind="output",
             )
+        self._check_own(written)
         return False
+
+    def _check_own(self, written: set[str]) -> None:
+        """Check that everything in the folder is written by this program, before it is replaced."""
+        others = sorted(path.name for path in self.path.iterdir() if path.name not in written)
+        inside = [f"{name}/{path.name}" for name in written for path in (self.path / name).glob("[!0-9]*")]
+        for name in (*others, *inside):
+            raise MedSynthError(
+                f"The results in {self.path} have to be made again, but the file '{name}' there is none of them; move "
+                "it, or choose another folder.",
+                kind="output",
+            )
 
     def _facts(self) -> dict[str, Any]:
         """Return what results of the study in the folder say of their making; {} if there are none."""
@@ -99,13 +107,13 @@ class StudyFolder:
                 return found
         return {}
 
-    def write(self, results: Mapping[str, Volume], first: Volume, inputs: Mapping[str, Any]) -> None:
+    def write(self, results: Mapping[str, Volume], first: Volume, inputs: StudyInputs) -> None:
         """Write the results, and what the settings ask for beside them; earlier results of the study are replaced.
 
         Args:
             results: the synthetic volumes by role.
             first: the first input, for the figure.
-            inputs: the record of the inputs' content.
+            inputs: the inputs.
 
         Raises:
             MedSynthError: something cannot be written, or the reference cannot be read or compared.
@@ -115,14 +123,23 @@ class StudyFolder:
             "study": self.study.name,
             "model_identity": self.model.identity,
             "settings": self.settings.to_dict(),
-            "inputs": dict(inputs),
+            "inputs": inputs.record(),
+            "places": inputs.places,
             "files": names,
         }
+        if self.path.exists():
+            self._check_own({*self._facts().get("files", ())})  # something may have come meanwhile
         with whole_folder(self.path, replace=True) as folder:
             self._write_beside(results, first, folder)
             for role, image in self.images().items():
                 result = results[role]
                 write_labelled(result.replace(metadata={**result.metadata, KEY: facts}), folder / image.name)
+
+    def _dicom_source(self) -> Path:
+        """Return the file or folder of the DICOM series of the first input."""
+        role = self.model.synthesis.contract.input_role
+        folders = {file.parent for file in self.study.series.get(role, ())}
+        return self.study.files[role] if len(folders) < 2 else Path(os.path.commonpath(folders))
 
     def _names(self) -> list[str]:
         """Return the names of everything in the folder."""
@@ -148,9 +165,8 @@ class StudyFolder:
         if self.settings.report:
             write_report(first, made, folder)
         if self.settings.dicom:
-            reference = self.study.files[self.model.synthesis.contract.input_role]
             for role, result in results.items():
-                write_dicom(result, folder / f"dicom_{role}", reference)
+                write_dicom(result, folder / f"dicom_{role}", self._dicom_source())
         if self.study.reference is not None:
             real = read_volume(self.study.reference, modality=made.modality, unit=made.unit, allow_nan=True)
             write_json(folder / METRICS, evaluate(made, real).to_dict())

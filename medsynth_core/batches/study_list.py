@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
 
 from medsynth_core.batches.dicom_studies import studies_in_dicom
-from medsynth_core.batches.file_studies import is_below, studies_in_files
-from medsynth_core.batches.study import IMAGES, Study, check_names, lacking, required_roles
+from medsynth_core.batches.file_studies import image_files, is_passed_over, studies_in_files
+from medsynth_core.batches.study import Study, check_names, lacking, required_roles
 from medsynth_core.datasets.layouts.image_files import files_below
 from medsynth_core.datasets.manifest import column_of
 from medsynth_core.datasets.manifest_rows import manifest_rows
 from medsynth_core.errors import MedSynthError
 from medsynth_core.preparation.contract import SynthesisContract
 from medsynth_core.progress import Progress
+
+# Ends of files that are no DICOM.
+_OTHER = (".json", ".csv", ".tsv", ".txt", ".md", ".png", ".jpg", ".pdf", ".bval", ".bvec", ".raw", ".zraw")
 
 
 def list_studies(
@@ -57,17 +60,38 @@ def list_studies(
     else:
         if reference:
             raise MedSynthError(f"A reference is a column of a manifest, but {source} is a folder; list it in a CSV.")
-        paths = [path for path in files_below(source) if not is_below(source / path, left_out)]
-        if any(path.name.lower().endswith(IMAGES) for path in paths):
-            studies = studies_in_files(source, paths, contract, patterns, progress)
+        paths = [path for path in files_below(source) if not is_passed_over(source, path, left_out)]
+        found = image_files(paths)
+        _check_one_kind(source, paths, found)
+        if found:
+            studies = studies_in_files(source, paths, contract, patterns, left_out, progress)
         else:
-            studies = studies_in_dicom(source, contract, patterns, progress)
+            studies = studies_in_dicom(source, [source / path for path in paths], contract, patterns, progress)
     check_names(studies, source)
     return studies
 
 
+def _check_one_kind(source: Path, paths: Sequence[PurePath], found: Sequence[PurePath]) -> None:
+    """Check that a folder with image files has no DICOM, of which only one of the two would be used.
+
+    Raises:
+        MedSynthError: it has both.
+    """
+    from medsynth_core.io.dicom.files import is_dicom
+
+    others = [path for path in paths if path.suffix.lower() not in _OTHER and path not in set(found)]
+    # A folder of DICOM has many files without an image among them: the first of each folder tells.
+    first = {path.parent: path for path in reversed(others)}
+    slices = [path for path in first.values() if is_dicom(source / path)] if found else []
+    if slices:
+        raise MedSynthError(
+            f"{source} has image files ({found[0].as_posix()}) and DICOM ({slices[0].as_posix()}); choose a folder "
+            "with one of them, or list the studies in a manifest."
+        )
+
+
 def _in_manifest(path: Path, contract: SynthesisContract, reference: str) -> list[Study]:
-    rows, required = manifest_rows(path), required_roles(contract)
+    rows, required = manifest_rows(path, people=False), required_roles(contract)
     for name in ("case", *required, *([reference] if reference else [])):
         if not column_of(name, rows[0]):
             raise MedSynthError(f"The manifest {path} has no column '{name}'; add it.")

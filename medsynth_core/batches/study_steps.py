@@ -6,20 +6,23 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from medsynth_core.batches.input_record import recorded
 from medsynth_core.batches.settings import BatchSettings
 from medsynth_core.batches.study import Study
 from medsynth_core.batches.study_folder import StudyFolder
+from medsynth_core.batches.study_inputs import StudyInputs
 from medsynth_core.errors import Cancelled, MedSynthError
 from medsynth_core.failures import as_user_error, is_disk_full
+from medsynth_core.figures.drawing import new_figure
 from medsynth_core.inference.loaded_model import LoadedModel
-from medsynth_core.inference.model_input import read_input
 from medsynth_core.inference.prediction import Prediction, predict
 from medsynth_core.inference.steps import Synthesis
+from medsynth_core.inference.uncertainty import check_error_known
+from medsynth_core.modality import modality_of_unit
 from medsynth_core.preparation.case import Prepared
 from medsynth_core.progress import Progress
+from medsynth_core.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Job:
         folder: its folder.
         synthesis: its synthesis.
         prepared: its inputs as the network gets them.
-        inputs: the record of the inputs' content.
+        inputs: its inputs.
         seconds: time that its steps have taken.
         predicted: what the network gave, once it has run.
     """
@@ -53,7 +56,7 @@ class Job:
     folder: StudyFolder
     synthesis: Synthesis
     prepared: Prepared
-    inputs: dict[str, Any]
+    inputs: StudyInputs
     seconds: float
     predicted: Prediction | None = None
 
@@ -80,9 +83,17 @@ class StudySteps:
         """Refuse a wrong option once, not for each study.
 
         Raises:
-            MedSynthError: there is no such device, or the batch size is below one.
+            MedSynthError: there is no such device, the batch size is below one, the unit is not one of the first input,
+                the usual error of the model is not known, or figures cannot be drawn.
         """
         self.loaded.predictor(self.device, self.batch_size)
+        side, unit = self.loaded.model.synthesis.contract.input, self.settings.unit
+        if unit not in ("", side.unit) and modality_of_unit(unit) != side.modality:
+            raise MedSynthError(f"'{unit}' is no unit of {side.modality} images; give that of the inputs, or none.")
+        if self.settings.uncertainty:
+            check_error_known(self.loaded.model.synthesis)
+        if self.settings.report:
+            new_figure(1.0)  # refuses, before any work, to go on without matplotlib
 
     def read(self, study: Study, progress: Progress) -> Job | None:
         """Read and prepare a study; None if its results are there.
@@ -94,17 +105,30 @@ class StudySteps:
         started, model = time.monotonic(), self.loaded.model
         if study.problem:
             raise MedSynthError(study.problem)
-        folder = StudyFolder(self.output / study.name, study, model, self.settings)
-        if folder.is_done():
-            return None
         contract = model.synthesis.contract
-        units = {contract.input_role: self.settings.unit}
-        # Before the files are read, so that a change in the meantime is noticed the next time.
-        inputs = recorded(study)
-        volumes = {role: read_input(path, contract, units.get(role, ""), role) for role, path in study.files.items()}
-        synthesis = Synthesis(volumes, model, uncertainty=self.settings.uncertainty)
+        folder = StudyFolder(self.output / study.name, study, model, self.settings)
+        inputs = StudyInputs(study, contract, self.settings.unit)
+        if folder.is_done(inputs):
+            return None
+        if folder.path.is_dir():
+            progress.log("Its earlier results are of other content or settings, and are made again.")
+        self._check_writable(folder, inputs.volumes[contract.input_role])
+        synthesis = Synthesis(inputs.volumes, model, uncertainty=self.settings.uncertainty)
         prepared = synthesis.prepare(progress)
         return Job(folder, synthesis, prepared, inputs, time.monotonic() - started)
+
+    def _check_writable(self, folder: StudyFolder, first: Volume) -> None:
+        """Check, before the network runs, that results on the grid of an input can be written.
+
+        Raises:
+            MedSynthError: the format cannot store the grid, or the input is not DICOM although the results are to be.
+        """
+        first.lps_frame()  # refuses sheared axes
+        if self.settings.dicom and "series_digest" not in first.metadata:
+            raise MedSynthError(
+                f"The study {folder.study.name} is not DICOM, so its result cannot be written as a series of it; leave "
+                "out the option for DICOM."
+            )
 
     def predict(self, job: Job, progress: Progress) -> Job:
         """Run the network over a study, and return it; errors as those of the predictor."""

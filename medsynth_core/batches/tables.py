@@ -13,7 +13,7 @@ TABLE = "metrics.csv"
 
 
 def write_metrics(folder: Path, studies: Iterable[str]) -> None:
-    """Write the metrics of all studies that were compared, a line for each; nothing if there is none.
+    """Write the metrics of all studies that were compared, a line for each; without any there is no table.
 
     Raises:
         MedSynthError: the table cannot be written.
@@ -25,3 +25,5 @@ def write_metrics(folder: Path, studies: Iterable[str]) -> None:
     ]
     if rows:
         write_rows(rows, folder / TABLE)
+    else:
+        (folder / TABLE).unlink(missing_ok=True)

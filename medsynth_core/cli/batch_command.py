@@ -46,8 +46,12 @@ def batch(
         bool, typer.Option("--dicom", help="Also write each result as a DICOM series in the study of its input.")
     ] = False,
     part: Annotated[
-        str, typer.Option(help="The studies of this process if several work on the batch: 2/8 is the second of 8.")
-    ] = "1/1",
+        str,
+        typer.Option(
+            help="The studies of this process if several work on the batch: 2/8 is the second of 8; in a job array of "
+            "SLURM that of the job."
+        ),
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     processes: Annotated[int, typer.Option(help="Processes on this computer that share the work, through Dask.")] = 1,
     scheduler: Annotated[
@@ -58,6 +62,7 @@ def batch(
 ) -> None:
     """Synthesize many studies; run again, make what is missing. Exit status 3 if some fail (failures.csv)."""
     from medsynth_core.batches.failure_list import FAILURES
+    from medsynth_core.batches.part import Part
     from medsynth_core.batches.run import batch as run
     from medsynth_core.batches.settings import BatchSettings
 
@@ -65,7 +70,8 @@ def batch(
     settings = BatchSettings(names, suffix, unit, uncertainty, report, dicom)
     with progress_bar(as_json) as progress:
         found = run(
-            inputs, output_dir, model, settings=settings, patterns=patterns, reference=reference, part=part,
+            inputs, output_dir, model, settings=settings, patterns=patterns, reference=reference,
+            part=Part.parse(part) if part else Part.of_environment(),
             device=device, batch_size=batch_size, processes=processes, scheduler=scheduler, progress=progress,
         )  # fmt: skip
     if as_json:

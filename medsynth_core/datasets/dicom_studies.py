@@ -130,7 +130,7 @@ def _read(examination: Examination, wanted: Mapping[str, Wanted], where: Where) 
         where.log(f" is skipped: {error.message}.")
         return {}
     if not ranked:
-        where.log(f" is skipped: {_why_none(by_role)}.")
+        where.log(f" is skipped: {why_none(by_role)}.")
     volumes: dict[str, Volume] = {}
     failed: set[str] = set()
     for choice in ranked:
@@ -145,7 +145,8 @@ def _read(examination: Examination, wanted: Mapping[str, Wanted], where: Where) 
     return {}
 
 
-def _why_none(by_role: Mapping[str, Sequence[Series]]) -> str:
+def why_none(by_role: Mapping[str, Sequence[Series]]) -> str:
+    """Return why an examination with series for each role has no usable ones, as part of a sentence."""
     pets = [series for several in by_role.values() for series in several if series.modality == "PT"]
     uncorrected = [series for series in pets if attenuation(series.headers).corrected is False]
     if not uncorrected:

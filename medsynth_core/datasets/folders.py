@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
@@ -23,6 +23,7 @@ def cases_from_folders(
     roles: Mapping[str, str],
     *,
     paired: bool = True,
+    without: Callable[[PurePath], bool] | None = None,
     progress: Progress | ProgressCallback | None = None,
 ) -> list[Case]:
     """Return the cases in a folder tree, without a split.
@@ -48,6 +49,7 @@ def cases_from_folders(
             ``{"ct": "*ct*.nii*", "pet": "*pet*.nii*"}``. A pattern with ``/`` is compared with the end of the path:
             ``targetsTr/*.nii.gz``.
         paired: whether each case must have a file of every role; otherwise one role is enough.
+        without: tells which files, relative to the folder, are passed over; None for none.
         progress: its log gets the layout.
 
     Raises:
@@ -56,7 +58,7 @@ def cases_from_folders(
     """
     root = Path(root)
     check_roles(roles)
-    files = files_below(root)
+    files = [path for path in files_below(root) if without is None or not without(path)]
     found = {
         role: images([path for path in files if _matches(path, pattern)], files) for role, pattern in roles.items()
     }

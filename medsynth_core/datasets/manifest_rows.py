@@ -32,18 +32,25 @@ _PATIENT = re.compile(
 )
 
 
-def manifest_rows(path: Path) -> Rows:
+def manifest_rows(path: Path, *, people: bool = True) -> Rows:
     """Return the lines of a manifest by column, at least one; a missing cell is empty.
 
     Spaces around names of columns and cells are left out. ``case``, ``split``, ``patient`` and ``class`` are recognised
     in capital and small letters. Columns may be separated by commas, semicolons or tabs.
+
+    Args:
+        path: the table.
+        people: whether it must tell patients as a training needs it.
 
     Raises:
         MedSynthError: the table cannot be read, has no line, has a column twice, or tells patients in a column that is
             not called ``patient`` where that one is empty.
     """
     rows = [{_column(column): (cell or "").strip() for column, cell in row.items()} for row in _read(path)]
-    _refuse_other_patients(path, rows)
+    # Spreadsheet programs add lines of nothing but separators.
+    rows = [row for row in rows if any(row.values())] or rows[:1]
+    if people:
+        _refuse_other_patients(path, rows)
     return rows
 
 

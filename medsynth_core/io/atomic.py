@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 
@@ -77,7 +78,12 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             with held_back(), removed_at_end(_beside(target)) as earlier:
                 if target.exists():
                     os.replace(target, earlier)  # not every system can rename a folder onto an existing one
-                os.replace(temporary, target)
+                try:
+                    os.replace(temporary, target)
+                except OSError:
+                    if earlier.exists():
+                        os.replace(earlier, target)
+                    raise
     except OSError as error:
         raise MedSynthError(
             f"{path} cannot be written: {reason_of(error)}; choose another folder.", kind="output"
@@ -200,8 +206,9 @@ def _beside(target: Path) -> Path:
 
 
 def _end(name: str) -> str:
-    """Return the end of a name with its suffix, and as much before it as the file system's limit in bytes allows."""
-    return os.fsencode(name)[-64:].decode(errors="ignore")
+    """Return a digest of a name, and its end with the suffix: a name that is not too long for the file system."""
+    whole = os.fsencode(name)
+    return f"{sha256(whole).hexdigest()[:8]}-{whole[-64:].decode(errors='ignore')}"
 
 
 def _reserved(temporary: Path, target: Path) -> int | None:

@@ -95,6 +95,13 @@ def unit_of_column(table: Path, column: str) -> str:
     return str(described.get("Units") or "").strip() if isinstance(described, dict) else ""
 
 
+def files_about(image: Path) -> list[Path]:
+    """Return the files of a data set that may say something about an image, whether they are there or not."""
+    subject = _folder(image, _SUBJECT)
+    tables = [] if subject is None else [subject / f"{subject.name}_sessions.tsv", subject.parent / "participants.tsv"]
+    return [*_applicable(image), *(file for table in tables for file in (table, table.with_suffix(".json")))]
+
+
 def _applicable(image: Path) -> list[Path]:
     subject = _folder(image, _SUBJECT)
     if subject is None or not image.name.startswith("sub-"):

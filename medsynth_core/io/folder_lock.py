@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,10 +46,26 @@ class FolderLock:
 
     def release(self, *, remove: bool = False) -> None:
         """Release the lock, and remove its file if asked."""
+        # While it is held, where the system allows it: afterwards the file may be another process's lock.
+        if remove and os.name != "nt":
+            self._file.unlink(missing_ok=True)
         self._lock.release()
-        if remove:
+        if remove and os.name == "nt":
             with suppress(OSError):  # another process has it by now
                 self._file.unlink()
+
+
+def is_held(file: Path) -> bool:
+    """Return whether a process holds the lock of a file."""
+    from filelock import Timeout
+
+    lock = lock_of(file, PATIENCE_S)
+    try:
+        lock.acquire()
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
 
 
 def lock_of(file: Path, patience_s: float) -> FileLock:

@@ -58,6 +58,15 @@ def read_metaimage(path: Path) -> Volume:
     return Volume(voxels, matrix, stated=StatedGrid(FORMAT, numbers, matrix))
 
 
+def voxels_file(path: Path) -> Path | None:
+    """Return the file in which a header of its own says its voxels are; None if it does not say, or cannot be read."""
+    try:
+        name = metaimage_fields(path, _LAST)[0].get(_LAST, "")
+    except (MedSynthError, OSError):
+        return None
+    return path.parent / name if name and "\0" not in name and name.upper() != "LOCAL" else None
+
+
 def _check_dimensions(fields: Mapping[str, str], path: Path) -> None:
     count, channels = _whole(fields, "NDims", path), _whole(fields, "ElementNumberOfChannels", path, 1)
     if channels != 1:

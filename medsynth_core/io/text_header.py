@@ -85,7 +85,7 @@ def check_nrrd_files(path: Path) -> None:
         OSError: one of them is a pipe, socket or device.
     """
     try:
-        for file in _data_files(path):
+        for file in data_files(path):
             if not os.path.exists(file):
                 raise MedSynthError(
                     f"The voxels of {path.name} should be in the file '{file.name}', which is not there; keep both "
@@ -137,7 +137,7 @@ def rescaled_by(field: str, path: Path) -> MedSynthError:
     )
 
 
-def _data_files(path: Path) -> Iterator[Path]:
+def data_files(path: Path) -> Iterator[Path]:
     """Yield the files of a detached header: one, those of a numbered pattern, or those of the list at its end."""
     lines = (line.decode("latin-1") for line in _lines(path))
     stated = next((found[1] for line in lines if (found := _DATA_FILE.match(line))), "")

@@ -123,7 +123,8 @@ def test_a_folder_has_results_of_one_model(studies, out, loaded, tmp_path):
     with pytest.raises(MedSynthError, match=r"has results made by 'ct-to-pet' .* not by 'ct-to-pet' 9\.9\.9"):
         batch(studies, out, other, device="cpu")
     assert content(out) == before
-    (out / "batch.json").unlink()
+    record = json.loads((out / "batch.json").read_text())
+    (out / "batch.json").write_text(json.dumps({**record, "model_identity": other.model.identity}))
     assert "results of another model or version" in batch(studies, out, other, device="cpu").failed["P1"]
 
 
@@ -272,3 +273,43 @@ def test_the_model_is_read_once(studies, out, monkeypatch):
     monkeypatch.setattr(Model, "network", lambda self: count.append(self) or read(self))
     batch(studies, out, load_model("ct-to-pet"), device="cpu")
     assert len(count) == 1
+
+
+def test_parts_of_another_number_do_not_work_on_the_same_studies(studies, out, loaded):
+    from medsynth_core.batches.part import Part
+    from medsynth_core.batches.run_record import locked
+
+    out.mkdir()
+    lock = locked(out, Part(1, 2))
+    try:
+        with pytest.raises(MedSynthError, match="in another number of parts"):
+            batch(studies, out, loaded, device="cpu")
+        assert batch(studies, out, loaded, part="2/2", device="cpu").made == ["P2"]
+    finally:
+        lock.release(remove=True)
+    assert batch(studies, out, loaded, device="cpu").made == ["P1", "P3"] and not list(out.glob("batch-*.lock"))
+
+
+def test_what_a_killed_process_left_of_another_study_stays(out):
+    from medsynth_core.batches.run_record import remove_unfinished
+    from medsynth_core.io.atomic import _beside
+
+    out.mkdir()
+    ends = "_CT_Thorax" + "x" * 80
+    folders = {name: _beside(out / f"{name}{ends}") for name in ("P1", "P2")}
+    for folder in folders.values():
+        folder.mkdir()
+    remove_unfinished(out, [f"P1{ends}"])
+    assert not folders["P1"].exists() and folders["P2"].exists()
+
+
+def test_jobs_of_an_array_take_their_parts(monkeypatch):
+    from medsynth_core.batches.part import Part
+
+    assert Part.of_environment() == Part(1, 1)
+    for name, value in {"ID": "5", "MIN": "3", "MAX": "6", "COUNT": "4"}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    assert Part.of_environment() == Part(3, 4)
+    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "2")
+    with pytest.raises(MedSynthError, match="leaves out numbers from 3 to 6"):
+        Part.of_environment()

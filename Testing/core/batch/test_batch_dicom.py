@@ -25,9 +25,7 @@ def write_ct(folder: Path, study: str, seed: int = 0, **tags: object) -> list[Pa
         POSITIONS,
         stored,
         prefix=f"s{study}-{seed}",
-        RescaleSlope=1,
-        RescaleIntercept=-1024,
-        **{**uids, "PatientID": f"P{study}", **tags},
+        **{"RescaleSlope": 1, "RescaleIntercept": -1024, **uids, "PatientID": f"P{study}", **tags},
     )
 
 
@@ -69,6 +67,8 @@ def test_only_the_series_of_the_study_are_used_and_results_are_dicom_too(tmp_pat
     assert seen == {1, 2}
     assert batch(tmp_path / "in", out, "ct-to-pet", settings=BatchSettings(dicom=True), device="cpu").made == []
     write_ct(tmp_path / "in", "1", seed=1, KVP=80)
+    assert batch(tmp_path / "in", out, "ct-to-pet", settings=BatchSettings(dicom=True), device="cpu").made == []
+    write_ct(tmp_path / "in", "1", seed=1, RescaleIntercept=-1000)
     again = batch(tmp_path / "in", out, "ct-to-pet", settings=BatchSettings(dicom=True), device="cpu")
     assert len(again.made) == 1 and len(again.there) == 1
 
@@ -98,3 +98,26 @@ def test_a_folder_without_the_models_modality_is_refused(tmp_path):
     write_series(tmp_path, modality="MR")
     with pytest.raises(MedSynthError, match="nor a DICOM study with CT images"):
         list_studies(tmp_path, CONTRACT)
+
+
+def test_a_series_in_several_folders_is_read_whole(tmp_path):
+    files = write_ct(tmp_path / "in" / "P1" / "d1", "1")
+    (tmp_path / "in" / "P1" / "d2").mkdir()
+    for file in files[3:]:
+        file.rename(tmp_path / "in" / "P1" / "d2" / file.name)
+    found = batch(tmp_path / "in", tmp_path / "out", "ct-to-pet", settings=BatchSettings(dicom=True), device="cpu")
+    assert found.made == ["P1"]
+    assert read_volume(tmp_path / "out" / "P1" / "P1_pet.nii.gz").shape[0] == 6
+    assert len(list((tmp_path / "out" / "P1" / "dicom_pet").iterdir())) == 6
+
+
+def test_a_damaged_file_is_a_failure_of_its_study_alone(tmp_path):
+    write_ct(tmp_path / "in" / "P1", "1")
+    files = write_ct(tmp_path / "in" / "P2", "2", seed=1)
+    whole = files[2].read_bytes()
+    files[2].write_bytes(whole[:300])
+    (tmp_path / "in" / "P3").mkdir()
+    (tmp_path / "in" / "P3" / "only.dcm").write_bytes(whole[:300])
+    found = batch(tmp_path / "in", tmp_path / "out", "ct-to-pet", device="cpu")
+    assert found.made == ["P1"] and set(found.failed) == {"P2", "P3"}
+    assert all("damaged" in message for message in found.failed.values())

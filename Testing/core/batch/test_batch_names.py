@@ -142,3 +142,37 @@ def test_settings_are_checked():
         BatchSettings(names="{case}").check_roles(["pet", "mr"])
     BatchSettings(names="{case}").check_roles(["pet"])
     assert BatchSettings(names="{model}-{case}_{role}x").name("P1", "pet", "m") == "m-P1_petx"
+
+
+def test_names_of_archives_become_names_of_folders(tmp_path):
+    uid = "1.3.6.1.4.1.14519.5.2.1.6279.6001.298806137288633453246975630178"
+    found = listed(tree(tmp_path, f"LIDC-0001/{uid}/{uid}/ct.nii.gz -P1.nii.gz .snapshot/P9.nii.gz CON/ct.nii.gz"))
+    assert len(found) == 3 and all(len(name.encode()) <= 120 for name in found)
+    assert next(iter(found)).startswith("P1_") and not any("P9" in name for name in found)
+    assert list(found) == list(listed(tmp_path))
+
+
+def test_image_files_and_dicom_in_one_folder_are_refused(tmp_path):
+    from dicom_builder import write_series
+
+    write_series(tmp_path / "P2")
+    tree(tmp_path, "P1/mask.nii.gz")
+    with pytest.raises(MedSynthError, match="has image files .P1/mask.nii.gz. and DICOM .P2/slice000.dcm."):
+        list_studies(tmp_path, CT)
+
+
+def test_results_inside_the_studies_do_not_disturb(tmp_path):
+    tree(tmp_path, "sub-1/ct/sub-1_ct.nii.gz derivatives/sub-1/sub-1_ct.nii.gz")
+    assert list(listed(tmp_path, left_out=tmp_path / "derivatives")) == ["sub-1"]
+
+
+def test_lists_of_archives_are_taken_as_they_are(tmp_path):
+    path = manifest(tmp_path, "case,ct,mrn\nA,a.nii,17\nB,b.nii,17\n,,\n")
+    assert [study.name for study in list_studies(path, CT)] == ["A", "B"]
+
+
+def test_a_channel_of_nnunet_that_is_not_there_is_not_asked_for(tmp_path):
+    side = CT.input.model_copy(update={"optional": True})
+    optional = PET.model_copy(update={"inputs": {"pet": PET.input, "ct": side}})
+    tree(tmp_path, "imagesTr/A_0000.nii.gz")
+    assert listed(tmp_path, optional) == {"A": {"pet": "imagesTr/A_0000.nii.gz"}}

@@ -156,3 +156,25 @@ def test_the_longest_name_that_the_system_allows_is_written(letter, tmp_path):
         assert temporary.name.endswith(".nii.gz")
         temporary.write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    import os
+
+    (tmp_path / "P1").mkdir()
+    (tmp_path / "P1" / "old").write_text("old")
+    replace, calls = os.replace, []
+
+    def locked(source, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise PermissionError("in use")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", locked)
+    with pytest.raises(MedSynthError, match="cannot be written"), whole_folder(tmp_path / "P1", replace=True) as folder:
+        (folder / "new").write_text("new")
+    assert [path.name for path in tmp_path.rglob("*")] == ["P1", "old"]
+    with whole_folder(tmp_path / "P1", replace=True) as folder:
+        (folder / "new").write_text("new")
+    assert [path.name for path in tmp_path.rglob("*")] == ["P1", "new"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,6 +115,19 @@ def find_series(path: Path) -> list[Series]:
     return [series for series in neighbours if series.uid == str(header.SeriesInstanceUID)]
 
 
+def series_in(files: Iterable[Path], damage: Callable[[Path, MedSynthError], None]) -> list[Series]:
+    """Return the series of files; those that are not DICOM are ignored.
+
+    Args:
+        files: the files.
+        damage: called with each damaged file and what is wrong with it; it is left out.
+
+    Raises:
+        OSError: a file cannot be opened.
+    """
+    return _group(files, damage)
+
+
 def series_of(files: Sequence[Path]) -> Series:
     """Return the series of DICOM files, with these instances only.
 
@@ -140,11 +153,17 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (file for name in sorted(names) if (file := Path(place, name)).is_file() or not file.exists())
 
 
-def _group(files: Iterator[Path] | list[Path]) -> list[Series]:
+def _group(files: Iterable[Path], damage: Callable[[Path, MedSynthError], None] | None = None) -> list[Series]:
     found: dict[str, Series] = {}
     seen: dict[tuple[str, str], FileDataset] = {}
     for file in files:
-        header = _read_header(file)
+        try:
+            header = _read_header(file)
+        except MedSynthError as error:
+            if damage is None:
+                raise
+            damage(file, error)
+            continue
         if header is None:
             continue
         uid = str(header.SeriesInstanceUID)
