@@ -45,18 +45,20 @@ def test_the_name_of_a_study_cannot_control_the_terminal(tmp_path, monkeypatch, 
     studies = write_studies(tmp_path / "in", "P1")
     (studies / "P1.nii.gz").rename(studies / "a\x1b[31mb.nii.gz")
     monkeypatch.setattr(sys, "argv", command(studies, tmp_path / "out"))
-    assert run_command() == ExitStatus.USER_MISTAKE
-    assert "\x1b" not in capsys.readouterr().err
+    assert run_command() == ExitStatus.SUCCESS
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.err + printed.out
+    assert not any("\x1b" in path.name for path in (tmp_path / "out").rglob("*"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_batch_leaves_whole_studies_and_goes_on(tmp_path, number):
-    studies, out = write_studies(tmp_path / "in", " ".join(f"P{n}" for n in range(6))), tmp_path / "out"
+    studies, out = write_studies(tmp_path / "in", " ".join(f"P{n}" for n in range(4))), tmp_path / "out"
     whole = tmp_path / "whole"
     assert batch(studies, whole, "ct-to-pet", device="cpu").failed == {}
     killed = 0
-    for moment in range(8):
+    for moment in range(6):
         process = subprocess.Popen(
             [sys.executable, "-m", "medsynth_core", *command(studies, out)[1:]], stderr=subprocess.PIPE, text=True
         )
@@ -80,7 +82,7 @@ def test_a_killed_batch_leaves_whole_studies_and_goes_on(tmp_path, number):
             break
         killed += 1
     assert killed >= 1 and process.returncode == 0
-    assert not list(out.glob(".*")) and len(names(out)) == 12
+    assert not list(out.glob(".*")) and len(names(out)) == 8
     for name in names(out):
         if name.endswith(".nii.gz"):
             assert np.array_equal(read_volume(out / name).voxels, read_volume(whole / name).voxels)
