@@ -11,7 +11,7 @@ from medsynth_core.progress import Progress
 from medsynth_core.recipes.about import unnamed
 from medsynth_core.recipes.recipe import About, Recipe, read_recipe
 from medsynth_core.resources import resource_folder
-from medsynth_core.training.shipped_text import Claim, bundled_texts, claims, plain
+from medsynth_core.training.shipped_text import Claim, bundled_texts, claims, plain, recipe_file
 
 HOW = "under 'about' in the recipe, or with --about FILE"
 # What the references of a bundled model call those that are about its data.
@@ -33,7 +33,7 @@ def check_claims(recipe: Recipe, cases: Sequence[Case], *, preset: bool = False)
     Raises:
         MedSynthError: the name or the text belongs to what comes with MedSynth, or the licence of the data is missing.
     """
-    if _is_bundled(recipe.name, cases) and recipe.trains_as(read_recipe(recipe.name)):
+    if _is_bundled(recipe.name, cases) and recipe.trains_as(read_recipe(recipe_file(recipe.name))):
         return
     problem = unnamed(recipe.name) if preset else claim_problem(recipe)
     if problem:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from medsynth_core.models.card import METADATA, Metadata, read_metadata
@@ -96,16 +97,21 @@ def bundled_texts() -> list[tuple[str, Recipe, About]]:
         name = metadata.medsynth.name
         recipe = Recipe.model_validate(metadata.medsynth.training.recipe)
         found.append((name, recipe, _about(metadata)))
-        if name in preset_files():
-            found.append((name, recipe, read_recipe(preset_files()[name]).about))
+        if recipe_file(name).is_file():
+            found.append((name, recipe, read_recipe(recipe_file(name)).about))
     return found
+
+
+def recipe_file(name: str) -> Path:
+    """Return the file of a bundled model's recipe: a preset, or one of an experiment; it may not be there."""
+    return preset_files().get(name, resource_folder() / "Recipes" / "experiments" / f"{name}.yaml")
 
 
 def _presets() -> Iterator[tuple[str, Recipe]]:
     """Yield the recipes of other models, those of experiments included."""
-    folder, bundled = resource_folder() / "Recipes", {name for name, _, _ in bundled_texts()}
+    folder, bundled = resource_folder() / "Recipes", {recipe_file(name) for name, _, _ in bundled_texts()}
     for path in sorted(folder.rglob("*.yaml")):
-        if path.stem not in bundled or path.parent != folder:
+        if path not in bundled:
             yield path.relative_to(folder).with_suffix("").as_posix(), read_recipe(path)
 
 

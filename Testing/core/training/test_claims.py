@@ -18,6 +18,7 @@ from medsynth_core.recipes.recipe import Recipe, read_recipe, write_recipe
 from medsynth_core.resources import resource_folder
 from medsynth_core.training.claims import check_claims, claim_problem
 from medsynth_core.training.run_watch import RunWatch
+from medsynth_core.training.shipped_text import recipe_file
 
 BUNDLED = sorted(path.name for path in (resource_folder() / "Models").iterdir())
 OTHERS = sorted(set(preset_files()) - set(BUNDLED))
@@ -38,7 +39,7 @@ def cases_of(manifest):
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_the_recipe_of_a_bundled_model_needs_another_name_and_text(name, manifest):
-    recipe, cases = read_recipe(name), cases_of(manifest)
+    recipe, cases = read_recipe(recipe_file(name)), cases_of(manifest)
     with pytest.raises(MedSynthError, match=f"'{name}' is the name of a model that comes with MedSynth"):
         check_claims(recipe, cases)
     changes = {"title": "Mine", "description": "Mine.", "limits": ("Mine.",), "data_licence": "Mine."}
@@ -52,11 +53,11 @@ def test_the_recipe_of_a_bundled_model_needs_another_name_and_text(name, manifes
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_model_can_be_trained_again_with_its_own_cases(name):
     split = resource_folder() / "Models" / name / "docs" / "training" / "split.csv"
-    check_claims(read_recipe(name), cases_of(split), preset=True)
+    check_claims(read_recipe(recipe_file(name)), cases_of(split), preset=True)
     moved = [Case(case.name, "train", {}) for case in cases_of(split)]
     for others in (cases_of(split)[1:], moved):
         with pytest.raises(MedSynthError, match="comes with MedSynth|is a preset"):
-            check_claims(read_recipe(name), others)
+            check_claims(read_recipe(recipe_file(name)), others)
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -11,7 +11,7 @@ from medsynth_core.recipes.presets import preset_files
 from medsynth_core.recipes.recipe import About, Recipe, read_recipe
 from medsynth_core.training.claims import claim_problem
 from medsynth_core.training.publishing import publish_run
-from medsynth_core.training.shipped_text import bundled_texts, claims, sentences
+from medsynth_core.training.shipped_text import bundled_texts, claims, recipe_file, sentences
 from medsynth_core.training.train import train_recipe
 
 BUNDLED = {name: about for name, _, about in bundled_texts()}
@@ -32,6 +32,8 @@ GENERAL = """
     Tissues that look alike in CT look alike in this image;
     Tissues that look alike in a CT look alike in this image, however they differ in an MR:
     Tissues that look alike in a CT look alike in this image;
+    Anatomy is plausible at best;
+    The images show no patient.
     Uptake of a tumour is hardly in its CT:
     Uptake of a tumour is hardly in its CT;
     do not infer the presence or absence of a lesion from it.
@@ -46,6 +48,7 @@ GENERAL = """
     they are no T1 times.
     tumours may be missed, and tissue that looks like a tumour may be shown as one.
     tumours, oedema and marrow above all.
+    uptake and signal of a tumour follow its label, not any biology.
     where PET and CT are misaligned, edges of the CT may appear in the PET.
 """
 
@@ -81,7 +84,7 @@ def test_every_sentence_of_shipped_limits_is_general_or_a_claim():
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_no_sentence_on_the_data_of_a_bundled_model_is_kept(name):
-    about, recipe = BUNDLED[name], read_recipe(name)
+    about, recipe = BUNDLED[name], read_recipe(recipe_file(name))
     assert claim_problem(own(recipe, **OWN)) == ""
     found = [claim for claim in claims() if claim.owner == name]
     assert {claim.key for claim in found} == {"title", "description", "limits", "data_licence"}
