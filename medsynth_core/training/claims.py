@@ -33,11 +33,21 @@ def check_claims(recipe: Recipe, cases: Sequence[Case], *, preset: bool = False)
     Raises:
         MedSynthError: the name or the text belongs to what comes with MedSynth, or the licence of the data is missing.
     """
-    if _is_bundled(recipe.name, cases) and recipe.trains_as(read_recipe(recipe_file(recipe.name))):
+    if any(_is_bundled(name, cases) for name, _ in _bundled()) and _is_shipped(recipe):
         return
     problem = unnamed(recipe.name) if preset else claim_problem(recipe)
     if problem:
         raise MedSynthError(problem)
+
+
+def _is_shipped(recipe: Recipe) -> bool:
+    """Return whether a recipe is that of a bundled model or of an experiment with the data of one."""
+    file = recipe_file(recipe.name)
+    if not file.is_file() or (
+        file.parent.name != "experiments" and recipe.name not in {name for name, _ in _bundled()}
+    ):
+        return False
+    return recipe.trains_as(read_recipe(file))
 
 
 def claim_problem(recipe: Recipe) -> str:

@@ -60,6 +60,18 @@ def test_a_bundled_model_can_be_trained_again_with_its_own_cases(name):
             check_claims(read_recipe(recipe_file(name)), others)
 
 
+def test_the_recipe_of_an_experiment_is_true_of_the_cases_of_a_bundled_model():
+    split = resource_folder() / "Models" / "multimodal-sts" / "docs" / "training" / "split.csv"
+    recipe = read_recipe(recipe_file("structure-sts"))
+    check_claims(recipe, cases_of(split))
+    for changed, cases in (
+        (recipe.model_copy(update={"epochs": 3}), cases_of(split)),
+        (recipe, cases_of(split)[1:]),
+    ):
+        with pytest.raises(MedSynthError, match="is that of the"):
+            check_claims(changed, cases)
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_preset_states_no_licence_of_data(name):
     problem = claim_problem(read_recipe(name))
