@@ -9,12 +9,21 @@ from builders import axial_matrix, phantom_ct
 from generation_builders import shared_package
 from train_helpers import nodeOf
 
+from medsynth_core.generation import available
 from medsynth_core.models.library import import_model
+
+BUNDLED = "multimodal-sts"
 
 
 def sharedGenerator(factory: pytest.TempPathFactory) -> None:
     """Put a tiny generator of CT and PET into the library, trained once for the tests of all files and processes."""
     import_model(shared_package(factory))
+
+
+def hideBundled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave only the library's tiny generators, which are quick, and of which one is the first."""
+    found = available.list_generators
+    monkeypatch.setattr(available, "list_generators", lambda: [one for one in found() if one.name != BUNDLED])
 
 
 def enteredWithoutFilter(panel):

@@ -7,7 +7,7 @@ import pytest
 import slicer
 from builders import axial_matrix
 from generation_builders import shared_package
-from generation_helpers import enteredWithoutFilter
+from generation_helpers import enteredWithoutFilter, hideBundled
 from picture_generators import CLASSES, disc, shared_generator
 from scene_helpers import matrixOf, volumeNames, waitUntil
 from train_helpers import nodeOf
@@ -37,7 +37,8 @@ def library(tmp_path_factory):
 
 
 @pytest.fixture
-def ready(panel):
+def ready(panel, monkeypatch):
+    hideBundled(monkeypatch)
     return enteredWithoutFilter(panel)
 
 

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import slicer
 from generation_builders import MODEL
-from generation_helpers import enteredWithoutFilter, folders, lesionLabelMap, lesionMask, phantomCT, sharedGenerator
+from generation_helpers import (
+    enteredWithoutFilter,
+    folders,
+    hideBundled,
+    lesionLabelMap,
+    lesionMask,
+    phantomCT,
+    sharedGenerator,
+)
 from scene_helpers import matrixOf, processesOfGroup, studyOf, volumeNames, waitUntil
 
 from medsynth_core.errors import Cancelled, MedSynthError
@@ -36,7 +44,8 @@ def library(tmp_path_factory):
 
 
 @pytest.fixture
-def ready(panel):
+def ready(panel, monkeypatch):
+    hideBundled(monkeypatch)
     return enteredWithoutFilter(panel)
 
 

@@ -39,7 +39,7 @@ def test_it_is_told_what_each_can_draw_and_from_what(package, picture_model, tmp
         import_model(picture_model(name))
     import_model(package.parents[1] / "maps" / "phantom-structures")  # which draws maps, and no images
     found = {summary.name: summary for summary in list_generators()}
-    assert set(found) == {"phantom-sets", *names}
+    assert set(found) == {"multimodal-sts", "phantom-sets", *names}
     assert {name for name, each in found.items() if each.classes} == {"xrays", "acgan"}
     assert found["xrays"].classes == ("normal", "bacterial", "viral")
     assert {name for name, each in found.items() if each.in_colour} == {"photographs", "redrawn"}
