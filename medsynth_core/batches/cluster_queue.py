@@ -1,6 +1,6 @@
 """The studies of a batch on the processes of a Dask cluster.
 
-Dask starts the study of a process that dies again in another one, and shows progress and memory in its dashboard.
+If a process dies, Dask starts its study again in another one.
 """
 
 from __future__ import annotations

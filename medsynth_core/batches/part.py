@@ -40,7 +40,7 @@ class Part:
         """Return the part of this job of an array of SLURM, by its variables; all studies outside of one.
 
         Raises:
-            MedSynthError: the array leaves numbers out, so that some parts would be nobody's.
+            MedSynthError: the array leaves numbers out, so that no job would process some studies.
         """
         job, first, last, count = (
             os.environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in ("ID", "MIN", "MAX", "COUNT")
@@ -49,7 +49,7 @@ class Part:
             return cls()
         if int(last) - int(first) + 1 != int(count):
             raise MedSynthError(
-                f"The job array leaves out numbers from {first} to {last}, so that some studies would be nobody's; "
+                f"The job array leaves out numbers from {first} to {last}, so that no job would process some studies; "
                 "number its jobs without gaps, or give the part."
             )
         return cls(int(job) - int(first) + 1, int(count))

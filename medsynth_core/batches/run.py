@@ -157,7 +157,7 @@ def _worked(
     def ended(outcome: Outcome) -> None:
         message = outcome.message
         if message and (folder / outcome.study).is_dir():
-            message = f"{message.rstrip('.')}; what is in its folder is not of this run."
+            message = f"{message.rstrip('.')}; its folder still holds what was there before."
         failures.add(outcome.study, message)
         if outcome.state == "failed":
             found.failed[outcome.study] = message

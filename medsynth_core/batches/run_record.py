@@ -76,7 +76,7 @@ def _check_free(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         if not path.name.startswith(".") and path.suffix != ".lock":
             raise MedSynthError(
-                f"{folder} is no folder of a batch: it has {path.name}; choose a new or empty folder.",
+                f"{folder} already contains {path.name}, which no batch has written; choose a new or empty folder.",
                 kind="output",
             )
 

@@ -66,7 +66,7 @@ class StudyFolder:
         facts = self._facts()
         if not facts:
             raise MedSynthError(
-                f"{self.path} has files that are no results of this study; move them, or choose another folder.",
+                f"{self.path} contains files that are not results of this study; move them, or choose another folder.",
                 kind="output",
             )
         if facts.get("model_identity") != self.model.identity:
@@ -94,8 +94,8 @@ class StudyFolder:
         inside = [f"{name}/{path.name}" for name in written for path in (self.path / name).glob("[!0-9]*")]
         for name in (*others, *inside):
             raise MedSynthError(
-                f"The results in {self.path} have to be made again, but the file '{name}' there is none of them; move "
-                "it, or choose another folder.",
+                f"The results in {self.path} are out of date, but the folder also contains '{name}', which the batch "
+                "did not write; move it, or choose another folder.",
                 kind="output",
             )
 
@@ -128,7 +128,7 @@ class StudyFolder:
             "files": names,
         }
         if self.path.exists():
-            self._check_own({*self._facts().get("files", ())})  # something may have come meanwhile
+            self._check_own({*self._facts().get("files", ())})  # something may have been added meanwhile
         with whole_folder(self.path, replace=True) as folder:
             self._write_beside(results, first, folder)
             for role, image in self.images().items():

@@ -89,7 +89,9 @@ class StudySteps:
         self.loaded.predictor(self.device, self.batch_size)
         side, unit = self.loaded.model.synthesis.contract.input, self.settings.unit
         if unit not in ("", side.unit) and modality_of_unit(unit) != side.modality:
-            raise MedSynthError(f"'{unit}' is no unit of {side.modality} images; give that of the inputs, or none.")
+            raise MedSynthError(
+                f"'{unit}' is not a unit of {side.modality} images; give the inputs' unit, or leave it out."
+            )
         if self.settings.uncertainty:
             check_error_known(self.loaded.model.synthesis)
         if self.settings.report:
@@ -111,7 +113,7 @@ class StudySteps:
         if folder.is_done(inputs):
             return None
         if folder.path.is_dir():
-            progress.log("Its earlier results are of other content or settings, and are made again.")
+            progress.log("The input or the settings have changed since its results were made, so they are replaced.")
         self._check_writable(folder, inputs.volumes[contract.input_role])
         synthesis = Synthesis(inputs.volumes, model, uncertainty=self.settings.uncertainty)
         prepared = synthesis.prepare(progress)
@@ -169,7 +171,7 @@ def stops_all(failure: Exception) -> bool:
 
 
 def failed(study: Study, failure: Exception, progress: Progress) -> Outcome:
-    """Return the outcome of a study that failed; the log gets the traceback of what is no mistake of the user's."""
+    """Return the outcome of a study that failed; the log gets the traceback of an unexpected error."""
     error = as_user_error(failure)
     if error is not None:
         return Outcome(study.name, "failed", error.message)

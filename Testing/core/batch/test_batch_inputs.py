@@ -102,7 +102,7 @@ def test_another_archive_does_not_replace_results_of_the_same_name(tmp_path, loa
     before = content(tmp_path / "out")["P1/P1_pet.nii.gz"]
     found = batch(second, tmp_path / "out", loaded, device="cpu")
     assert "results of other files with the name of this study" in found.failed["P1"]
-    assert "what is in its folder is not of this run" in found.failed["P1"]
+    assert "its folder still holds what was there before" in found.failed["P1"]
     assert content(tmp_path / "out")["P1/P1_pet.nii.gz"] == before
     # The same image in another place is the same input.
     (tmp_path / "moved").mkdir()
@@ -115,7 +115,7 @@ def test_files_of_the_user_are_not_taken_for_those_of_a_batch(tmp_path, loaded):
     studies, out = write_studies(tmp_path / "in", "P1"), tmp_path / "out"
     out.mkdir()
     (out / "failures.csv").write_text("mine")
-    with pytest.raises(MedSynthError, match="no folder of a batch: it has failures.csv"):
+    with pytest.raises(MedSynthError, match="already contains failures.csv, which no batch has written"):
         batch(studies, out, loaded, device="cpu")
     assert content(out)["failures.csv"][0] == b"mine" and names(out) == []
     with pytest.raises(MedSynthError, match="is the folder of the studies"):
@@ -131,7 +131,7 @@ def test_what_cannot_be_written_is_said_before_the_network_runs(tmp_path, loaded
     found = batch(studies, tmp_path / "out", loaded, settings=BatchSettings(dicom=True), device="cpu")
     assert "is not DICOM, so its result cannot be written as a series" in found.failed["P1"]
     for unit in ("HUU", "SUVbw"):
-        with pytest.raises(MedSynthError, match=f"'{unit}' is no unit of CT images"):
+        with pytest.raises(MedSynthError, match=f"'{unit}' is not a unit of CT images"):
             batch(studies, tmp_path / "out", loaded, settings=BatchSettings(unit=unit), device="cpu")
 
 

@@ -108,7 +108,7 @@ def test_files_of_the_user_beside_results_stay(studies, out, loaded):
     (out / "P4").mkdir()
     (out / "P4" / "other.txt").write_text("mine")
     write_studies(studies, "P4")
-    assert "no results of this study" in batch(studies, out, loaded, device="cpu").failed["P4"]
+    assert "not results of this study" in batch(studies, out, loaded, device="cpu").failed["P4"]
 
 
 def test_a_folder_has_results_of_one_model(studies, out, loaded, tmp_path):
