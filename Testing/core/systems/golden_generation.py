@@ -14,7 +14,7 @@ import structure_builders
 import torch
 import unconditional_recipes
 from fixed_weights import fill
-from golden_steps import two_steps, write_record
+from golden_steps import double_precision, two_steps, write_record
 from unconditional_recipes import METHODS
 
 from medsynth_core.recipes.recipe import Recipe
@@ -68,15 +68,16 @@ def recipes() -> dict[str, tuple[Recipe, int, int]]:
 
 def made(case: str) -> dict[str, Any]:
     """Return what two steps of a case compute, as `two_steps`."""
-    recipe, epoch, parts = recipes()[case]
-    system = create_system(recipe.system, recipe, Engine(torch.device("cpu"), recipe))
-    for name, network in system.networks.items():
-        fill(network, name)
-    system.begin_epoch(epoch)
-    if getattr(recipe, "fade_epochs", 0):
-        system.epoch_steps, system._steps = 4, 4 * epoch + 1  # a quarter through the epoch
-    torch.manual_seed(0)
-    return two_steps(system, [_batch(recipe, number) for number in (0, 1)], parts)
+    with double_precision():
+        recipe, epoch, parts = recipes()[case]
+        system = create_system(recipe.system, recipe, Engine(torch.device("cpu"), recipe))
+        for name, network in system.networks.items():
+            fill(network, name)
+        system.begin_epoch(epoch)
+        if getattr(recipe, "fade_epochs", 0):
+            system.epoch_steps, system._steps = 4, 4 * epoch + 1  # a quarter through the epoch
+        torch.manual_seed(0)
+        return two_steps(system, [_batch(recipe, number) for number in (0, 1)], parts)
 
 
 def _batch(recipe: Recipe, number: int) -> Batch:

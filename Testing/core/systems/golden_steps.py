@@ -1,5 +1,8 @@
 """What every system computes in two steps from fixed weights and a fixed batch, for `test_golden_steps`.
 
+In double precision, because a step of Adam makes a gradient of rounding errors as large as any other, and processors
+round differently.
+
 Record again, after a change that is meant to change a training:
 ``PYTHONPATH=.:Testing/core python Testing/core/systems/golden_steps.py``.
 """
@@ -7,6 +10,8 @@ Record again, after a change that is meant to change a training:
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +139,25 @@ CASES: dict[str, tuple[dict[str, Any], int]] = {
 }
 
 
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Compute in double precision what is made and run inside."""
+    single, to_single = torch.get_default_dtype(), torch.Tensor.float
+    torch.set_default_dtype(torch.float64)
+    torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]  # what systems take out of mixed precision
+    try:
+        yield
+    finally:
+        torch.Tensor.float = to_single  # type: ignore[method-assign]
+        torch.set_default_dtype(single)
+
+
+def as_double(batch: Batch) -> Batch:
+    """Return a batch whose numbers have double precision, with the same whole numbers."""
+    return Batch(*({key: value.double() if value.is_floating_point() else value for key, value in each.items()}
+                   for each in (batch.inputs, batch.targets, batch.labels)))  # fmt: skip
+
+
 def system_for(case: str) -> System[Any]:
     """Return the system of a case with weights by the rule, at the start of its second epoch."""
     changes, _ = CASES[case]
@@ -163,12 +187,14 @@ def batch_for(made: System[Any], number: int) -> Batch:
 
 def made(case: str) -> dict[str, Any]:
     """Return what two steps of a case compute, as `two_steps`."""
-    system = system_for(case)
-    return two_steps(system, [batch_for(system, number) for number in (0, 1)], CASES[case][1])
+    with double_precision():
+        system = system_for(case)
+        return two_steps(system, [batch_for(system, number) for number in (0, 1)], CASES[case][1])
 
 
 def two_steps(system: System[Any], batches: list[Batch], parts: int) -> dict[str, Any]:
     """Return the losses of two steps, the gradients of the first one, and how large those of the second one are."""
+    batches = [as_double(batch) for batch in batches]
     first = system.step(batches[0], parts)
     gradients = {
         f"{name}.{key}": _rounded(float(value.grad.double().norm()))
