@@ -1,8 +1,8 @@
 """Renders ``generate.png``, the picture of generated images: python Testing/slicer/generation_pictures.py FOLDER MODEL.
 
 It runs the section Generate with a generator of the library, once from noise and once from the sample CT with the
-lesion that was drawn on it, and shows the panel beside the images of both. With ``--source noise`` the second row is
-another case from noise, for models that do not draw from CT.
+lesion that was drawn on it, and shows the panel beside the structure maps and images of both, and the subject
+hierarchy. With ``--source noise`` the second row is another case from noise, for models that do not draw from CT.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import slicer  # noqa: E402
 from application import rendering  # noqa: E402
 from scene_helpers import closePanel, waitUntil  # noqa: E402
 
-SECONDS, SIZE, MOST = 900.0, 300, 3
+SECONDS, SIZE, MOST = 900.0, 270, 3
 CAPTIONS = {"noise": "from noise", "volume": "from the CT, own lesion"}
 
 
@@ -48,13 +48,14 @@ def generated(panel, source: str) -> dict:
     return {node.GetName().split(" seed")[0]: node for node in made}
 
 
-def imagesOf(case: dict, caption: str) -> list:
-    """Return the axial views of the images of a case, each with the outline of the lesion."""
+def imagesOf(case: dict, caption: str, base) -> list:
+    """Return axial views of a case: its structure map over a volume, and its images with the outline of the lesion."""
+    volumes = [node for node in case.values() if not node.IsA("vtkMRMLLabelMapVolumeNode")][:MOST]
+    shown = [(base or volumes[0], case["Structure"], "Structure map")] if "Structure" in case else []
+    shown += [(node, case.get("Lesion"), node.GetName().split(" seed")[0]) for node in volumes]
     drawn = []
-    for name, node in case.items():
-        if node.IsA("vtkMRMLLabelMapVolumeNode") or len(drawn) == MOST:
-            continue
-        slicer.util.setSliceViewerLayers(background=node, foreground=None, label=case.get("Lesion"))
+    for volume, label, name in shown:
+        slicer.util.setSliceViewerLayers(background=volume, foreground=None, label=label)
         drawn.append(rendering.sliceViewImage("Red", SIZE, f"{name}, {caption}"))
     return drawn
 
@@ -81,14 +82,19 @@ def main() -> None:
     choose(ui.generateModelComboBox, arguments.model)
     ui.generateSeedSpinBox.value = arguments.seed
     ui.generateFilteredCheckBox.checked = not arguments.unfiltered
-    rows = [imagesOf(generated(panel, "noise"), CAPTIONS["noise"])]
+    rows = [imagesOf(generated(panel, "noise"), CAPTIONS["noise"], None)]
     ui.generateSeedSpinBox.value = arguments.seed + 1
     if arguments.source == "volume":
         choose(ui.generateSourceComboBox, "volume")
         ui.generateLesionSelector.setCurrentNode(lesion)
-    rows.append(imagesOf(generated(panel, arguments.source), CAPTIONS[arguments.source]))
+    base = ct if arguments.source == "volume" else None
+    rows.append(imagesOf(generated(panel, arguments.source), CAPTIONS[arguments.source], base))
+    panelPicture = rendering.panelImage(panel)
     grid = rendering.stacked([rendering.sideBySide(row) for row in rows])
-    rendering.save(rendering.sideBySide([rendering.panelImage(panel), grid]), arguments.folder / "generate.png")
+    tree = rendering.subjectHierarchyImage(grid.width(), max(200, panelPicture.height() - grid.height() - 6))
+    rendering.save(
+        rendering.sideBySide([panelPicture, rendering.stacked([grid, tree])]), arguments.folder / "generate.png"
+    )
     closePanel(panel)
     print(f"The picture is in {arguments.folder}.")
 

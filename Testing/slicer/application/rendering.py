@@ -116,6 +116,25 @@ def stacked(images: list[QtGui.QImage], gap: int = 6, background: str = "white")
     return canvas
 
 
+def subjectHierarchyImage(width: int, height: int, caption: str = "Subject hierarchy") -> QtGui.QImage:
+    """Return the subject hierarchy as a tree with all its branches open, as Slicer's module Data shows it."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    tree = QtWidgets.QTreeWidget()
+    tree.setHeaderHidden(True)
+
+    def add(item: int, to) -> None:
+        children = vtk.vtkIdList()
+        hierarchy.GetItemChildren(item, children)
+        for number in range(children.GetNumberOfIds()):
+            child = children.GetId(number)
+            add(child, QtWidgets.QTreeWidgetItem(to, [hierarchy.GetItemName(child)]))
+
+    add(hierarchy.GetSceneItemID(), tree)
+    tree.expandAll()
+    tree.setFixedSize(width, height - BAR_HEIGHT)
+    return _withBar(tree.grab().toImage(), PLOT_COLOR, caption)
+
+
 def centerViewsOn(ras: tuple[float, float, float]) -> None:
     """Move all slice views to a point, as a click with Shift pressed does."""
     for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
