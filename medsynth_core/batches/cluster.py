@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from medsynth_core.errors import MedSynthError
@@ -15,7 +16,7 @@ from medsynth_core.io.json_reading import read_json
 from medsynth_core.version import __version__
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 _PATIENCE_S = 20
 
@@ -29,8 +30,8 @@ def connected(processes: int = 0, scheduler: str = "") -> Iterator[Client]:
         scheduler: address (``tcp://node1:8786``) or scheduler file (``.json``) of a cluster that runs.
 
     Raises:
-        MedSynthError: Dask is not installed, the scheduler cannot be reached, or its workers have another version of
-            MedSynth or none.
+        MedSynthError: Dask is not installed, the processes do not start, the scheduler cannot be reached, or its
+            workers have another version of MedSynth or none.
     """
     try:
         import distributed
@@ -40,12 +41,7 @@ def connected(processes: int = 0, scheduler: str = "") -> Iterator[Client]:
             kind="device",
         ) from error
     if not scheduler:
-        threads = str(max(1, usable_cores() // processes))
-        with distributed.LocalCluster(
-            n_workers=processes, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR,
-            # Dask would give the libraries one thread each.
-            env=dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
-        ) as cluster, distributed.Client(cluster, set_as_default=False) as client:  # fmt: skip
+        with _local(distributed, processes) as cluster, distributed.Client(cluster, set_as_default=False) as client:
             yield client
         return
     where = {"scheduler_file": scheduler} if scheduler.endswith(".json") else {"address": scheduler}
@@ -60,6 +56,23 @@ def connected(processes: int = 0, scheduler: str = "") -> Iterator[Client]:
     with client:
         _check_versions(client, scheduler)
         yield client
+
+
+def _local(distributed: ModuleType, processes: int) -> LocalCluster:
+    """Return a new cluster on this computer, whose processes begin with the script that this one runs."""
+    threads = str(max(1, usable_cores() // processes))
+    try:
+        return distributed.LocalCluster(
+            n_workers=processes, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR,
+            # Dask would give the libraries one thread each.
+            env=dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
+        )  # fmt: skip
+    except RuntimeError as error:
+        raise MedSynthError(
+            "The processes did not start; in a script of your own, call the batch only under "
+            "'if __name__ == \"__main__\":', because each process runs the script's other lines.",
+            kind="device",
+        ) from error
 
 
 def usable_cores() -> int:

@@ -1,4 +1,4 @@
-"""Name of the processor and size of the memory, for the records of a training."""
+"""The computer that figures of time and memory were measured on, for their records."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+from medsynth_core.version import __version__, library_versions, source_commit
 
 CPU_FILE = Path("/proc/cpuinfo")
 _LINUX_NAME = re.compile(r"^(?:model name|Model|Processor)\s*:\s*(.+)$", re.MULTILINE)
@@ -46,3 +49,16 @@ def _of_macos() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()
+
+
+def computer() -> dict[str, Any]:
+    """Return what figures of time and memory depend on: processor, memory, and versions of Python and libraries."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processor": processor_name(),
+        "memory_gb": total_memory_gb(),
+        "medsynth-core": __version__,
+        "commit": source_commit(),
+        **library_versions(),
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 import re
 import shutil
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from medsynth_core.compute.hardware import processor_name, total_memory_gb
+from medsynth_core.compute.hardware import computer
 from medsynth_core.datasets.manifest import Case, write_manifest
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
@@ -44,7 +43,6 @@ from medsynth_core.training.run_watch import (
     TEST_FIGURE,
 )
 from medsynth_core.training.stored_state import damaged, read_state, read_weights, write_state, write_weights
-from medsynth_core.version import __version__, library_versions, source_commit
 
 PREPARED = re.compile(r"[0-9a-f]{24}-.+\.npy")
 # Names of `io.atomic` and of packages that are being written.
@@ -186,16 +184,10 @@ class RunFolder:
     def start(self, recipe: Recipe, cases: list[Case], device: torch.device, precision: str) -> None:
         """Write environment, with the precision of computation, recipe, manifest and split of a new training."""
         environment = {
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "processor": processor_name(),
-            "memory_gb": total_memory_gb(),
+            **computer(),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
             "precision": precision,
             "threads": torch.get_num_threads(),
-            "medsynth-core": __version__,
-            "commit": source_commit(),
-            **library_versions(),
         }
         # First, because it marks a folder in which a training has begun.
         write_json(self.path / ENVIRONMENT, environment)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -67,6 +68,16 @@ def test_a_process_that_is_killed_has_its_studies_done_by_another(tmp_path, load
     killer.join(60)
     assert killed and found.failed == {} and len(found.made) + len(found.there) == 8
     assert len(names(out)) == 16 and not list(out.glob(".*"))
+
+
+@pytest.mark.slow
+def test_a_script_that_every_process_would_run_again_is_told_so(tmp_path):
+    script = tmp_path / "script.py"
+    call = f"ms.batch({str(write_studies(tmp_path / 'in'))!r}, {str(tmp_path / 'out')!r}, processes=2, device='cpu')"
+    script.write_text(f"import medsynth_core as ms\n{call}\n")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert "call the batch only under 'if __name__ == \"__main__\":'" in done.stderr.splitlines()[-1]
+    assert not [path for path in (tmp_path / "out").iterdir() if path.is_dir()]
 
 
 def _workers(parent: int) -> list[int]:
