@@ -26,19 +26,24 @@ def setProvenance(node, inputVolume, facts: dict[str, Any], further: Mapping[str
         facts: metadata of a ``medsynth_core.volume.Volume``.
         further: the other volumes that it was made from by role; their names are in ``MedSynth.FurtherInputNames``.
     """
-    sources = sourceUIDs(inputVolume) if inputVolume is not None else []
     for name in list(node.GetAttributeNames()):
         if name.startswith((PREFIX, "DICOM.")):
             node.RemoveAttribute(name)
     node.SetAttribute(SYNTHETIC, "true")
     node.SetNodeReferenceID(INPUT, inputVolume.GetID() if inputVolume is not None else None)
     if inputVolume is not None:
-        node.SetAttribute(INPUT_NAME, inputVolume.GetName())
+        setSource(node, inputVolume)
     _setFurther(node, further or {})
-    if sources:
-        node.SetAttribute(SOURCE_UIDS, " ".join(sources))
     for key, value in facts.items():
         node.SetAttribute(_attribute(key), value if isinstance(value, str) else json.dumps(value))
+
+
+def setSource(node, inputVolume) -> None:
+    """State on a node the name of the volume that it was made from, and the DICOM instances of that one."""
+    node.SetAttribute(INPUT_NAME, inputVolume.GetName())
+    sources = sourceUIDs(inputVolume)
+    if sources:
+        node.SetAttribute(SOURCE_UIDS, " ".join(sources))
 
 
 def _setFurther(node, further: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ UNITS = {
     "Bq/mL": ("Bq/ml", "UCUM", "Becquerels/milliliter"),
     "1": ("1", "UCUM", "no units"),
 }
+UNIT_ATTRIBUTE = "DICOM.MeasurementUnitsCodeValue"
 UNIT_OF_CODE = {"[hnsf'u]": "HU", "1": ""}  # "no units", which Slicer's reader sets for every MR
 MODALITY_OF_QUANTITY = {
     "112031": "CT", "110852": "MR", "110821": "PT",
@@ -92,7 +93,7 @@ def unitOf(volumeNode) -> str:
     """
     entry = volumeNode.GetVoxelValueUnits()
     # Slicer's reader of PET in SUV also states the unit in an attribute; older versions only there.
-    stated = entry.GetCodeValue() if entry else volumeNode.GetAttribute("DICOM.MeasurementUnitsCodeValue")
+    stated = entry.GetCodeValue() if entry else volumeNode.GetAttribute(UNIT_ATTRIBUTE)
     if not stated:
         return dicom.unitOf(volumeNode)
     pet = pet_unit(stated)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +45,7 @@ class BatchResult:
 
 
 def batch(
-    inputs: str | Path,
+    inputs: str | Path | Sequence[Path],
     output: str | Path,
     model: str | Path | Model | LoadedModel = "ct-to-pet",
     *,
@@ -66,8 +66,8 @@ def batch(
     model, these settings, and the content that the input files have.
 
     Args:
-        inputs: a manifest (.csv) with the columns ``case`` and the roles of the model, or a folder of image files or
-            DICOM studies (`medsynth_core.batches.study_list.list_studies`).
+        inputs: a manifest (.csv) with the columns ``case`` and the roles of the model, a folder of image files or
+            DICOM studies, or a list of the files of DICOM studies (`medsynth_core.batches.study_list.list_studies`).
         output: folder, new, empty, or of an earlier run with the same model.
         model: name in the library, folder of a package, a model, or one whose network is in memory.
         settings: what is written for each study.
@@ -90,18 +90,14 @@ def batch(
     """
     progress = progress if isinstance(progress, Progress) else Progress(progress)
     part, settings = part if isinstance(part, Part) else Part.parse(part), settings or BatchSettings()
-    source, folder = Path(inputs).expanduser().absolute(), Path(output).expanduser()
-    if source.resolve() == folder.resolve():
-        raise MedSynthError(
-            f"{folder} is the folder of the studies; choose another one for the results.", kind="output"
-        )
+    source, folder = _source(inputs), Path(output).expanduser()
+    left_out = _inside(folder, source) if isinstance(source, Path) else None
     progress(0.0, "Loading the model")
     loaded = LoadedModel.load(model)
     steps = StudySteps(loaded, folder, settings, device, batch_size)
     steps.check()
     progress(0.01, "Listing the studies")
     contract = loaded.model.synthesis.contract
-    left_out = _inside(folder, source)
     listed = list_studies(
         source, contract, patterns=patterns, reference=reference, left_out=left_out, progress=progress
     )
@@ -126,8 +122,20 @@ def batch(
     return found
 
 
+def _source(inputs: str | Path | Sequence[Path]) -> Path | Sequence[Path]:
+    return Path(inputs).expanduser().absolute() if isinstance(inputs, str | Path) else inputs
+
+
 def _inside(folder: Path, source: Path) -> Path | None:
-    """Return the folder of the results if it is in that of the studies."""
+    """Return the folder of the results if it is in that of the studies.
+
+    Raises:
+        MedSynthError: it is the same.
+    """
+    if source.resolve() == folder.resolve():
+        raise MedSynthError(
+            f"{folder} is the folder of the studies; choose another one for the results.", kind="output"
+        )
     return folder if folder.resolve().is_relative_to(source.resolve()) else None
 
 

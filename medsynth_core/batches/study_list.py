@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
@@ -20,7 +21,7 @@ _OTHER = (".json", ".csv", ".tsv", ".txt", ".md", ".png", ".jpg", ".pdf", ".bval
 
 
 def list_studies(
-    source: Path,
+    source: Path | Sequence[Path],
     contract: SynthesisContract,
     *,
     patterns: Mapping[str, str] | None = None,
@@ -35,7 +36,7 @@ def list_studies(
     each case where patterns are given or the folder is in BIDS or nnU-Net; any other is searched for DICOM.
 
     Args:
-        source: manifest (.csv), or folder.
+        source: manifest (.csv), folder, or the files of DICOM studies, as a database of DICOM has them.
         contract: contract of the model, whose roles the inputs have.
         patterns: for a folder: role → pattern of the file name (``*ct*.nii*``) or, for DICOM, modality with a pattern
             of the series description (``MR:*T1*``); by default what the folder tells.
@@ -51,6 +52,11 @@ def list_studies(
     for role in patterns:
         if role not in contract.inputs:
             raise MedSynthError(f"The model has no input '{role}'; its inputs are {', '.join(contract.inputs)}.")
+    if not isinstance(source, Path):
+        root = common_folder(source)
+        studies = studies_in_dicom(root, list(source), contract, patterns, progress)
+        check_names(studies, root)
+        return studies
     if not source.exists():
         raise MedSynthError(f"{source} does not exist; give a manifest (.csv) or a folder of studies.")
     if not source.is_dir():
@@ -69,6 +75,20 @@ def list_studies(
             studies = studies_in_dicom(source, [source / path for path in paths], contract, patterns, progress)
     check_names(studies, source)
     return studies
+
+
+def common_folder(files: Sequence[Path]) -> Path:
+    """Return the folder below which files lie.
+
+    Raises:
+        MedSynthError: there are no files, or they lie on different disks.
+    """
+    if not files:
+        raise MedSynthError("No DICOM files were given; choose at least one study.")
+    try:
+        return Path(os.path.commonpath([file.absolute().parent for file in files]))
+    except ValueError as error:
+        raise MedSynthError("The DICOM files lie on different disks; process those of each disk apart.") from error
 
 
 def _check_one_kind(source: Path, paths: Sequence[PurePath], found: Sequence[PurePath]) -> None:

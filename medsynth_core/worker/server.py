@@ -25,7 +25,15 @@ from medsynth_core.interruption import Terminated, raise_on_termination
 from medsynth_core.io.json_reading import parse_json
 from medsynth_core.io.temporary import remove_temporary
 from medsynth_core.progress import Progress
-from medsynth_core.worker import data_jobs, dicom_jobs, generation_jobs, structure_jobs, synthesis_jobs, training_jobs
+from medsynth_core.worker import (
+    batch_jobs,
+    data_jobs,
+    dicom_jobs,
+    generation_jobs,
+    structure_jobs,
+    synthesis_jobs,
+    training_jobs,
+)
 from medsynth_core.worker.requests import check_types
 
 # Share of the main memory below which a worker that has nothing to do makes room.
@@ -38,6 +46,7 @@ _Job = tuple[dict[str, Any], threading.Event]
 JOBS: dict[str, Callable[[dict[str, Any], Progress], dict[str, Any]]] = {
     "describe": synthesis_jobs.describe,
     "synthesize": synthesis_jobs.synthesize,
+    "batch": batch_jobs.batch,
     "extract_structure": structure_jobs.extract_structure,
     "generate": generation_jobs.generate,
     "convert_to_suv": dicom_jobs.convert_to_suv,

@@ -180,6 +180,7 @@ class DicomDatabase:
 def install(temporary: Path) -> None:
     """Make the application, its scene and its colours attributes of ``slicer``."""
     slicer.mrmlScene = slicer.vtkMRMLScene()
+    slicer.mrmlScene.RegisterNodeClass(slicer.vtkMRMLSequenceBrowserNode())  # as the module Sequences does
     slicer.modules = types.SimpleNamespace()
     slicer.dicomDatabase = DicomDatabase()
     slicer.app = Application(temporary)
