@@ -73,10 +73,7 @@ class BatchLogic(JobRunner):
         :raises MedSynthError: the node is not a sequence of volumes, every frame failed, or a job is running.
         :raises Cancelled: ``cancel`` was called while waiting. Nothing is left then.
         """
-        steps = [
-            (name, partial(FrameJob, sequenceNode, number, model, device))
-            for number, name in enumerate(framesOf(sequenceNode))
-        ]
+        steps = [(name, partial(FrameJob, frame, model, device)) for name, frame in framesOf(sequenceNode).items()]
         return self.runJob(
             partial(JobSeries, steps, resultOf=partial(sequenceOf, sequenceNode)), waitForCompletion, **callbacks
         )

@@ -8,10 +8,10 @@ from slicer.i18n import tr as _
 from MedSynthLib import models
 from MedSynthLib.connections import Connections
 from MedSynthLib.generated_volumes import folderOf, showCase
-from MedSynthLib.job import State
 from MedSynthLib.job_section import JobSection
 from MedSynthLib.lesion_labels import isLesion
 from MedSynthLib.messages import asItIs, sentenceOf
+from MedSynthLib.start_button import StartButton
 from MedSynthLib.volume_selectors import CHANGED
 
 # What images are drawn from, as the parameter ``generateSource`` has it.
@@ -43,7 +43,7 @@ class GenerateSection:
         self._ui, self._parameters, self._logic, self._jobs = ui, parameters, logic, jobs
         self._device, self._thresholds = device, thresholds
         self._models: dict[str, Any] = {}
-        self._isReadable, self._isOwnJob = False, False
+        self._isReadable = False
         for text, source in (
             (_("Noise"), NOISE),
             (_("Input volume"), VOLUME),
@@ -55,11 +55,13 @@ class GenerateSection:
         self._connections.connect(ui.generateClassComboBox, "activated(int)", self._onClass)
         self._connections.connect(ui.generateSourceComboBox, "activated(int)", self._onSource)
         self._connections.connect(ui.generateLesionSelector, CHANGED, self._onLesion)
-        self._connections.connect(ui.generateButton, "clicked(bool)", self._onButton)
+        tip = _("Generate synthetic images, in one folder of the subject hierarchy.")
+        self._button = StartButton(ui.generateButton, logic, jobs, _("Generate"), tip, self._start)
 
     def close(self) -> None:
         """Disconnect the widgets."""
         self._connections.close()
+        self._button.close()
 
     def refresh(self) -> None:
         """List the generators of the library again."""
@@ -90,17 +92,7 @@ class GenerateSection:
         ui.generateLesionSelector.enabled = fromVolume and not running and (model is None or model.lesions)
         ui.generateSlicesSpinBox.enabled = not fromVolume and not running
         ui.generateFilteredCheckBox.enabled = not fromVolume and not running
-        self._showButton(running, reason)
-
-    def _showButton(self, running: bool, reason: str) -> None:
-        button, cancels = self._ui.generateButton, running and self._isOwnJob
-        button.text = _("Cancel") if cancels else _("Generate")
-        button.enabled = self._logic.state is not State.CANCELLING if cancels else not running and not reason
-        button.toolTip = (
-            _("Cancel the running job.")
-            if cancels
-            else asItIs(reason) or _("Generate synthetic images, in one folder of the subject hierarchy.")
-        )
+        self._button.update(running, reason)
 
     def _fields(self) -> tuple:
         ui = self._ui
@@ -189,17 +181,13 @@ class GenerateSection:
             reference = node.GetID() if node is not None else None
             self._parameters().parameterNode.SetNodeReferenceID(LESION, reference)
 
-    def _onButton(self, *_clicked: Any) -> None:
-        if self._logic.isRunning:
-            self._jobs.cancel()
-            return
+    def _start(self) -> None:
         parameters, source = self._parameters(), self._source()
         given = {"slices": parameters.generateSlices}
         if source != NOISE:
             given = {"volumeNode": parameters.inputVolume, "lesion": self._lesion()}
         if source == SETTINGS:
             given |= {"preset": parameters.structurePreset, "settings": self._thresholds()}
-        self._isOwnJob = True
         self._jobs.log(_("Generating with {model}…").format(model=self._model()))
         self._jobs.start(
             self._logic.generate,
@@ -214,7 +202,6 @@ class GenerateSection:
         )
 
     def _onGenerated(self, cases, error: Exception | None) -> None:
-        self._isOwnJob = False
         if cases is None:
             self._jobs.end(sentenceOf(error))
             return

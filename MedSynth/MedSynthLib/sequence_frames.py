@@ -39,8 +39,7 @@ class FrameJob(VolumeJob):
     """Makes a synthetic volume of one frame in a worker process; its result is a `Frame`.
 
     Args:
-        sequenceNode: the sequence.
-        number: of the frame, from 0.
+        frame: its index value, and its volume node.
         model: name of a model in the library, or the path of a model package.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         onFinished, onProgress, onLog: as for `WorkerJob`.
@@ -51,15 +50,14 @@ class FrameJob(VolumeJob):
 
     def __init__(
         self,
-        sequenceNode,
-        number: int,
+        frame: tuple[str, Any],
         model: str,
         device: str,
         onFinished: Callable[[Any, Exception | None], None],
         onProgress: Callable[[float, str], None],
         onLog: Callable[[str], None],
     ) -> None:
-        self._frame, self._index = sequenceNode.GetNthDataNode(number), sequenceNode.GetNthIndexValue(number)
+        self._index, self._frame = frame
         volume = bridge.coreVolume(self._frame)
         self._geometry = bridge.geometryOf(self._frame)
 
@@ -89,8 +87,8 @@ class FrameJob(VolumeJob):
         return Frame(self._index, node, done["modality"], done["unit"])
 
 
-def framesOf(sequenceNode) -> list[str]:
-    """Return a name for each frame of a sequence.
+def framesOf(sequenceNode) -> dict[str, tuple[str, Any]]:
+    """Return the index value and the node of each frame of a sequence by a name.
 
     Raises:
         MedSynthError: the node is not a sequence of volumes.
@@ -107,7 +105,10 @@ def framesOf(sequenceNode) -> list[str]:
             )
         )
     frame = _("Frame {number}")
-    return [frame.format(number=number + 1) for number in range(count)]
+    return {
+        frame.format(number=number + 1): (sequenceNode.GetNthIndexValue(number), sequenceNode.GetNthDataNode(number))
+        for number in range(count)
+    }
 
 
 def sequenceOf(sequenceNode, outcome: Outcome):

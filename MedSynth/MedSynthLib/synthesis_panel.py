@@ -6,6 +6,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from MedSynthLib.batch_section import BatchSection
 from MedSynthLib.device_box import DeviceBox
 from MedSynthLib.difference_volume import differenceOf
 from MedSynthLib.display import showInstead, showOver
@@ -52,6 +53,16 @@ class SynthesisPanel(ModulePanel):
             lambda: self._devices.device,
             self._structure.thresholds,
         )
+        self._batch = BatchSection(
+            self.ui,
+            lambda: self._parameterNode,
+            self.logic,
+            self._jobs,
+            lambda: self._devices.device,
+            lambda: self._model.model(self._parameterNode.model),
+        )
+        for event in (slicer.mrmlScene.NodeAddedEvent, slicer.mrmlScene.NodeRemovedEvent):
+            self.addObserver(slicer.mrmlScene, event, self._onNodes)
         self._input = InputFollower(self.update, self._onAnotherChoice)
         self._outputID = ""
         self.connections.connect(self.ui.applyButton, "clicked(bool)", self.onApplyButton)
@@ -63,7 +74,9 @@ class SynthesisPanel(ModulePanel):
         """Cancel what still runs when the module is unloaded or Slicer exits, and disconnect everything."""
         self._jobs.close()  # first: the widgets may be gone, and an aborted job tells the panel
         self.logic.abort()
-        for section in (self._setup, self._devices, self._model, self._result, self._structure, self._generate):
+        for section in (
+            self._setup, self._devices, self._model, self._result, self._structure, self._generate, self._batch
+        ):  # fmt: skip
             section.close()
         ModulePanel.cleanup(self)
         self._input.release()
@@ -73,6 +86,7 @@ class SynthesisPanel(ModulePanel):
         """Bring the panel up to date each time it is opened."""
         self._setup.refresh()
         self._setup.findDevices()
+        self._batch.refresh()
         self._refreshModels()
         self.initializeParameterNode()
 
@@ -117,6 +131,7 @@ class SynthesisPanel(ModulePanel):
         self._result.update(running)
         self._structure.update(running)
         self._generate.update(running)
+        self._batch.update(running)
 
     def onApplyButton(self, *_clicked: Any) -> None:
         """Start the synthesis, or cancel the running job."""
@@ -225,6 +240,10 @@ class SynthesisPanel(ModulePanel):
     def _refreshModels(self) -> None:
         self._model.refresh()
         self._generate.refresh()
+
+    def _onNodes(self, caller, event) -> None:
+        if self._parameterNode is not None:
+            self._batch.update(self.logic.isRunning)
 
     def _onModelChosen(self, name: str) -> None:
         self._parameterNode.model = name

@@ -86,6 +86,17 @@ def test_ASeriesEndsWithItsScene():
     assert isinstance(ended[0][1], Cancelled) and not logic.isRunning
 
 
+def test_NoWindowIsNeeded(monkeypatch):
+    """As Slicer is with --no-main-window: it has no layout manager then, and nobody answers a pop-up."""
+    monkeypatch.setattr(slicer.app, "layoutManager", lambda: None)
+    monkeypatch.setattr(slicer.util, "mainWindow", lambda: None)
+    for name in ("errorDisplay", "warningDisplay", "infoDisplay", "confirmOkCancelDisplay", "messageBox"):
+        monkeypatch.setattr(slicer.util, name, lambda *_, **__: pytest.fail("a pop-up was shown"))
+    logic = MedSynthLogic()
+    assert len(logic.synthesizeAll(bodies("A"), "ct-to-pet").made) == 1
+    assert logic.synthesizeSequence(sequenceOfBodies(("0",)), "ct-to-pet") is not None
+
+
 def test_NoVolumesAreRefused():
     with pytest.raises(MedSynthError, match="at least one volume"):
         MedSynthLogic().synthesizeAll([], "ct-to-pet")

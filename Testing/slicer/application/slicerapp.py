@@ -163,6 +163,23 @@ class DicomDatabase:
         self._files.update({uid: found[uid][1] for uid in uids})
         return uids
 
+    def patients(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.instanceValue(uid, "0010,0020") for uid in self._files))
+
+    def studiesForPatient(self, patient: str) -> tuple[str, ...]:
+        own = [uid for uid in self._files if self.instanceValue(uid, "0010,0020") == patient]
+        return tuple(dict.fromkeys(self.instanceValue(uid, "0020,000d") for uid in own))
+
+    def seriesForStudy(self, study: str) -> tuple[str, ...]:
+        own = [uid for uid in self._files if self.instanceValue(uid, "0020,000d") == study]
+        return tuple(dict.fromkeys(self.instanceValue(uid, "0020,000e") for uid in own))
+
+    def instancesForSeries(self, series: str) -> tuple[str, ...]:
+        return tuple(uid for uid in self._files if self.instanceValue(uid, "0020,000e") == series)
+
+    def filesForSeries(self, series: str) -> tuple[str, ...]:
+        return tuple(self._files[uid] for uid in self.instancesForSeries(series))
+
     def fileForInstance(self, uid: str) -> str:
         return self._files.get(uid, "")
 
