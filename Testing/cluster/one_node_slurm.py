@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 PATIENCE_S = 60.0
 CONFIGURATION = """
 ClusterName=one
@@ -40,7 +42,7 @@ JobRequeue=1
 KillWait=5
 MpiDefault=none
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -59,7 +61,9 @@ def one_node(cpus: int) -> Iterator[Path]:
     for name in ("state", "spool"):
         (folder / name).mkdir()
     host = socket.gethostname().split(".")[0]
-    (folder / "slurm.conf").write_text(CONFIGURATION.format(host=host, folder=folder, cpus=cpus))
+    (folder / "slurm.conf").write_text(
+        CONFIGURATION.format(host=host, folder=folder, cpus=cpus, memory=psutil.virtual_memory().total // 2**20)
+    )
     (folder / "munge.key").write_bytes(os.urandom(1024))
     (folder / "munge.key").chmod(0o400)
     before = os.environ.get("SLURM_CONF")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.json_reading import read_json
@@ -88,18 +88,31 @@ def _version_of_worker() -> str:
     return version
 
 
+def ask_all(client: Client, question: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """Return what a function gives on each worker by its address, or the exception that it raises there.
+
+    Workers that end meanwhile give nothing: others take their place.
+    """
+    found: dict[str, Any] = {}
+    with suppress(OSError):  # the connection to one of them
+        found = client.run(question, *arguments, on_error="return")
+    return {worker: answer for worker, answer in found.items() if not isinstance(answer, OSError)}
+
+
 def _check_versions(client: Client, scheduler: str) -> None:
     try:
         with suppress(TimeoutError, asyncio.TimeoutError):
             client.wait_for_workers(1, timeout=_PATIENCE_S)
-        found = client.run(_version_of_worker, on_error="return")
+        found = ask_all(client, _version_of_worker)
+        if not found and client.nthreads():  # those that were asked have ended
+            found = ask_all(client, _version_of_worker)
     except Exception as error:
         raise MedSynthError(
             f"The workers of {scheduler} cannot run MedSynth: {type(error).__name__}; install the same versions of "
             "MedSynth and Dask on them.",
             kind="device",
         ) from error
-    if not found:
+    if not found and not client.nthreads():
         raise MedSynthError(f"The scheduler {scheduler} has no workers; start some.", kind="device")
     for worker, version in found.items():
         if version != __version__:

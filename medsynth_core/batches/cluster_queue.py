@@ -15,6 +15,7 @@ from pathlib import Path
 
 from distributed import CancelledError, Client, Future, KilledWorker, wait
 
+from medsynth_core.batches.cluster import ask_all
 from medsynth_core.batches.settings import BatchSettings
 from medsynth_core.batches.study import Study
 from medsynth_core.batches.study_steps import Outcome, StudySteps
@@ -173,8 +174,8 @@ class ClusterQueue:
         """Check that all workers see the folder of the results, the model, and the first study that is here."""
         first = next((path for study in studies for path in study.files.values() if path.exists()), None)
         paths = [self._order.output, self._order.package, *([str(first.resolve())] if first else [])]
-        for worker, missing in self._client.run(_not_there, paths).items():
-            if missing:
+        for worker, missing in ask_all(self._client, _not_there, paths).items():
+            if missing and isinstance(missing, str):
                 raise MedSynthError(
                     f"The worker {worker} does not see {missing}; use a disk that all computers have at the same path."
                 )

@@ -122,6 +122,21 @@ def test_a_folder_that_a_worker_does_not_see(tmp_path, here, loaded):
         ClusterQueue(client, Order.of(steps)).run([Study("P1")], print, Progress())
 
 
+def test_workers_that_end_while_they_are_asked_are_passed_over():
+    class Dying:
+        answers: list[object] = [OSError("the stream is closed")]
+
+        def run(self, *_, on_error):
+            assert on_error == "return"
+            if isinstance(self.answers[0], dict):
+                return self.answers[0]
+            raise self.answers[0]
+
+    assert cluster.ask_all(Dying(), len) == {}
+    Dying.answers = [{"a": OSError("the stream is closed"), "b": "0.1.0", "c": ImportError("medsynth_core")}]
+    assert list(cluster.ask_all(Dying(), len)) == ["b", "c"]
+
+
 def test_a_worker_with_another_model_of_that_name(tmp_path, loaded):
     from dataclasses import replace
 
