@@ -37,7 +37,7 @@ from medsynth_core.io.table import read_rows  # noqa: E402
 from medsynth_core.recipes.recipe import read_recipe, write_recipe  # noqa: E402
 
 SCRIPTS = ROOT / "docs" / "cluster"
-JOBS, EPOCHS = 4, 30
+JOBS, EPOCHS = 4, 8
 PATIENCE_S = 3600.0
 
 
@@ -109,7 +109,13 @@ def _found(studies: Path, results: Path, killer: Killer, started: float) -> dict
 def train(folder: Path, *_: Any) -> dict[str, Any]:
     """Run the training, with a time limit of one minute."""
     manifest = _write_cases(folder)
-    recipe = read_recipe("residual-unet-baseline").model_copy(update={"name": "slurm", "epochs": EPOCHS})
+    recipe = read_recipe("residual-unet-baseline")
+    text = {
+        "title": "Trial of a job script", "description": "Two halves of the sample case.", "limits": ("No model.",),
+        "data_licence": "Sample case of MedSynth; see Resources/SampleCase/NOTICE.md.", "references": (),
+    }  # fmt: skip
+    about = recipe.about.model_copy(update=text)
+    recipe = recipe.model_copy(update={"name": "slurm", "epochs": EPOCHS, "about": about})
     write_recipe(recipe, folder / "recipe.yaml")
     started = time.monotonic()
     options = ("--time=00:01:00", "--signal=TERM@20")
@@ -118,6 +124,8 @@ def train(folder: Path, *_: Any) -> dict[str, Any]:
         folder=folder, options=options,
     )  # fmt: skip
     states = wait_for(job, PATIENCE_S)
+    if not (folder / "run" / "metrics.csv").is_file():
+        raise RuntimeError((folder / "train.log").read_text())
     epochs = [int(float(row["epoch"])) for row in read_rows(folder / "run" / "metrics.csv")]
     return {
         "job": states,
