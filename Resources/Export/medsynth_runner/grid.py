@@ -139,17 +139,18 @@ def _copy(voxels: np.ndarray, to_source: np.ndarray, shape: tuple[int, int, int]
     view = voxels.transpose([2 - axes[2], 2 - axes[1], 2 - axes[0]])
     result = np.full(shape, fill, dtype=voxels.dtype)
     pairs = [_overlapping(*line) for line in zip(view.shape, shape, signs[::-1], first[::-1], strict=True)]
-    if all(pairs):
-        result[tuple(inside for inside, _ in pairs)] = view[tuple(taken for _, taken in pairs)]
+    inside, taken = ([pair[side] for pair in pairs if pair] for side in (0, 1))
+    if len(inside) == 3:
+        result[tuple(inside)] = view[tuple(taken)]
     return result
 
 
-def _overlapping(there: int, here: int, sign: int, start: int) -> tuple[slice, slice] | tuple[()]:
-    """Return the voxels along an axis of the result that have a source, and their sources; () if none has."""
+def _overlapping(there: int, here: int, sign: int, start: int) -> tuple[slice, slice] | None:
+    """Return the voxels along an axis of the result that have a source, and their sources; None if none has."""
     index = start + sign * np.arange(here)
     valid = np.flatnonzero((index >= 0) & (index < there))
     if not valid.size:
-        return ()
+        return None
     stop = index[valid[-1]] + sign
     return slice(valid[0], valid[-1] + 1), slice(index[valid[0]], None if stop < 0 else stop, sign)
 

@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .grid import Grid
+from .nifti import check_nifti
 from .preparing import Scan
 from .refusal import RefusalError
 
@@ -27,8 +28,9 @@ def read(path: Path, role: str) -> tuple[sitk.Image, Scan]:
     """
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
+        check_nifti(path)
         image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
+    except (OSError, RuntimeError) as error:
         raise RefusalError(f"{path} cannot be read as an image; check that it is there and complete.") from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         kind = f"{image.GetDimension()} dimensions and {image.GetNumberOfComponentsPerPixel()} values per voxel"
