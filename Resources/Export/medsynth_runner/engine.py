@@ -32,6 +32,7 @@ def open_network(folder: Path, settings: Settings) -> Network:
 def _onnx(path: Path) -> Network:
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
     def run(image: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ class Settings:
 
     @property
     def network(self) -> Mapping[str, Any]:
-        """What the network takes: ``channels``, ``multiple_of``, ``dimensions``, ``halo`` and ``memory_per_voxel``."""
+        """What is stated about the network: its file and format, channels, and what it needs of images."""
         found: Mapping[str, Any] = self.facts["network"]
         return found
 

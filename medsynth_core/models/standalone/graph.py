@@ -129,6 +129,7 @@ def _convert(onnx: Path, path: Path) -> None:
 def _onnx(path: Path) -> Run:
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda image: np.asarray(session.run(None, {"image": image})[0])
 
