@@ -67,14 +67,20 @@ def verify(path: Annotated[Path, typer.Argument(help="Package: folder or zip.")]
 
 @app.command("import")
 def import_(
-    path: Annotated[Path, typer.Argument(help="Package: folder or zip.")],
+    path: Annotated[Path, typer.Argument(help="Package (folder or zip), or an ONNX file with its --card.")],
     name: Annotated[str, typer.Option(help="Name of the model in your library; by default its own.")] = "",
+    card: Annotated[Path | None, typer.Option(help="YAML or JSON file that describes an ONNX file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify a package and copy it into your model library."""
-    from medsynth_core.models.library import import_model
+    """Verify a package and copy it into your model library, or make one of an ONNX file and its card."""
+    if card is not None:
+        from medsynth_core.models.foreign.importing import import_onnx
 
-    model = import_model(path, name)
+        model = import_onnx(path, card, name)
+    else:
+        from medsynth_core.models.library import import_model
+
+        model = import_model(path, name)
     _print_result("imported", model.name, model.path, as_json)
 
 

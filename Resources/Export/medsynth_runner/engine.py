@@ -26,6 +26,7 @@ def open_network(folder: Path, settings: Settings) -> Network:
         raise RefusalError(
             f"The package {package} cannot be loaded ({error}); install it with pip install {package}."
         ) from error
+    network = _refusing(network)
     return _mirrored(network) if settings.facts["flip_average"] else network
 
 
@@ -52,6 +53,20 @@ def _openvino(path: Path) -> Network:
 
     def run(image: np.ndarray) -> np.ndarray:
         return np.array(compiled(np.ascontiguousarray(image))[0])
+
+    return run
+
+
+def _refusing(network: Network) -> Network:
+    """Return a network whose failures are refusals: too little memory, above all."""
+
+    def run(image: np.ndarray) -> np.ndarray:
+        try:
+            return network(image)
+        except Exception as error:  # ONNX Runtime and OpenVINO raise classes of their own
+            size = " × ".join(map(str, image.shape[2:]))
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise RefusalError(f"The network cannot compute {size} voxels: {reason}") from error
 
     return run
 

@@ -59,6 +59,12 @@ def _check_synthesis(model: Model) -> None:
             "MedSynth; export its package (--format package) instead.",
             kind="model",
         )
+    if model.card.is_foreign:
+        raise MedSynthError(
+            f"The model '{model.name}' is an ONNX file of others, and only networks of MedSynth can be exported; use "
+            "that file, or export its package (--format package).",
+            kind="model",
+        )
 
 
 def _copy_runner(folder: Path) -> None:
