@@ -1,17 +1,25 @@
-"""The filters of exported models, on NumPy and SimpleITK, give what MedSynth's do on SciPy."""
+"""The parts of the runner of exported models, on NumPy and SimpleITK, give what MedSynth's do."""
 
 from __future__ import annotations
 
 import importlib
 import shutil
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from builders import PET_SIDE
+from fixed_weights import fill
 from scipy import ndimage
 
 from medsynth_core.grid import Grid, resample_array
+from medsynth_core.inference.slab_predictor import SlabPredictor
+from medsynth_core.models.standalone.preparation_file import side_facts
+from medsynth_core.networks.registry import create_network
 from medsynth_core.preparation import body
+from medsynth_core.preparation.contract import SynthesisContract
 from medsynth_core.resources import resource_folder
 from medsynth_core.volume import LPS_TO_RAS
 
@@ -69,3 +77,30 @@ def test_resampling(runner, blobs, step):
     grid = runner("grid")
     made = grid.resample(blobs, grid.Grid(blobs.shape, matrix), grid.Grid((7, 20, 21), other), fill=-1)
     np.testing.assert_allclose(made, wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("budget", [2 << 30, 100_000], ids=["slabs", "windows"])
+def test_slabs_and_windows(runner, budget, monkeypatch):
+    contract = SynthesisContract.model_validate(
+        {"inputs": {"pet": PET_SIDE}, "outputs": {"full": PET_SIDE}, "slab": {"slices": 10, "overlap": 4}}
+    )
+    network: Any = fill(create_network("contextual3d", channels=2))
+    image = np.random.default_rng(1).random((1, 23, 100, 90), np.float32)
+    image[:, :, :, 60:] = 0
+    wanted = SlabPredictor(network, contract, torch.device("cpu"), budget=budget)(image)
+    settings = runner("settings")
+    (side,) = side_facts(contract.inputs)
+    facts = {
+        "slab": {"slices": 10, "overlap": 4},
+        "network": {"halo": 7, "memory_per_voxel": network.memory_per_voxel()},
+    }
+    monkeypatch.setattr(runner("slabs"), "BUDGET", budget)
+
+    @torch.inference_mode()
+    def run(voxels):
+        return network(torch.from_numpy(np.ascontiguousarray(voxels))).numpy()
+
+    found = runner("slabs").run_slabs(
+        run, image, settings.Settings(facts, (settings.Image(**side),), (settings.Image(**side),))
+    )
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)

@@ -110,7 +110,7 @@ def test_several_inputs_by_role(tmp_path):
 
 
 def test_inputs_with_the_names_of_roles_are_taken_by_name(tmp_path):
-    """The network names the CT last, the contract first: the result is the PET and a tenth of the CT, as in the test above."""
+    """The network takes the PET first and the contract the CT; the result is that of the test above."""
     model = weighted_sum()
     names = {"first": "pet", "second": "ct"}
     for port in model.graph.input:

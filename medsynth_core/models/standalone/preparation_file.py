@@ -34,15 +34,16 @@ def preparation(model: Model, network: nn.Module, kind: Format, folder: Path) ->
             "weights_sha256": model.card.weights.sha256,
             "limits": list(model.card.limits),
         },
-        "inputs": _sides(contract.inputs),
-        "outputs": _sides(contract.outputs),
+        "inputs": side_facts(contract.inputs),
+        "outputs": side_facts(contract.outputs),
         **{key: stated[key] for key in SHARED},
         "network": _network(network, kind),
         "files": {name: sha256(folder / name) for name in FILES[kind]},
     }
 
 
-def _sides(sides: Mapping[str, Side]) -> list[dict[str, Any]]:
+def side_facts(sides: Mapping[str, Side]) -> list[dict[str, Any]]:
+    """Return what ``preparation.json`` states about the inputs or outputs of a contract."""
     return [
         {
             "role": role,
