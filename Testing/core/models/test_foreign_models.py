@@ -159,6 +159,16 @@ def test_a_changed_file_is_refused(tmp_path):
         ms.synthesize(phantom_ct(), load_model("foreign"))
 
 
+@pytest.mark.parametrize("multiple", [0, -1, "2", 1.5, True, 5000])
+def test_a_hostile_multiple_is_refused(multiple, tmp_path):
+    folder = imported(mean_filter(), tmp_path).path
+    card = json.loads((folder / "configs" / "metadata.json").read_text())
+    card["medsynth"]["network"]["options"]["multiple_of"] = multiple
+    (folder / "configs" / "metadata.json").write_text(json.dumps(card))
+    with pytest.raises(MedSynthError, match="not valid at 'multiple_of'"):
+        verify_model(folder)
+
+
 def test_one_image_at_a_time_in_slices_of_one_size(tmp_path):
     network = mean_filter(2, (32, 32), 1)
     model = imported(network, tmp_path, {"matrix": [32, 32]})

@@ -11,7 +11,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
 from medsynth_core.io.yaml_file import read_yaml
 from medsynth_core.models.card import ONNX_WEIGHTS, Name, PlainText, Text, Version
-from medsynth_core.models.foreign.network import OnnxNetwork
+from medsynth_core.models.foreign.network import LARGEST_MULTIPLE, OnnxNetwork
 from medsynth_core.preparation.contract import Side, SynthesisContract
 from medsynth_core.preparation.part import Part
 from medsynth_core.version import library_versions
@@ -49,7 +49,7 @@ class ForeignCard(Part):
     authors: PlainText = NOT_STATED
     references: tuple[Text, ...] = ()
     version: Version = "1.0.0"
-    multiple_of: Annotated[int, Field(ge=1, le=1024)] = 1
+    multiple_of: Annotated[int, Field(ge=1, le=LARGEST_MULTIPLE)] = 1
     contract: SynthesisContract
 
 

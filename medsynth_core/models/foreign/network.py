@@ -20,6 +20,8 @@ from medsynth_core.preparation.contract import SynthesisContract
 Run = Callable[[dict[str, np.ndarray]], np.ndarray]
 # Bytes per voxel of a forward pass: 64 channels of features, four times.
 MEMORY_PER_VOXEL = 1024
+# Of the rows and columns of an image; the published networks have up to 256.
+LARGEST_MULTIPLE = 1024
 
 
 class OnnxNetwork(nn.Module):
@@ -116,7 +118,18 @@ def onnx_network(path: Path, contract: SynthesisContract, options: Mapping[str, 
         ) from error
     except Exception as error:  # as in `OnnxNetwork._run`
         raise MedSynthError(f"The network {path} cannot be used: {_reason(error)}.", kind="model") from error
-    return OnnxNetwork(run, layout, empty, int(options.get("multiple_of", 1)))
+    return OnnxNetwork(run, layout, empty, _multiple(options, path))
+
+
+def _multiple(options: Mapping[str, Any], path: Path) -> int:
+    found = options.get("multiple_of", 1)
+    if type(found) is not int or not 1 <= found <= LARGEST_MULTIPLE:
+        raise MedSynthError(
+            f"The card of the network {path} is not valid at 'multiple_of', which must be a whole number from 1 to "
+            f"{LARGEST_MULTIPLE}; correct it.",
+            kind="model",
+        )
+    return found
 
 
 def _ordered(layout: Layout, contract: SynthesisContract) -> Layout:
@@ -133,21 +146,21 @@ def _check_fit(layout: Layout, contract: SynthesisContract, path: Path) -> None:
     fits = len(layout.inputs) == count or (len(layout.inputs) == 1 and layout.inputs[0].channels % count == 0)
     if not fits or len(channels) > 1 or len(sizes) > 1 or len(contract.outputs) > 1:
         shapes = ", ".join(f"{port.name}: {port.channels}" for port in layout.inputs)
-        raise _unfit(path, f"these channels ({shapes}) and makes one image", "inputs or contract.outputs")
+        raise _unfit(path, f"these channels ({shapes}) and makes one image", "contract.inputs or contract.outputs")
     if (contract.slab is None) != (layout.spatial_dims == 2):
-        raise _unfit(path, f"{layout.spatial_dims}-D images", "slab")
+        raise _unfit(path, f"{layout.spatial_dims}-D images", "contract.slab")
     (size,) = sizes
     plane = (size[-2], size[-1])
     if contract.slab is not None:
         if size[0] not in (None, contract.slab.slices):
-            raise _unfit(path, f"{size[0]} slices", "slab.slices")
+            raise _unfit(path, f"{size[0]} slices", "contract.slab.slices")
     elif plane != (None, None) and plane not in (contract.matrix, (contract.frame, contract.frame)):
-        raise _unfit(path, f"{plane[0]} rows and {plane[1]} columns alone", "matrix (or frame)")
+        raise _unfit(path, f"{plane[0]} rows and {plane[1]} columns alone", "contract.matrix (or contract.frame)")
 
 
 def _unfit(path: Path, takes: str, key: str) -> MedSynthError:
     return MedSynthError(
-        f"The network {path} takes {takes}, which does not fit the contract of its card; correct contract.{key}.",
+        f"The network {path} takes {takes}, which does not fit its card; correct {key}.",
         kind="model",
     )
 
