@@ -6,6 +6,13 @@ setup(
     packages=[*find_packages(include=["medsynth_core*"]), "medsynth_core.bundled"],
     package_dir={"medsynth_core.bundled": "Resources"},
     package_data={
-        "medsynth_core.bundled": ["Comparisons/**", "FeatureExtractor/**", "Models/**", "Recipes/**", "SampleCase/**"]
+        "medsynth_core.bundled": [
+            "Comparisons/**",
+            "Export/**/*.py",
+            "FeatureExtractor/**",
+            "Models/**",
+            "Recipes/**",
+            "SampleCase/**",
+        ]
     },
 )

@@ -14,7 +14,7 @@ LANDMARK = "SampleCase"
 
 
 def resource_folder() -> Path:
-    """Return the folder with ``Comparisons``, ``FeatureExtractor``, ``Models``, ``Recipes`` and ``SampleCase``.
+    """Return the folder with ``Models``, ``Recipes``, ``SampleCase`` and the other bundled folders.
 
     In an installed package (wheel or Slicer extension) it is ``medsynth_core/bundled``; in a source checkout or an
     editable install it is ``Resources`` beside the package.

@@ -23,7 +23,7 @@ SOURCES = {
     "medsynth_core",
     "Resources",
 }
-BUNDLED = ("Comparisons", "FeatureExtractor", "Models", "Recipes", "SampleCase")
+BUNDLED = ("Comparisons", "Export", "FeatureExtractor", "Models", "Recipes", "SampleCase")
 # Scripted modules need no compiler, so CMake is told not to look for one.
 NO_COMPILER = [
     f"-DCMAKE_{language}_COMPILER{option}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -67,14 +67,20 @@ def verify(path: Annotated[Path, typer.Argument(help="Package: folder or zip.")]
 
 @app.command("import")
 def import_(
-    path: Annotated[Path, typer.Argument(help="Package: folder or zip.")],
+    path: Annotated[Path, typer.Argument(help="Package (folder or zip), or an ONNX file with its --card.")],
     name: Annotated[str, typer.Option(help="Name of the model in your library; by default its own.")] = "",
+    card: Annotated[Path | None, typer.Option(help="YAML or JSON file that describes an ONNX file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify a package and copy it into your model library."""
-    from medsynth_core.models.library import import_model
+    """Verify a package and copy it into your model library, or make one of an ONNX file and its card."""
+    if card is not None:
+        from medsynth_core.models.foreign.importing import import_onnx
 
-    model = import_model(path, name)
+        model = import_onnx(path, card, name)
+    else:
+        from medsynth_core.models.library import import_model
+
+        model = import_model(path, name)
     _print_result("imported", model.name, model.path, as_json)
 
 
@@ -89,13 +95,23 @@ def remove(name: Annotated[str, typer.Argument(help="Model in your library.")], 
 @app.command()
 def export(
     name: Annotated[str, typer.Argument(help="Model name or package folder.")],
-    path: Annotated[Path, typer.Argument(help="Zip file to write.")],
+    path: Annotated[Path, typer.Argument(help="Zip file to write, or new folder for onnx and openvino.")],
+    format_: Annotated[
+        Literal["package", "onnx", "openvino"],
+        typer.Option("--format", help="package is for other users of MedSynth; onnx and openvino run without it."),
+    ] = "package",
     as_json: AsJson = False,
 ) -> None:
-    """Write the package of a model as a zip file."""
-    from medsynth_core.models.library import export_model
+    """Write a model as the zip file of its package, or as a folder that runs without MedSynth."""
+    if format_ == "package":
+        from medsynth_core.models.library import export_model
 
-    _print_result("exported", name, export_model(name, path), as_json)
+        written = export_model(name, path)
+    else:
+        from medsynth_core.models.standalone.export import export_standalone
+
+        written = export_standalone(name, path, format_)
+    _print_result("exported", name, written, as_json)
 
 
 def _print_result(what: str, name: str, path: Path, as_json: bool) -> None:

@@ -48,4 +48,7 @@ class LoadedModel:
         Raises:
             MedSynthError: there is no such device, or as `create_predictor`.
         """
-        return create_predictor(self.network, self.model.synthesis.contract, choose_device(device), batch_size)
+        chosen = choose_device(device)
+        if getattr(self.network, "cpu_only", False):
+            chosen = choose_device("cpu")
+        return create_predictor(self.network, self.model.synthesis.contract, chosen, batch_size)

@@ -31,6 +31,8 @@ METADATA = Path("configs/metadata.json")
 # Key of the metadata with what only MedSynth states; by it its packages are told from other MONAI bundles.
 OWN_KEY = "medsynth"
 WEIGHTS: Literal["models/model.safetensors"] = "models/model.safetensors"
+# In its place, the network of others with its weights (`medsynth_core.models.foreign`).
+ONNX_WEIGHTS: Literal["models/model.onnx"] = "models/model.onnx"
 # What a generator of images keeps of its training data (`medsynth_core.models.records`).
 RECORDS_FILE = "models/training.safetensors"
 
@@ -106,9 +108,9 @@ def _is_undefined(value: Any) -> bool:
 
 
 class Weights(_Part):
-    """The weights file: its path in the package, SHA-256 and precision."""
+    """The weights file, or the ONNX file of a network of others: its path in the package, SHA-256 and precision."""
 
-    file: Literal["models/model.safetensors"] = WEIGHTS
+    file: Literal["models/model.safetensors", "models/model.onnx"] = WEIGHTS
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     precision: Literal["float16", "float32"] = "float16"
 
@@ -191,6 +193,11 @@ class SynthesisCard(_Card):
     contract: SynthesisContract
     error_curve: ErrorCurve | tuple[()] = ()
     dose_error_curves: tuple[ErrorCurve, ...] = ()
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the network is an ONNX file of others, which MedSynth has not trained."""
+        return self.weights.file == ONNX_WEIGHTS
 
     @property
     def validated(self) -> int:

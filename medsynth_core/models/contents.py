@@ -10,7 +10,7 @@ from typing import Any
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.io.json_reading import read_json
-from medsynth_core.models.card import METADATA, OWN_KEY, RECORDS_FILE, WEIGHTS
+from medsynth_core.models.card import METADATA, ONNX_WEIGHTS, OWN_KEY, RECORDS_FILE, WEIGHTS
 
 INFERENCE_FILE = PurePosixPath("configs/inference.json")
 # Expressions in this file ($…) are Python code that MONAI runs, so a package may hold no others.
@@ -31,6 +31,7 @@ RECORDS = ("recipe.yaml", "split.csv", "metrics.csv", "environment.json")
 LARGEST_WEIGHTS, LARGEST_TEXT, LARGEST_RECORDS = 4_000_000_000, 20_000_000, 200_000_000
 FILES = {
     WEIGHTS: LARGEST_WEIGHTS,
+    ONNX_WEIGHTS: LARGEST_WEIGHTS,
     RECORDS_FILE: LARGEST_RECORDS,
     METADATA.as_posix(): LARGEST_TEXT,
     INFERENCE_FILE.as_posix(): LARGEST_TEXT,
@@ -113,7 +114,7 @@ def check_inside(folder: Path) -> None:
     Raises:
         MedSynthError: one is outside.
     """
-    for name in (METADATA.as_posix(), WEIGHTS):
+    for name in (METADATA.as_posix(), WEIGHTS, ONNX_WEIGHTS):
         try:
             inside = (folder / name).resolve().is_relative_to(folder.resolve())
         except (OSError, RuntimeError):  # a circle of links

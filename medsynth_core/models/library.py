@@ -328,7 +328,7 @@ def check_model(model: Model) -> None:
     if isinstance(contract, SynthesisContract):
         check_dimensions(network, name, 3 if contract.slab else 2)
         side = (contract.slab.plane if contract.slab else contract.frame) or USUAL_SIDE
-        shape = (side, side) if contract.slab is None else (contract.slab.slices, side, side)
+        shape = (contract.matrix or (side, side)) if contract.slab is None else (contract.slab.slices, side, side)
         larger = [-(-length // multiple) * multiple for length in shape]
         check_forward(network, name, larger, "do not use the package, or ask its authors for a corrected one")
 
@@ -341,6 +341,12 @@ def _unpacked(path: Path) -> Iterator[Path]:
         return
     if not os.path.isfile(path):
         raise MedSynthError(f"There is no model package at {path}.", kind="model")
+    if path.suffix.lower() == ".onnx":
+        raise MedSynthError(
+            f"{path} is a network that says nothing of its images; describe it in a YAML file and give this with "
+            "--card, as docs/export.md shows.",
+            kind="model",
+        )
     with temporary_folder() as folder:
         _extract(path, folder)
         inside = sorted(found.parent.parent for found in folder.glob(f"*/{METADATA.as_posix()}"))

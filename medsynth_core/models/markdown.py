@@ -46,6 +46,8 @@ def _training(training: Training) -> str:
     def said(source: Mapping[str, Any], key: str) -> str:
         return markdown(str(source.get(key, "?")))
 
+    if not training.recipe:
+        return "Not by MedSynth; the card states what is known of the network."
     cases = ", ".join(f"{len(names)} {markdown(split)}" for split, names in training.split.items() if names)
     recipe, environment = training.recipe, training.environment
     return (
@@ -106,6 +108,8 @@ def _spacing(spacing: tuple[float, float, float] | None) -> str:
 
 
 def _results(card: SynthesisCard | GenerationCard) -> str:
+    if not card.metrics:
+        return "Not stated."
     output = card.contract.output
     conditions = validated(output.unit, output.intensity.span)
     found = {split: todays_scores(scores) for split, scores in card.metrics.items()}

@@ -101,10 +101,15 @@ class Model:
         """Return the network with its weights, float32, on the CPU, in evaluation mode.
 
         Raises:
-            MedSynthError: the weights are damaged or not finite, or do not fit the network of the card.
+            MedSynthError: the weights are damaged or not finite, or do not fit the network of the card; or as
+                `onnx_network`.
         """
         from safetensors import SafetensorError
 
+        if isinstance(self.card, SynthesisCard) and self.card.is_foreign:
+            from medsynth_core.models.foreign.network import onnx_network
+
+            return onnx_network(self.weights, self.card.contract, self.card.network.options)
         try:
             network = loaded_network(self.card.network.name, self.card.network.options, self.weights)
         except (RuntimeError, SafetensorError) as error:

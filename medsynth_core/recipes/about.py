@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
+from medsynth_core.io.yaml_file import read_yaml
 from medsynth_core.models.card import no_model_name
 from medsynth_core.recipes.presets import is_preset
 from medsynth_core.recipes.recipe import About, Recipe, read_recipe
-from medsynth_core.recipes.yaml_file import read_yaml
 
 
 def parse_about(content: Any) -> About:

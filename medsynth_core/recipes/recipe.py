@@ -218,7 +218,7 @@ def read_recipe(path: str | Path) -> Recipe:
     Raises:
         MedSynthError: there is no such file, it is not YAML, or a key or value is not valid (named).
     """
-    from medsynth_core.recipes.yaml_file import read_yaml
+    from medsynth_core.io.yaml_file import read_yaml
 
     try:
         path = preset_file(path)

@@ -8,8 +8,8 @@ import torch
 from builders import CT_SIDE, PET_SIDE, SUV_SIDE, batch_of, dose_recipe, tiny_recipe
 
 from medsynth_core import MedSynthError
+from medsynth_core.io.yaml_file import read_yaml
 from medsynth_core.recipes.recipe import Recipe, read_recipe
-from medsynth_core.recipes.yaml_file import read_yaml
 from medsynth_core.systems.engine import Engine
 from medsynth_core.systems.registry import create_system
 

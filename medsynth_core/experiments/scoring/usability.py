@@ -25,9 +25,9 @@ from medsynth_core.experiments.runs import made_otherwise
 from medsynth_core.io.json_file import write_json
 from medsynth_core.io.json_reading import read_json
 from medsynth_core.io.table import write_rows
+from medsynth_core.io.yaml_file import read_yaml
 from medsynth_core.metrics.registry import heading
 from medsynth_core.progress import Progress
-from medsynth_core.recipes.yaml_file import read_yaml
 from medsynth_core.resources import resource_folder
 
 ROWS = Path("Comparisons", "usability.yaml")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.io.yaml_file import parse_yaml, read_yaml
 from medsynth_core.recipes.recipe import read_recipe
-from medsynth_core.recipes.yaml_file import parse_yaml, read_yaml
 from medsynth_core.resources import resource_folder
 
 PRESET = (resource_folder() / "Recipes" / "pix2pix.yaml").read_text(encoding="utf-8")
