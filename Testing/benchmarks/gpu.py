@@ -7,12 +7,14 @@
   which share that is of what the device gives for a large product of matrices and of what its memory allows (the
   roofline; operations counted by PyTorch, bytes at least those of weights, input and output).
 
-The figures are in docs/results/benchmarks/gpu.json. ``--device cpu`` tries the script itself without a GPU.
+The figures are in docs/results/benchmarks/gpu.json. ``--device cpu`` tries the
+script itself without a GPU, and keeps no figures.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import statistics
@@ -75,7 +77,7 @@ def images_of(model: Model, most: int) -> Tensor:
     voxels = torch.from_numpy(prepare(contract.check(volume), contract).voxels)
     if contract.slab is not None:
         # As many slices as a slab has, and a plane of the largest multiple that fits.
-        depth, size = contract.slab.depth, int(network.multiple_of)
+        depth, size = contract.slab.slices, int(network.multiple_of)
         rows, columns = (side // size * size for side in voxels.shape[1:])
         slabs = [voxels[start : start + depth, :rows, :columns] for start in range(0, len(voxels) - depth + 1, 2)]
         return torch.stack(slabs[:most])[:, None].float()
@@ -169,7 +171,10 @@ def main() -> None:
         "wanted (dB)": WANTED_DB, "tests": {} if options.without_tests else tests(),
         "seconds": round(time.perf_counter() - started, 1),
     }  # fmt: skip
-    write_figures("gpu" if device.type == "cuda" else "gpu-tried-on-cpu", "python Testing/benchmarks/gpu.py", figures)
+    if device.type == "cuda":
+        write_figures("gpu", "python Testing/benchmarks/gpu.py", figures)
+    else:
+        print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Tries the scripts of docs/cluster on a real SLURM of one node: python Testing/cluster/try_slurm.py [TRIAL …].
 
 Trials: ``array`` and ``dask`` run a batch of 200 small studies of real voxels, 5 of them broken, in four jobs, of which
-a process is killed every few seconds; ``train`` trains in two processes under a time limit of one minute until the
+a process is killed every few seconds; ``train`` trains in two processes under a time limit of two minutes until the
 training has ended. Needs root, Debian's packages slurm-wlm and munge, and ``pip install dask-jobqueue``. The figures
 are in docs/results/benchmarks/slurm-TRIAL.json.
 """
@@ -37,7 +37,7 @@ from medsynth_core.io.table import read_rows  # noqa: E402
 from medsynth_core.recipes.recipe import read_recipe, write_recipe  # noqa: E402
 
 SCRIPTS = ROOT / "docs" / "cluster"
-JOBS, EPOCHS = 4, 8
+JOBS, EPOCHS = 4, 5
 PATIENCE_S = 3600.0
 
 
@@ -107,7 +107,7 @@ def _found(studies: Path, results: Path, killer: Killer, started: float) -> dict
 
 
 def train(folder: Path, *_: Any) -> dict[str, Any]:
-    """Run the training, with a time limit of one minute."""
+    """Run the training, with a time limit of two minutes."""
     manifest = _write_cases(folder)
     recipe = read_recipe("residual-unet-baseline")
     text = {
@@ -118,7 +118,7 @@ def train(folder: Path, *_: Any) -> dict[str, Any]:
     recipe = recipe.model_copy(update={"name": "slurm", "epochs": EPOCHS, "about": about})
     write_recipe(recipe, folder / "recipe.yaml")
     started = time.monotonic()
-    options = ("--time=00:01:00", "--signal=TERM@20")
+    options = ("--time=00:02:00", "--signal=TERM@20")
     job = submit(
         SCRIPTS / "train.sbatch", str(folder / "recipe.yaml"), str(manifest), str(folder / "run"),
         folder=folder, options=options,
@@ -129,7 +129,7 @@ def train(folder: Path, *_: Any) -> dict[str, Any]:
     epochs = [int(float(row["epoch"])) for row in read_rows(folder / "run" / "metrics.csv")]
     return {
         "job": states,
-        "time limit": "1 minute, SIGTERM 20 seconds before it",
+        "time limit": "2 minutes, SIGTERM 20 seconds before it",
         "processes": 2,
         "seconds": round(time.monotonic() - started, 1),
         "epochs of the recipe": EPOCHS,
