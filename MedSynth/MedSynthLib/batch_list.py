@@ -43,6 +43,10 @@ class BatchList:
         """Disconnect the widget."""
         self._connections.close()
 
+    def forget(self) -> None:
+        """Forget what was checked: another scene gives the same keys to other volumes."""
+        self._said.clear()
+
     def show(self, entries: list[Entry]) -> None:
         """Show entries in place of those that are shown."""
         if entries == self._entries:

@@ -18,6 +18,13 @@ from MedSynthLib.sequence_frames import FrameJob, framesOf, sequenceOf
 from MedSynthLib.synthesis import SynthesisJob
 
 
+class FilesJob(WorkerJob):
+    """A batch of files, which does not concern the scene, and finishes the study that it is writing when cancelled."""
+
+    cancelPatience = 120.0
+    isOfScene = False
+
+
 class BatchLogic(JobRunner):
     """The part of the module's logic that works on many volumes. Nothing in it shows a pop-up."""
 
@@ -39,13 +46,15 @@ class BatchLogic(JobRunner):
         :param batchSize: slices computed at once; chosen by the free memory if None.
         :param uncertainty: also make the volumes of the usual error at each value.
         :param waitForCompletion: return the outcome when all have ended; if False, return None at once.
-        :param callbacks: ``onProgress``, ``onLog`` and ``onFinished``, as for ``synthesize``.
+        :param callbacks: ``onProgress``, ``onLog`` (without it nothing is logged: names may be those of patients) and
+            ``onFinished``, as for ``synthesize``.
         :return: ``made``, the results by the names of their inputs, and ``failed``, a sentence on each of the others;
             or None when not waiting. Where several inputs have the same name, their IDs are added.
         :raises MedSynthError: there are no volumes, or a job is running.
         :raises Cancelled: ``cancel`` was called while waiting; the results that are finished stay.
         """
         nodes = list(volumeNodes)
+        callbacks["onLog"] = callbacks.get("onLog") or _nowhere
         if not nodes:
             raise MedSynthError(_("Choose at least one volume."))
         start = partial(SynthesisJob, outputVolume=None, model=model, device=device, batchSize=batchSize,
@@ -58,6 +67,7 @@ class BatchLogic(JobRunner):
         sequenceNode: vtkMRMLSequenceNode,
         model: str,
         device: str = AUTOMATIC,
+        batchSize: int | None = None,
         waitForCompletion: bool = True,
         **callbacks: Any,
     ) -> vtkMRMLSequenceNode | None:
@@ -66,6 +76,7 @@ class BatchLogic(JobRunner):
         :param sequenceNode: sequence of scalar volumes; the new one has its index values, such as times.
         :param model: name of a model with one input in the library, or the path of its package.
         :param device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        :param batchSize: slices computed at once; chosen by the free memory if None.
         :param waitForCompletion: return the sequence when all frames have ended; if False, return None at once.
         :param callbacks: ``onProgress``, ``onLog`` (gets a sentence on each frame that failed, which the result lacks)
             and ``onFinished``, as for ``synthesize``.
@@ -73,7 +84,8 @@ class BatchLogic(JobRunner):
         :raises MedSynthError: the node is not a sequence of volumes, every frame failed, or a job is running.
         :raises Cancelled: ``cancel`` was called while waiting. Nothing is left then.
         """
-        steps = [(name, partial(FrameJob, frame, model, device)) for name, frame in framesOf(sequenceNode).items()]
+        settings = {"device": device, "batch_size": batchSize}
+        steps = [(name, partial(FrameJob, frame, model, settings)) for name, frame in framesOf(sequenceNode).items()]
         return self.runJob(
             partial(JobSeries, steps, resultOf=partial(sequenceOf, sequenceNode)), waitForCompletion, **callbacks
         )
@@ -101,12 +113,13 @@ class BatchLogic(JobRunner):
         :param device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         :param batchSize: slices computed at once; chosen by the free memory if None.
         :param waitForCompletion: return the outcome when all studies have ended; if False, return None at once.
-        :param callbacks: ``onProgress``, ``onLog`` and ``onFinished``, as for ``synthesize``.
+        :param callbacks: as for `synthesizeAll`.
         :return: ``folder``, the names of the studies ``made`` now and ``there`` already, and ``failed``, a sentence on
             each of the others; or None when not waiting.
         :raises MedSynthError: the studies, the folder or the model cannot be used, or the disk is full.
         :raises Cancelled: ``cancel`` was called while waiting; the studies that are finished stay.
         """
+        callbacks["onLog"] = callbacks.get("onLog") or _nowhere
         one = isinstance(inputs, str | Path)
         request = {
             "job": "batch",
@@ -118,11 +131,15 @@ class BatchLogic(JobRunner):
             "device": device,
             "batch_size": batchSize,
         }
-        return self.runJob(partial(WorkerJob, request, resultOf=_facts), waitForCompletion, **callbacks)
+        return self.runJob(partial(FilesJob, request, resultOf=_facts), waitForCompletion, **callbacks)
 
 
 def _facts(done: dict[str, Any]) -> dict[str, Any]:
     return {name: done[name] for name in ("folder", "made", "there", "failed")}
+
+
+def _nowhere(message: str) -> None:
+    """Keep names of volumes and studies, which may be those of patients, out of the files of Slicer's log."""
 
 
 def namesOf(nodes: Sequence[Any]) -> dict[str, Any]:

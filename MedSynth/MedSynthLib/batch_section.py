@@ -80,6 +80,10 @@ class BatchSection:
         """Look again for the studies of the DICOM database."""
         self._modality = ""
 
+    def forget(self) -> None:
+        """Forget which volumes were checked, when their scene is closed."""
+        self._list.forget()
+
     def update(self, running: bool) -> None:
         """Show what is chosen, and the state of the job.
 
@@ -180,8 +184,9 @@ class BatchSection:
         self._jobs.log(_("Synthesizing many volumes with {model}…").format(model=model))
         if source == SEQUENCE:
             self._jobs.start(
-                self._logic.synthesizeSequence, self._onSequence, ui.batchSequenceSelector.currentNode(), **shared
-            )
+                self._logic.synthesizeSequence, self._onSequence, ui.batchSequenceSelector.currentNode(),
+                batchSize=size, **shared,
+            )  # fmt: skip
         elif source == SCENE:
             nodes = [slicer.mrmlScene.GetNodeByID(one) for one in self._list.checked()]
             self._jobs.start(

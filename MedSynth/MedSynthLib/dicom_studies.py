@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import slicer
-from slicer.i18n import tr as _
 
 from MedSynthLib.dicom_bridge import MODALITY
 
@@ -17,7 +16,7 @@ class DatabaseStudy:
 
     Attributes:
         uid: its Study Instance UID.
-        text: patient, date and description, for lists on the screen.
+        text: patient, date and description, and the name of the folder of its results, for lists on the screen.
         files: the files of all its series.
     """
 
@@ -40,10 +39,12 @@ def _studies(database) -> Iterator[str]:
 
 
 def _study(database, uid: str, modality: str) -> DatabaseStudy | None:
+    from medsynth_core.batches.dicom_studies import name_of_number, number_of  # Slicer may lack what it needs
+
     series = database.seriesForStudy(uid)
     firsts = [instances[0] for one in series if (instances := database.instancesForSeries(one))]
     if modality not in [database.instanceValue(first, MODALITY).strip() for first in firsts]:
         return None
     facts = [database.instanceValue(firsts[0], tag).strip() for tag in (PATIENT_NAME, STUDY_DATE, STUDY_DESCRIPTION)]
-    text = ", ".join(fact for fact in facts if fact) or _("Study without a name")
+    text = f"{', '.join(fact for fact in facts if fact)} ({name_of_number(number_of(uid))})".strip()
     return DatabaseStudy(uid, text, tuple(file for one in series for file in database.filesForSeries(one)))

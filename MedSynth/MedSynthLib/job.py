@@ -56,6 +56,11 @@ class WorkerJob:
         made: folder of what the worker makes; removed when the job has finished without a result.
     """
 
+    # Seconds in which the worker may finish what it is doing when it is asked to stop.
+    cancelPatience = CANCEL_PATIENCE_S
+    # Whether it works on the scene, so that it ends when that is closed.
+    isOfScene = True
+
     def __init__(
         self,
         request: dict[str, Any],
@@ -94,7 +99,7 @@ class WorkerJob:
         """Ask the worker to stop; it is killed if it does not within a few seconds."""
         if self.state is State.RUNNING:
             self.state = State.CANCELLING
-            self._cancelDeadline = time.monotonic() + CANCEL_PATIENCE_S
+            self._cancelDeadline = time.monotonic() + self.cancelPatience
             self._worker.send({"job": "cancel"})
 
     def abort(self) -> None:
@@ -184,7 +189,7 @@ class WorkerJob:
             self._finish(None, problem, usable=True)
         except Exception as problem:  # the job has ended in any case, and must call back
             logging.exception("MedSynth: a result could not be put into the scene.")
-            self._finish(None, _notPutIntoScene(problem), usable=True)
+            self._finish(None, notPutIntoScene(problem), usable=True)
         else:
             self._finish(result, None, usable=True)
 
@@ -222,7 +227,8 @@ class WorkerJob:
         del self._onFinished, self._onProgress, self._onLog, self._resultOf, self._request
 
 
-def _notPutIntoScene(problem: Exception) -> MedSynthError:
+def notPutIntoScene(problem: Exception) -> MedSynthError:
+    """Return the error of a job whose result could not be put into the scene."""
     noMemory = isinstance(problem, MemoryError)
     reason = _("memory ran out") if noMemory else str(problem) or type(problem).__name__
     return MedSynthError(

@@ -41,6 +41,11 @@ class JobRunner:
         if self._job is not None:
             self._job.abort()
 
+    def abortForScene(self) -> None:
+        """Do so if the job works on the scene, which is being closed."""
+        if self._job is not None and self._job.isOfScene:
+            self._job.abort()
+
     def waitForCompletion(self) -> None:
         """Return when the job that was started has finished and its process is gone."""
         if self._job is not None:

@@ -1,5 +1,6 @@
 """Several jobs one after the other, which look like one job."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from medsynth_core.errors import Cancelled, MedSynthError
-from MedSynthLib.job import State, WorkerJob
+from MedSynthLib.job import State, WorkerJob, notPutIntoScene
 from MedSynthLib.messages import sentenceOf
 
 
@@ -40,6 +41,8 @@ class JobSeries:
         resultOf: returns the result for the outcome, which is the result by default. An error that it raises is that of
             the series.
     """
+
+    isOfScene = True
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class JobSeries:
             try:
                 self._job = start(onFinished=self._onEnded, onProgress=self._onStep, onLog=self._onMessage)
                 return
-            except MedSynthError as problem:
+            except Exception as problem:  # the series must end in any case
                 self._fail(name, problem)
                 self._number += 1
         self._finish(None)
@@ -107,6 +110,8 @@ class JobSeries:
         self._startNext()
 
     def _fail(self, name: str, error: Exception) -> None:
+        if not isinstance(error, MedSynthError):
+            logging.error("MedSynth: a job of a series failed.", exc_info=error)
         self._outcome.failed[name] = sentenceOf(error)
         self._onLog(_("{name} failed: {reason}").format(name=name, reason=sentenceOf(error)))
 
@@ -126,6 +131,9 @@ class JobSeries:
                 result = self._resultOf(self._outcome)
             except MedSynthError as problem:
                 error = problem
+            except Exception as problem:  # the series must end in any case
+                logging.exception("MedSynth: the results could not be put into the scene.")
+                error = notPutIntoScene(problem)
         self.state = State.FINISHED
         try:
             self._onFinished(result, error)

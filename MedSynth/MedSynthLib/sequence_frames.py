@@ -41,7 +41,7 @@ class FrameJob(VolumeJob):
     Args:
         frame: its index value, and its volume node.
         model: name of a model in the library, or the path of a model package.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        settings: ``device`` and ``batch_size`` of the request to the worker.
         onFinished, onProgress, onLog: as for `WorkerJob`.
 
     Raises:
@@ -52,7 +52,7 @@ class FrameJob(VolumeJob):
         self,
         frame: tuple[str, Any],
         model: str,
-        device: str,
+        settings: dict[str, Any],
         onFinished: Callable[[Any, Exception | None], None],
         onProgress: Callable[[float, str], None],
         onLog: Callable[[str], None],
@@ -67,7 +67,7 @@ class FrameJob(VolumeJob):
                 "input": handed(volume, folder / "input.npy"),
                 "output": str(folder / "output.npy"),
                 "model": model,
-                "device": device,
+                **settings,
             }
 
         super().__init__(request, onFinished, onProgress=onProgress, onLog=onLog, resultOf=self._makeFrame)
@@ -139,5 +139,18 @@ def sequenceOf(sequenceNode, outcome: Outcome):
     bridge.placeBeside(made, sequenceNode)
     for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode"):
         if browser.IsSynchronizedSequenceNode(sequenceNode, True):
-            browser.AddSynchronizedSequenceNode(made)
+            _show(made, browser, sequenceNode)
     return made
+
+
+def _show(made, browser, sequenceNode) -> None:
+    """Show a sequence of results in the browser of the sequence that they were made from."""
+    browser.AddSynchronizedSequenceNode(made)
+    # By default it would show the result of another frame where one is missing.
+    browser.SetMissingItemMode(made, browser.MissingItemSetToDefault)
+    module = getattr(slicer.modules, "sequences", None)
+    if module is not None:  # it makes the node that is shown, at the latest now
+        module.logic().UpdateProxyNodesFromSequences(browser)
+    shown, given = browser.GetProxyNode(made), browser.GetProxyNode(sequenceNode)
+    if shown is not None and given is not None:
+        shown.SetAndObserveTransformNodeID(given.GetTransformNodeID())

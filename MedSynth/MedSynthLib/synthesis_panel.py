@@ -92,7 +92,8 @@ class SynthesisPanel(ModulePanel):
 
     def onSceneStartClose(self, caller, event) -> None:
         """Cancel the job of a scene that is being closed."""
-        self.logic.abort()
+        self.logic.abortForScene()
+        self._batch.forget()
         ModulePanel.onSceneStartClose(self, caller, event)
         self._input.clear()
 

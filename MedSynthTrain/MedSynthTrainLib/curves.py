@@ -8,51 +8,15 @@ import vtk
 from MedSynthLib.parameter_gui import weakly
 from slicer.i18n import tr as _
 
+from MedSynthTrainLib.layout import LAYOUT_ID, LOSS_VIEW, VALIDATION_VIEW, describeLayout
 from MedSynthTrainLib.publishing import TITLES
 
-# Any number that is not one of Slicer's own layouts; it must be the same in every session.
-LAYOUT_ID = 5714
-LOSS_VIEW, VALIDATION_VIEW = "MedSynthTrainLoss", "MedSynthTrainValidation"
-LAYOUT = """
-<layout type="vertical" split="true">
- <item splitSize="550"><layout type="horizontal" split="true">
-  <item><view class="vtkMRMLPlotViewNode" singletontag="MedSynthTrainLoss">
-   <property name="viewlabel" action="default">L</property></view></item>
-  <item><view class="vtkMRMLPlotViewNode" singletontag="MedSynthTrainValidation">
-   <property name="viewlabel" action="default">V</property></view></item>
- </layout></item>
- <item splitSize="450"><layout type="horizontal" split="true">
-  <item><view class="vtkMRMLSliceNode" singletontag="Red">
-   <property name="orientation" action="default">Axial</property>
-   <property name="viewlabel" action="default">R</property>
-   <property name="viewcolor" action="default">#F34A33</property></view></item>
-  <item><view class="vtkMRMLSliceNode" singletontag="Green">
-   <property name="orientation" action="default">Coronal</property>
-   <property name="viewlabel" action="default">G</property>
-   <property name="viewcolor" action="default">#6EB04B</property></view></item>
-  <item><view class="vtkMRMLSliceNode" singletontag="Yellow">
-   <property name="orientation" action="default">Sagittal</property>
-   <property name="viewlabel" action="default">Y</property>
-   <property name="viewcolor" action="default">#EDD54C</property></view></item>
- </layout></item>
-</layout>
-"""
 # Distinguishable with red-green colour blindness (Okabe and Ito).
 COLORS = ((0.0, 0.45, 0.70), (0.84, 0.37, 0.0), (0.0, 0.62, 0.45), (0.80, 0.47, 0.65), (0.90, 0.62, 0.0))
 # Attribute of the nodes that are made here.
 OURS = "MedSynthTrain.Curves"
 # Logged with the losses, but not losses.
 NO_LOSSES = ("learning_rate", "seconds")
-
-
-def describeLayout() -> None:
-    """Tell Slicer what the layout with the curves looks like: at its start, before a scene that has it is opened."""
-    manager = slicer.app.layoutManager()
-    if manager is None:  # no main window
-        return
-    node = manager.layoutLogic().GetLayoutNode()
-    if not node.IsLayoutDescription(LAYOUT_ID):
-        node.AddLayoutDescription(LAYOUT_ID, LAYOUT)
 
 
 class Curves:

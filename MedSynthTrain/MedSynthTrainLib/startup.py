@@ -3,10 +3,8 @@
 import slicer
 from slicer.i18n import tr as _
 
-from medsynth_core.training.run_watch import RunWatch
 from MedSynthTrainLib import settings
-from MedSynthTrainLib.curves import describeLayout
-from MedSynthTrainLib.run import findRuns
+from MedSynthTrainLib.layout import describeLayout
 
 
 def onStartup() -> None:
@@ -17,7 +15,14 @@ def onStartup() -> None:
 
 def tellWhatRuns() -> None:
     """Show in the status bar which trainings of an earlier session are still running."""
-    running = [folder.name for folder in findRuns(settings.runsFolder()) if RunWatch(folder).running()]
+    folder = settings.runsFolder()
+    if not folder.is_dir():
+        return
+    # Slicer starts faster where nothing was trained.
+    from medsynth_core.training.run_watch import RunWatch
+    from MedSynthTrainLib.run import findRuns
+
+    running = [run.name for run in findRuns(folder) if RunWatch(run).running()]
     if running:
         message = _("Still training: {names}. Open the module MedSynth Train to follow it.")
         slicer.util.showStatusMessage(message.format(names=", ".join(running)), 10_000)

@@ -17,8 +17,8 @@ def write_real_studies(folder: Path, count: int, broken: int = 0, size: tuple[in
     Args:
         folder: new folder.
         count: number of studies, called ``P001.nii.gz`` and so on.
-        broken: how many of them, evenly spread, cannot be read or are no CT: cut off, empty, text, a single slice of
-            one value, in turn.
+        broken: how many of them, evenly spread, cannot be read or are no CT: cut off, empty, text, a header cut off,
+            zeros, in turn.
         size: voxels along each axis.
     """
     folder.mkdir(parents=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 PATIENCE_S = 60.0
+ENDED = ("COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "DEADLINE")
 CONFIGURATION = """
 ClusterName=one
 SlurmctldHost={host}(127.0.0.1)
@@ -123,7 +124,7 @@ def wait_for(job: str, patience_s: float) -> str:
             ["scontrol", "show", "job", "--oneliner", job], capture_output=True, text=True, check=False
         )
         fields = [dict(part.split("=", 1) for part in line.split() if "=" in part) for line in done.stdout.splitlines()]
-        if fields and all(line["JobState"] in ("COMPLETED", "FAILED", "TIMEOUT", "CANCELLED") for line in fields):
+        if fields and all(line["JobState"] in ENDED for line in fields):
             return ", ".join(f"{line['JobState']} after {line['Restarts']} restarts" for line in fields)
         time.sleep(2)
     raise RuntimeError(f"Job {job} has not ended after {patience_s:.0f} s:\n{done.stdout}")

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from medsynth_core.io.table import read_rows  # noqa: E402
 from medsynth_core.recipes.recipe import read_recipe, write_recipe  # noqa: E402
 
 SCRIPTS = ROOT / "docs" / "cluster"
-JOBS, EPOCHS = 4, 16
+JOBS, EPOCHS = 4, 60
 PATIENCE_S = 3600.0
 
 
@@ -53,14 +54,22 @@ class Killer(threading.Thread):
     def run(self) -> None:
         """Kill until stopped."""
         while not self.stopped.wait(self.every):
-            found = [process for process in psutil.process_iter(["cmdline", "name"]) if self._is_meant(process.info)]
+            found = [process for process in psutil.process_iter(["cmdline", "name"]) if self._is_meant(process)]
             if found:
-                os.kill(self.random.choice(found).pid, signal.SIGKILL)
-                self.kills += 1
+                with suppress(ProcessLookupError):
+                    os.kill(self.random.choice(found).pid, signal.SIGKILL)
+                    self.kills += 1
 
-    def _is_meant(self, info: dict[str, Any]) -> bool:
-        line = " ".join(info["cmdline"] or ())
-        return info["name"].startswith(("python", "medsynth")) and self.text in line
+    def _is_meant(self, process: psutil.Process) -> bool:
+        """Return whether a process is one of the jobs of this SLURM, and has the text."""
+        line, name = " ".join(process.info["cmdline"] or ()), process.info["name"]
+        if not name.startswith(("python", "medsynth")) or self.text not in line:
+            return False
+        try:
+            environment = process.environ()
+        except psutil.Error:
+            return False
+        return "SLURM_JOB_ID" in environment and environment.get("SLURM_CONF") == os.environ["SLURM_CONF"]
 
 
 def array(folder: Path, count: int, every: float) -> dict[str, Any]:
@@ -126,6 +135,8 @@ def train(folder: Path, *_: Any) -> dict[str, Any]:
     states = wait_for(job, PATIENCE_S)
     if not (folder / "run" / "metrics.csv").is_file():
         raise RuntimeError((folder / "train.log").read_text())
+    if "after 0 restarts" in states:
+        raise RuntimeError("The training ended within its time limit; give it more epochs.")
     epochs = [int(float(row["epoch"])) for row in read_rows(folder / "run" / "metrics.csv")]
     return {
         "job": states,

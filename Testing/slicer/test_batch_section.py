@@ -15,6 +15,7 @@ from scene_helpers import patientLikeVolume, volumeNames, waitUntil
 from test_many_volumes import PLACE, bodies, sequenceOfBodies
 
 from medsynth_core import write_volume
+from medsynth_core.batches.dicom_studies import name_of_number, number_of
 
 
 @pytest.fixture
@@ -81,6 +82,11 @@ def test_TheListFollowsTheSceneAndRemembersWhatWasSaid(section):
     assert entries(section) == {"A": False, "B": True}
     slicer.mrmlScene.RemoveNode(first)
     assert entries(section) == {"B": True}
+    slicer.mrmlScene.Clear(0)
+    section.onSceneStartClose(None, None)
+    section.onSceneEndClose(None, None)
+    bodies("Another patient", "And another")
+    assert entries(section) == {"Another patient": False, "And another": False}
 
 
 @pytest.mark.slow
@@ -137,13 +143,15 @@ def test_StudiesOfTheDatabaseBecomeAFolder(section, tmp_path):
         writeCT(tmp_path / f"in{number}", number)
         slicer.dicomDatabase.addFiles(tmp_path / f"in{number}")
     section.enter()
-    assert list(entries(section)) == ["Patient 1", "Patient 2"]
+    names = [name_of_number(number_of(f"1.2.3.{number}")) for number in (1, 2)]
+    assert list(entries(section)) == [f"Patient 1 ({names[0]})", f"Patient 2 ({names[1]})"]
     assert section.ui.batchLabel.text == "Check at least one study."
     check(section, 1, True)
     section.ui.batchDicomCheckBox.checked = True
     section.ui.batchOutputEdit.text = str(tmp_path / "out")
     assert startAndWait(section).startswith("1 made, 0 already there, 0 failed")
     [study] = [path for path in (tmp_path / "out").iterdir() if path.is_dir()]
+    assert study.name == names[1]  # whatever else was checked
     assert (study / "dicom_pet").is_dir() and list(study.glob("*.nii.gz"))
 
 

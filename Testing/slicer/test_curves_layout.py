@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import slicer
 from application import leaks
-from MedSynthTrainLib.curves import LAYOUT_ID, LOSS_VIEW, Curves
+from MedSynthTrainLib.curves import Curves
+from MedSynthTrainLib.layout import LAYOUT_ID, LOSS_VIEW
 from scene_helpers import closePanel
 from train_helpers import makePanel
 

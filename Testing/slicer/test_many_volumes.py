@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import slicer
@@ -82,8 +84,44 @@ def test_ASeriesThatIsCancelledKeepsWhatIsFinished():
 def test_ASeriesEndsWithItsScene():
     logic, ended = MedSynthLogic(), []
     logic.synthesizeAll(bodies("A", "B"), "ct-to-pet", waitForCompletion=False, onFinished=lambda *r: ended.append(r))
-    logic.abort()
+    slicer.mrmlScene.Clear(0)
+    logic.abortForScene()  # as the panel does
     assert isinstance(ended[0][1], Cancelled) and not logic.isRunning
+
+
+def test_ABatchOfFilesGoesOnWithAnotherScene(tmp_path):
+    logic, ended = MedSynthLogic(), []
+    write_volume(bridge.coreVolume(bodies("P1")[0]), tmp_path / "P1.nii.gz")
+    options = {"waitForCompletion": False, "onFinished": lambda *r: ended.append(r)}
+    logic.batch(tmp_path, tmp_path / "out", "ct-to-pet", **options)
+    slicer.mrmlScene.Clear(0)
+    logic.abortForScene()
+    assert waitUntil(lambda: ended, 120)
+    assert ended[0][0]["made"] == ["P1"]
+
+
+def test_AnUnexpectedErrorEndsAJobAndNotTheSeries(monkeypatch):
+    good, bad = bodies("Good", "Bad")
+    whole = bridge.coreVolume
+
+    def fail(node):
+        if node is bad:
+            raise MemoryError("no memory")
+        return whole(node)
+
+    monkeypatch.setattr(bridge, "coreVolume", fail)
+    logic = MedSynthLogic()
+    outcome = logic.synthesizeAll([bad, good], "ct-to-pet")
+    assert outcome.failed == {"Bad": "no memory"} and list(outcome.made) == ["Good"]
+    assert not logic.isRunning
+
+
+def test_NamesStayOutOfTheLogOfSlicer(caplog):
+    [node] = bodies("Smith, John")
+    slicer.util.arrayFromVolume(node)[:] = 40
+    with caplog.at_level("DEBUG"):
+        MedSynthLogic().synthesizeAll([node], "ct-to-pet")
+    assert "Smith" not in caplog.text
 
 
 def test_NoWindowIsNeeded(monkeypatch):
@@ -124,6 +162,36 @@ def test_ASequenceBecomesASequence():
     assert browser.IsSynchronizedSequenceNode(made)
     # Nothing else has come into the scene.
     assert not slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+
+
+@pytest.fixture
+def sequencesLogic(monkeypatch):
+    """Return the logic of the module Sequences, which shows the frames of sequences as volumes."""
+    logic = slicer.vtkSlicerSequencesLogic()
+    logic.SetMRMLScene(slicer.mrmlScene)
+    monkeypatch.setattr(slicer.modules, "sequences", SimpleNamespace(logic=lambda: logic), raising=False)
+    yield logic
+    logic.SetMRMLScene(None)
+
+
+def test_TheBrowserShowsResultsWhereTheirFramesAre(sequencesLogic):
+    sequence = sequenceOfBodies(("0", "20", "60"), broken="20")
+    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode")
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    browser.SetSelectedItemNumber(0)
+    sequencesLogic.UpdateProxyNodesFromSequences(browser)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    browser.GetProxyNode(sequence).SetAndObserveTransformNodeID(transform.GetID())
+    shown = browser.GetProxyNode(MedSynthLogic().synthesizeSequence(sequence, "ct-to-pet"))
+    assert shown.GetTransformNodeID() == transform.GetID()
+    seen = []
+    for number in range(3):
+        browser.SetSelectedItemNumber(number)
+        sequencesLogic.UpdateProxyNodesFromSequences(browser)
+        seen.append(shown.GetImageData() is not None)
+        assert shown.GetTransformNodeID() == transform.GetID()
+    # Nothing where a frame failed, and not the result of another one.
+    assert seen == [True, False, True]
 
 
 def test_FramesGiveWhatVolumesGive():

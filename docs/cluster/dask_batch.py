@@ -7,6 +7,7 @@ import os
 import sys
 
 from dask_jobqueue import SLURMCluster
+from distributed import Client
 
 import medsynth_core as ms
 
@@ -26,6 +27,8 @@ def main() -> None:
     with cluster:
         # Workers whose job has ended are replaced.
         cluster.adapt(minimum_jobs=WORKERS, maximum_jobs=WORKERS)
+        with Client(cluster) as client:
+            client.wait_for_workers(1)  # however long the queue is
         found = ms.batch(studies, results, model, scheduler=cluster.scheduler_address)
     print(f"{len(found.made)} made, {len(found.there)} there already, {len(found.failed)} failed")
 

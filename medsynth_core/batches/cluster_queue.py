@@ -16,6 +16,7 @@ from pathlib import Path
 from distributed import CancelledError, Client, Future, KilledWorker, wait
 
 from medsynth_core.batches.cluster import ask_all
+from medsynth_core.batches.run_record import RECORD
 from medsynth_core.batches.settings import BatchSettings
 from medsynth_core.batches.study import Study
 from medsynth_core.batches.study_steps import Outcome, StudySteps
@@ -80,6 +81,9 @@ def work(order: Order, study: Study) -> tuple[Outcome, list[str]]:
 
 def _work(order: Order, study: Study) -> tuple[Outcome, list[str]]:
     log: list[str] = []
+    # Workers that came later have not been asked yet; another disk would get the results.
+    if not (Path(order.output) / RECORD).is_file():
+        raise MedSynthError(f"A worker does not see {order.output}; use a disk that all computers have at that path.")
     loaded = kept_model(order.package)
     if loaded.model.identity != order.identity:
         raise MedSynthError(

@@ -23,13 +23,19 @@ from medsynth_core.progress import Progress
 
 
 def studies_in_dicom(
-    root: Path, files: list[Path], contract: SynthesisContract, patterns: Mapping[str, str], progress: Progress
+    root: Path,
+    files: list[Path],
+    contract: SynthesisContract,
+    patterns: Mapping[str, str],
+    progress: Progress,
+    numbered: bool = False,
 ) -> list[Study]:
     """Return the DICOM studies in files below ``root`` with a series for each input; arguments as for `list_studies`.
 
     They are named after the folder of the series of the first input. Where several studies are in one folder, a number
     that stays the same is added. Neither tells more of the patient than the folders do. A folder with a damaged file
-    is a study that fails, because nobody knows what the file belongs to.
+    is a study that fails, because nobody knows what the file belongs to. With ``numbered`` the number alone is the name
+    (`name_of_number`).
 
     Raises:
         MedSynthError: a folder cannot be read, a pattern is not understood, or there is no such study.
@@ -51,6 +57,10 @@ def studies_in_dicom(
         raise MedSynthError(
             f"{root} has neither image files nor a DICOM study with {kinds} images; choose another folder."
         )
+    if numbered:
+        return [
+            replace(study, name=name_of_number(number or number_of(str(folder)))) for folder, study, number in studies
+        ]
     at_place = Counter(folder for folder, _, _ in studies)
     return [
         replace(study, name=_name(root, folder, number if at_place[folder] > 1 else ""))
@@ -70,7 +80,7 @@ def _study(
     one: Examination, wanted: Mapping[str, Wanted], first: str, damaged: Mapping[Path, str]
 ) -> tuple[Path, Study, str]:
     """Return the folder, the study still without a name, and the number of an examination."""
-    number = hashlib.sha256(one.study.encode()).hexdigest()[:8]
+    number = number_of(one.study)
     by_role = {role: each.among(one.series) for role, each in wanted.items()}
     problem = ""
     try:
@@ -84,6 +94,16 @@ def _study(
     series = {role: tuple(Path(path_of(header)) for header in each.headers) for role, each in chosen.items()}
     folder = Path(os.path.commonpath(_folders(chosen[first])))
     return folder, Study("", {role: files[0] for role, files in series.items()}, series, problem=problem), number
+
+
+def name_of_number(number: str) -> str:
+    """Return the name of a study by `number_of`."""
+    return f"study_{number}"
+
+
+def number_of(study_uid: str) -> str:
+    """Return a number of a study that tells nothing of the patient, by its *Study Instance UID*."""
+    return hashlib.sha256(study_uid.encode()).hexdigest()[:8]
 
 
 def _name(root: Path, folder: Path, number: str) -> str:

@@ -40,13 +40,19 @@ class Part:
         """Return the part of this job of an array of SLURM, by its variables; all studies outside of one.
 
         Raises:
-            MedSynthError: the array leaves numbers out, so that no job would process some studies.
+            MedSynthError: the array leaves numbers out, or begins with another than 0 or 1, so that no job would
+                process some studies.
         """
         job, first, last, count = (
             os.environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in ("ID", "MIN", "MAX", "COUNT")
         )
         if not all(text.isdigit() for text in (job, first, last, count)):
             return cls()
+        if int(first) not in (0, 1):
+            raise MedSynthError(
+                f"The numbers of the job array begin with {first}, so that it is not known which part of how many this "
+                "job has; begin with 0 or 1, or give the part."
+            )
         if int(last) - int(first) + 1 != int(count):
             raise MedSynthError(
                 f"The job array leaves out numbers from {first} to {last}, so that no job would process some studies; "

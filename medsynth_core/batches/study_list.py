@@ -54,7 +54,8 @@ def list_studies(
             raise MedSynthError(f"The model has no input '{role}'; its inputs are {', '.join(contract.inputs)}.")
     if not isinstance(source, Path):
         root = common_folder(source)
-        studies = studies_in_dicom(root, list(source), contract, patterns, progress)
+        # Whatever else is in the list, and wherever the database lies, a study keeps its name.
+        studies = studies_in_dicom(root, list(source), contract, patterns, progress, numbered=True)
         check_names(studies, root)
         return studies
     if not source.exists():
