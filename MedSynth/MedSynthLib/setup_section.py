@@ -128,8 +128,9 @@ class SetupSection:
         items = stored_items(own)
         places = "\n".join(f"{item.path} ({item.size / 1e6:.1f} MB)" for item in items) or _("no files")
         question = _(
-            "Remove all imported models, what MedSynth has left in folders for temporary files, and the settings of "
-            "its modules? This cannot be undone. Data sets, trainings and scenes are in your own folders and are kept."
+            "Remove all imported models, compiled networks, what MedSynth has left in folders for temporary files, and "
+            "the settings of its modules? This cannot be undone. Data sets, trainings and scenes are in your own "
+            "folders and are kept."
         )
         if not slicer.util.confirmOkCancelDisplay(asItIs(question), detailedText=places):
             return
