@@ -149,7 +149,8 @@ class OpenVinoBackend:
             more = cast(int, getattr(self._network, "multiple_of", 1))
             model = with_any_size(convert(_Outputs(self._network), (nn.functional.pad(seen, (0, more, 0, more)),)))
         compiled = Compiled.of(model, self._streams)
-        _check_equal(_answer(compiled(seen)), self._torch(seen))
+        with torch.no_grad():
+            _check_equal(_answer(compiled(seen)), self._torch(seen))
         keep_compiled(self._key(size), compiled.content())
         return compiled
 

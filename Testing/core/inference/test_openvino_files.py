@@ -125,7 +125,7 @@ def test_files_not_used_for_the_longest_time_make_room(monkeypatch):
 
 def test_compiled_networks_are_listed_and_removed(library):
     keep_compiled("file", bytes(1000))
-    (found,) = stored_items()
+    (found,) = [item for item in stored_items() if item.kind == "compiled"]
     assert (found.path, found.kind, found.size) == (compiled_folder(), "compiled", 1032)
     remove_stored([found])
     assert not library.exists()
