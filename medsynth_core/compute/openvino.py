@@ -4,14 +4,19 @@ Memory order and placement of the weights are OpenVINO's own choice. Batch and t
 the network one by one, several at the same time in as many streams as PyTorch would use threads, at most eight. With
 more threads than that, each stream has several. 3-D windows need so much memory that there is one at a time, with all
 threads.
+
+OpenVINO's threads must have ended before Python does, and before a process is forked: the child would wait for them
+for ever. Therefore only one thread of Python at a time uses it, which holds `LOCK`.
 """
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +24,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -31,6 +37,9 @@ VARIABLE = "MEDSYNTH_BACKEND"
 # Oldest release whose converter and options are those used here.
 OLDEST = 2025
 MOST_STREAMS = 8
+LOCK = threading.RLock()
+# Seconds for which the end of Python waits for a batch that another thread computes.
+_PATIENCE = 60
 # Pinned threads of several processes would share the first cores and leave the others idle. Single precision, because
 # newer CPUs would compute in bfloat16 by default.
 _OPTIONS = {"ENABLE_CPU_PINNING": "NO", "INFERENCE_PRECISION_HINT": "f32"}
@@ -109,6 +118,7 @@ class Compiled:
     def __init__(self, compiled: Any, number: int) -> None:
         self._compiled = compiled
         self._requests = [compiled.create_infer_request() for _ in range(number)]
+        _live.add(self)
 
     @classmethod
     def of(cls, model: Any, number: int) -> Compiled:
@@ -119,6 +129,15 @@ class Compiled:
     def read(cls, content: bytes, number: int) -> Compiled:
         """Return what `content` returned earlier on this CPU, by the same version; errors as for `of`."""
         return cls(_core().import_model(io.BytesIO(content), "CPU", _options(number)), number)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it was not released."""
+        return self._compiled is not None
+
+    def release(self) -> None:
+        """Free memory and threads; it cannot be used any more."""
+        self._requests, self._compiled = [], None
 
     def content(self) -> bytes:
         """Return the compiled network for `read`."""
@@ -189,3 +208,19 @@ def _imported() -> ModuleType:
         if name.startswith("openvino.tools.ovc") and hasattr(module, "tm"):
             module.tm = telemetry_stub  # type: ignore[attr-defined]
     return openvino
+
+
+_live: WeakSet[Compiled] = WeakSet()
+
+
+def _release() -> None:
+    """End the threads of OpenVINO; the lock stays held, so that no other thread starts them again."""
+    LOCK.acquire(timeout=_PATIENCE)
+    for compiled in list(_live):
+        compiled.release()
+    _core.cache_clear()
+
+
+atexit.register(_release)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_release, after_in_parent=LOCK.release, after_in_child=LOCK.release)

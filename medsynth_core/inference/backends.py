@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from medsynth_core.compute.device import default_batch_size
 from medsynth_core.compute.hardware import processor_name
-from medsynth_core.compute.openvino import Compiled, convert, installed_version, streams, with_any_size
+from medsynth_core.compute.openvino import LOCK, Compiled, convert, installed_version, streams, with_any_size
 from medsynth_core.interruption import held_back
 from medsynth_core.models.compiled_files import keep_compiled, read_compiled
 from medsynth_core.version import __version__
@@ -99,11 +99,12 @@ class OpenVinoBackend:
 
     def __call__(self, image: Tensor) -> Answer:
         """Return the output and the logits."""
-        # The threads of OpenVINO do not exist in a process that was forked.
+        # In a process that was forked, OpenVINO's state is that of threads that do not exist.
         if self._refused or os.getpid() != self._process:
             return self._torch(image)
         try:
-            return _answer(self._for(image)(image))
+            with LOCK:
+                return _answer(self._for(image)(image))
         # Whatever fails in OpenVINO, lack of memory included, PyTorch may still manage.
         except Exception as error:
             self._take_over(_reason(error))
@@ -118,7 +119,7 @@ class OpenVinoBackend:
     def _for(self, image: Tensor) -> Compiled:
         """Return the network compiled for images like this."""
         size = tuple(image.shape[1:]) if self._dims == 3 else ()
-        if size not in self._compiled:
+        if size not in self._compiled or not self._compiled[size].usable:
             # One at a time: in memory, a compiled network is larger than its weights.
             self._compiled.clear()
             # An exception by a signal must not reach the Python code that OpenVINO calls.
@@ -182,7 +183,9 @@ def _check_equal(found: Answer, expected: Answer) -> None:
     for one, other in zip(found, expected, strict=True):
         if one is None or other is None:
             continue
-        difference, span = float((one - other).abs().max()), float(other.max() - other.min())
+        difference = float((one - other).abs().max())
+        # Of a single value, such as the logit of one class, the range is its size.
+        span = float(other.max() - other.min()) or float(other.abs().max())
         # Written so that what is not a number fails.
         if not difference <= TOLERANCE * span:
             raise ValueError(f"its results differ from those of PyTorch by {difference:.1e} in a range of {span:.1e}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -136,13 +137,13 @@ def test_a_network_is_compiled_once_for_images_of_all_sizes(monkeypatch):
     ("network", "reason"), [(Refused(), ""), (Grown(), r"its results differ from those of PyTorch by \d")]
 )
 def test_torch_runs_what_openvino_cannot_and_one_sentence_says_so(network, reason):
-    log, contract = [], tiny_recipe().contract.model_copy(update={"flip_average": False})
+    contract = tiny_recipe().contract.model_copy(update={"flip_average": False})
     predictor = create_predictor(network, contract, CPU, backend=OpenVinoBackend(network, type(network).__name__))
     voxels = noise(1, 16)[0].numpy()
     assert np.array_equal(predictor(voxels), create_predictor(network, contract, CPU)(voxels))
     assert predictor.backend.name == "torch"
     log = [predictor.backend.note(), predictor.backend.note()]
-    assert pytest.importorskip("re").fullmatch(rf"OpenVINO cannot run this network here \(.*{reason}.*\); .*\.", log[0])
+    assert re.fullmatch(rf"OpenVINO cannot run this network here \(.*{reason}.*\); .*\.", log[0])
     assert log[1] == "" and "\n" not in log[0]
 
 
@@ -217,6 +218,7 @@ def test_a_forked_process_computes_by_torch():
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert torch.equal(backend(noise())[0], expected) and backend.name == "openvino"
 
 
 PROCESS = """
@@ -228,19 +230,45 @@ kept = OpenVinoBackend(torch.nn.Conv2d(1, 1, 3, padding=1).eval(), "process")
 kept(torch.rand(2, 1, 16, 16))
 assert kept.name == "openvino", kept.note()
 assert sys.modules["openvino.tools.ovc.telemetry_utils"].tm.__name__.endswith("stub")
+{last}
 print("done")
+"""
+FORKS = """
+import os
+child = os.fork()
+if child == 0:
+    sys.exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+kept(torch.rand(2, 1, 16, 16))
+"""
+RUNS_ON = """
+import threading, time
+images = torch.rand(8, 1, 64, 64)
+def forever():
+    while True:
+        kept(images)
+threading.Thread(target=forever, daemon=True).start()
+time.sleep(0.3)
 """
 
 
 @needs_openvino
 @pytest.mark.slow
-@pytest.mark.parametrize("first", ["", "import openvino"])
-def test_a_process_ends_without_complaint_and_sends_no_statistics(first, tmp_path):
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("", ""),
+        ("import openvino", ""),
+        pytest.param("", FORKS, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")),
+        ("", RUNS_ON),
+    ],
+)
+def test_a_process_ends_without_complaint_and_sends_no_statistics(first, last, tmp_path):
     """OpenVINO keeps an identifier in the folder ``intel`` of the user when a program of others imports it."""
     home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "MEDSYNTH_MODELS": str(tmp_path / "library")}
     environment = {**os.environ, **home, "PYTHONPATH": str(Path(backends.__file__).parents[2])}
     environment.pop("CI", None)
-    command = [sys.executable, "-c", PROCESS.format(first=first)]
+    command = [sys.executable, "-c", PROCESS.format(first=first, last=last)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
     assert (tmp_path / "intel").exists() == bool(first)
