@@ -73,11 +73,11 @@ class OpenVinoBackend:
 
     Args:
         network: in evaluation mode.
-        identity: text that differs between networks whose weights or options differ.
+        built: text that differs between networks that would differ with the same weights: their names and options.
     """
 
-    def __init__(self, network: nn.Module, identity: str) -> None:
-        self._network, self._identity, self._torch = network, identity, TorchBackend(network)
+    def __init__(self, network: nn.Module, built: str) -> None:
+        self._network, self._built, self._torch = network, built, TorchBackend(network)
         self._dims = cast(int, getattr(network, "spatial_dims", 2))
         self._streams, self._process = streams(self._dims), os.getpid()
         self._compiled: dict[tuple[int, ...], Compiled] = {}
@@ -130,7 +130,8 @@ class OpenVinoBackend:
     def _key(self, size: tuple[int, ...]) -> str:
         """Return the name of the file with the compiled network: by all that its content depends on."""
         versions = [installed_version(), __version__, torch.__version__]
-        facts = [self._identity, size, self._streams, torch.get_num_threads(), processor_name(), versions]
+        threads = [self._streams, torch.get_num_threads()]
+        facts = [self._built, weights_digest(self._network), size, threads, processor_name(), versions]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def _read(self, size: tuple[int, ...]) -> Compiled | None:
@@ -154,6 +155,15 @@ class OpenVinoBackend:
             _check_equal(_answer(compiled(seen)), self._torch(seen))
         keep_compiled(self._key(size), compiled.content())
         return compiled
+
+
+def weights_digest(network: nn.Module) -> str:
+    """Return the SHA-256 of the weights that a network has now, with their names."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(f"{name} {list(value.shape)} {value.dtype}".encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 class _Outputs(nn.Module):
@@ -192,6 +202,7 @@ def _check_equal(found: Answer, expected: Answer) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of a message that says something."""
-    lines = [line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:LONGEST_REASON]
+    """Return the last line of a message that is not about OpenVINO's source code."""
+    lines = [line.strip().rstrip(".:") for line in str(error).splitlines() if line.strip()]
+    useful = [line for line in lines if not line.startswith("Exception from ")]
+    return (useful or [type(error).__name__])[-1][:LONGEST_REASON]

@@ -62,5 +62,4 @@ class LoadedModel:
     @cached_property
     def _openvino(self) -> OpenVinoBackend:
         """Runs the network for all syntheses, so that it is compiled once."""
-        card = self.model.card
-        return OpenVinoBackend(self.network, json.dumps([card.weights.sha256, card.network.model_dump(mode="json")]))
+        return OpenVinoBackend(self.network, json.dumps(self.model.card.network.model_dump(mode="json")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -43,8 +44,8 @@ def network():
     return torch.nn.Conv2d(3, 3, 3, padding=1).eval()
 
 
-def made(network, identity="one"):
-    backend = OpenVinoBackend(network, identity)
+def made(network, built="convolution"):
+    backend = OpenVinoBackend(network, built)
     answer = backend(IMAGE)[0]
     assert backend.name == "openvino", backend.note()
     return answer
@@ -59,9 +60,15 @@ def test_the_second_process_reads_what_the_first_compiled(network, converted):
 
 
 @needs_openvino
-def test_other_weights_versions_processors_and_numbers_of_threads_are_compiled_anew(network, converted, monkeypatch):
+def test_other_options_weights_versions_processors_and_numbers_of_threads_are_compiled_anew(
+    network, converted, monkeypatch
+):
     made(network)
-    made(network, "other weights")
+    made(network, "other options")
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        other.bias += 1
+    assert torch.allclose(made(other), made(network) + 1, atol=1e-5)
     for place, name in ((backends, "processor_name"), (backends, "installed_version")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, lambda: "another")
@@ -72,7 +79,7 @@ def test_other_weights_versions_processors_and_numbers_of_threads_are_compiled_a
     with monkeypatch.context() as patch:
         patch.setattr(torch, "get_num_threads", lambda: 3)
         made(network)
-    assert len(converted) == len(list(compiled_folder().iterdir())) == 6
+    assert len(converted) == len(list(compiled_folder().iterdir())) == 7
 
 
 @needs_openvino
@@ -133,8 +140,7 @@ def test_compiled_networks_are_listed_and_removed(library):
 
 @needs_openvino
 @pytest.mark.slow
-def test_a_package_with_other_weights_or_options_has_its_own_file(tmp_path, converted):
-    """The key is made of the card, whose SHA-256 the weights file has."""
+def test_a_package_with_other_options_has_its_own_file(tmp_path, converted):
     ct = sample_ct(slice(30, 32))
     first = synthesize(ct, "ct-to-pet", device="cpu")
     again = synthesize(ct, LoadedModel.load("ct-to-pet"), device="cpu")
