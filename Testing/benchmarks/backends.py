@@ -23,6 +23,7 @@ from results_file import spread, write_figures
 from torch import Tensor, nn
 
 from medsynth_core import create_network, load_model, read_volume
+from medsynth_core.compute.openvino import installed_version
 from medsynth_core.inference.backends import OpenVinoBackend, TorchBackend
 from medsynth_core.inference.predictor import create_predictor
 from medsynth_core.preparation.case import prepare
@@ -137,7 +138,7 @@ def main() -> None:
         os.environ["MEDSYNTH_MODELS"] = library
         found = compare(options.names, options.slices)
     if options.slices is None:
-        shared = {"threads": torch.get_num_threads(), "repeats": REPEATS}
+        shared = {"openvino": installed_version(), "threads": torch.get_num_threads(), "repeats": REPEATS}
         write_figures("backends", "python Testing/benchmarks/backends.py", {**shared, **found})
 
 

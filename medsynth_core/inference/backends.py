@@ -85,8 +85,9 @@ class OpenVinoBackend:
 
     @property
     def name(self) -> str:
-        """``openvino``, or ``torch`` once that took over."""
-        return "torch" if self._refused else "openvino"
+        """``openvino``, or ``torch`` once that took over, and in a process that was forked."""
+        # There, the state of OpenVINO is that of threads that do not exist.
+        return "torch" if self._refused or os.getpid() != self._process else "openvino"
 
     def batch_size(self, device: torch.device) -> int:
         """Return the default number of slices per batch: two for each stream."""
@@ -99,8 +100,7 @@ class OpenVinoBackend:
 
     def __call__(self, image: Tensor) -> Answer:
         """Return the output and the logits."""
-        # In a process that was forked, OpenVINO's state is that of threads that do not exist.
-        if self._refused or os.getpid() != self._process:
+        if self.name == "torch":
             return self._torch(image)
         try:
             with LOCK:

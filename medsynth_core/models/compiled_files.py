@@ -29,12 +29,12 @@ def read_compiled(key: str) -> bytes | None:
     """Return the compiled network of a key; None if there is none, or its file is damaged or cannot be read."""
     path = compiled_folder() / key
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            digest, compiled = file.read(_DIGEST), file.read()
     except OSError:
         return None
     with suppress(OSError):
         os.utime(path)
-    digest, compiled = content[:_DIGEST], content[_DIGEST:]
     return compiled if hashlib.sha256(compiled).digest() == digest else None
 
 
@@ -44,8 +44,9 @@ def keep_compiled(key: str, compiled: bytes) -> None:
     with suppress(MedSynthError, OSError):
         make_folder(folder)
         _make_room(folder, len(compiled))
-        with atomic_write(folder / key) as temporary:
-            temporary.write_bytes(hashlib.sha256(compiled).digest() + compiled)
+        with atomic_write(folder / key) as temporary, temporary.open("wb") as file:
+            file.write(hashlib.sha256(compiled).digest())
+            file.write(compiled)
 
 
 def _make_room(folder: Path, size: int) -> None:
