@@ -14,6 +14,7 @@ import psutil
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
+from medsynth_core.models.compiled_files import compiled_folder
 from medsynth_core.models.contents import is_package
 from medsynth_core.models.library import user_folder
 
@@ -36,8 +37,8 @@ class StoredItem:
 
     Attributes:
         path: the folder.
-        kind: ``model`` (imported into the user's library) or ``temporary`` (left by a process that was killed; it may
-            hold images of a patient).
+        kind: ``model`` (imported into the user's library), ``compiled`` (networks of models, for this CPU) or
+            ``temporary`` (left by a process that was killed; it may hold images of a patient).
         size: bytes of its files.
     """
 
@@ -58,6 +59,7 @@ def stored_items(temporary_folders: Iterable[Path] = ()) -> list[StoredItem]:
     models = [path for path in _models(user_folder()) if path not in left]
     return [
         *(StoredItem(path, "model", _size(path)) for path in models),
+        *(StoredItem(path, "compiled", _size(path)) for path in _folders(user_folder()) if path == compiled_folder()),
         *(StoredItem(path, "temporary", _size(path)) for path in left),
     ]
 

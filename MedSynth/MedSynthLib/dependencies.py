@@ -26,8 +26,10 @@ PACKAGES = (
     ("pydantic", "2.6"),
     ("pyyaml", "6"),
 )
+# MedSynth works without them.
+OPTIONAL = (("openvino", "2025.0"),)
 KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "torch")
-TITLES = {"torch": "PyTorch", "monai": "MONAI"}
+TITLES = {"torch": "PyTorch", "monai": "MONAI", "openvino": "OpenVINO"}
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,13 @@ def packages() -> list[Package]:
     return [Package(name, minimum, installedVersion(name)) for name, minimum in (TORCH, *PACKAGES)]
 
 
+def optionalPackages() -> list[Package]:
+    """Return the packages with which MedSynth is faster, with their installed versions."""
+    return [Package(name, minimum, installedVersion(name)) for name, minimum in OPTIONAL]
+
+
 def ready() -> bool:
-    """Return whether everything is installed."""
+    """Return whether everything that MedSynth needs is installed."""
     return all(package.ready for package in packages())
 
 
@@ -72,7 +79,7 @@ def installedVersion(name: str) -> str:
 
 
 def install() -> None:
-    """Install what is missing, after asking the user. Does nothing if everything is installed.
+    """Install what MedSynth needs, after asking the user. Does nothing if everything is installed.
 
     Raises:
         MedSynthError: a package cannot be installed.
@@ -81,9 +88,18 @@ def install() -> None:
     torch, *others = packages()
     if not torch.ready:
         _installTorch(torch)
-    missing = [f"{package.name}>={package.minimum}" for package in others if not package.ready]
+    _installMissing(others, _("MedSynth needs these Python packages: {names}. Install them now?"))
+
+
+def installOptional() -> None:
+    """Install what makes MedSynth faster, after asking the user; otherwise as `install`."""
+    _installMissing(optionalPackages(), _("Synthesis on the CPU is faster with {names}. Install it now?"))
+
+
+def _installMissing(wanted: list[Package], question: str) -> None:
+    missing = [f"{package.name}>={package.minimum}" for package in wanted if not package.ready]
     if missing:
-        _installWithConstraints(missing)
+        _installWithConstraints(missing, question)
     importlib.invalidate_caches()
 
 
@@ -115,9 +131,8 @@ def _installTorch(torch: Package) -> None:
         raise Cancelled
 
 
-def _installWithConstraints(requirements: list[str]) -> None:
+def _installWithConstraints(requirements: list[str], question: str) -> None:
     """Install through Slicer, without changing the versions of packages that other parts of Slicer rely on."""
-    question = _("MedSynth needs these Python packages: {names}. Install them now?")
     if not slicer.util.confirmOkCancelDisplay(asItIs(question.format(names=", ".join(requirements)))):
         raise Cancelled
     with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:

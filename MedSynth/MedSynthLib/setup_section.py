@@ -50,15 +50,18 @@ class SetupSection:
         self._connections.connect(ui.removeDataButton, "clicked(bool)", self._removeStoredData)
 
     def refresh(self) -> None:
-        """Show which packages are installed; collapse the section if none is missing."""
+        """Show which packages are installed; collapse the section if none is missing that is needed."""
         packages = dependencies.packages()
         missing = [package for package in packages if not package.ready]
         lines = [_("✓ Installed: {names}").format(names=_joined(packages, missing))]
         if missing:
             lines.append(_("✗ Missing: {names}").format(names=", ".join(str(package) for package in missing)))
+        offered = [package for package in dependencies.optionalPackages() if not package.ready]
+        if offered and not missing:
+            lines.append(_("Faster on the CPU: {names}").format(names=", ".join(str(package) for package in offered)))
         self._ui.packagesLabel.text = "\n".join(lines if len(missing) < len(packages) else lines[1:])
-        self._ui.installButton.enabled = bool(missing)
-        self._ui.installButton.text = _("Install") if missing else _("Everything is installed")
+        self._ui.installButton.enabled = bool(missing or offered)
+        self._ui.installButton.text = _("Install") if missing or offered else _("Everything is installed")
         self._ui.setupCollapsibleButton.collapsed = not missing
 
     def findDevices(self) -> None:
@@ -106,7 +109,7 @@ class SetupSection:
         _known.clear()
         try:
             with slicer.util.WaitCursor():
-                dependencies.install()
+                (dependencies.installOptional if dependencies.ready() else dependencies.install)()
         except Cancelled as answer:
             self._onLog(sentenceOf(answer))
         except MedSynthError as problem:
@@ -128,8 +131,9 @@ class SetupSection:
         items = stored_items(own)
         places = "\n".join(f"{item.path} ({item.size / 1e6:.1f} MB)" for item in items) or _("no files")
         question = _(
-            "Remove all imported models, what MedSynth has left in folders for temporary files, and the settings of "
-            "its modules? This cannot be undone. Data sets, trainings and scenes are in your own folders and are kept."
+            "Remove all imported models, compiled networks, what MedSynth has left in folders for temporary files, and "
+            "the settings of its modules? This cannot be undone. Data sets, trainings and scenes are in your own "
+            "folders and are kept."
         )
         if not slicer.util.confirmOkCancelDisplay(asItIs(question), detailedText=places):
             return

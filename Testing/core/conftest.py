@@ -16,6 +16,8 @@ from medsynth_core.interruption import raise_on_termination
 # Before the first import of torch, which reads it once. Not in a file that all tests share: its folder would be
 # importable, and Slicer's package of the wheel would take the folder slicer there for a part of itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Compiling a tiny network for OpenVINO takes longer than running it; the tests of OpenVINO choose it themselves.
+os.environ.setdefault("MEDSYNTH_BACKEND", "torch")
 # A shell starts what it runs in the background with Ctrl-C ignored, also in the processes that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -10,6 +10,7 @@ from extension import ROOT, check, configure, copy_sources, pack
 
 # As for the core: see its conftest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MEDSYNTH_BACKEND", "torch")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 
 # As for the core: see its conftest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MEDSYNTH_BACKEND", "torch")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import application  # noqa: E402 - the folder must be importable first

@@ -49,6 +49,8 @@ def test_MinimaAgreeWithTheProject():
     project = tomllib.loads((application.ROOT / "pyproject.toml").read_text())["project"]
     listed = {f"{name}>={minimum}" for name, minimum in (dependencies.TORCH, *dependencies.PACKAGES)}
     assert listed <= set(project["dependencies"])
+    optional = {f"{name}>={minimum}" for name, minimum in dependencies.OPTIONAL}
+    assert optional == set(project["optional-dependencies"]["fast"])
     bySlicer = {name.split(">=")[0] for name in set(project["dependencies"]) - listed}
     assert bySlicer == {"SimpleITK", "pydicom", "numpy", "scipy"}
 
@@ -67,6 +69,21 @@ def test_OnlyTheMissingIsInstalledAndTheRestIsHeld(versions, monkeypatch):
     assert missing == ["monai>=1.5", "pydantic>=2.6"]
     assert "numpy==2.4.6" in constraints
     assert {line.split("==")[0] for line in constraints} >= {"torch", "SimpleITK", "pydicom", "numpy"}
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_OpenVINOIsOfferedAndNotNeeded(versions, panel, monkeypatch, agrees):
+    boxes, called = Boxes(monkeypatch, answer=agrees), []
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
+    monkeypatch.setattr(slicer.util, "pip_install", called.append)
+    versions["openvino"] = ""
+    panel.enter()
+    assert dependencies.ready() and panel.ui.setupCollapsibleButton.collapsed
+    assert "Faster on the CPU: OpenVINO ≥ 2025.0" in panel.ui.packagesLabel.text
+    panel.ui.installButton.click()
+    assert boxes.questions == ["Synthesis on the CPU is faster with openvino>=2025.0. Install it now?"]
+    assert [requirements[0] for requirements in called] == ["openvino>=2025.0"] * agrees
+    assert boxes.errors == [] and dependencies.ready()
 
 
 def test_WithoutThePyTorchExtensionTheWayOutIsTold(versions):

@@ -13,7 +13,9 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List what MedSynth keeps on this computer (imported models, files of killed processes), ask, and remove it.
+    """List what MedSynth keeps on this computer, ask, and remove it.
+
+    That is imported models, networks compiled for its CPU, and files of killed processes.
 
     Images, reports, data sets and trainings are in folders that you chose; they are not touched.
     """

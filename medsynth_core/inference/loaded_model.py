@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medsynth_core.compute.device import choose_device
+from medsynth_core.compute.openvino import cpu_backend
+from medsynth_core.inference.backends import OpenVinoBackend
 from medsynth_core.inference.predictor import AnyPredictor, create_predictor
 from medsynth_core.models.library import load_model
 from medsynth_core.models.package import Model
@@ -45,10 +49,18 @@ class LoadedModel:
     def predictor(self, device: str = "auto", batch_size: int | None = None) -> AnyPredictor:
         """Return a predictor for one synthesis: what it does when memory runs out does not concern the next one.
 
+        On a CPU, OpenVINO runs the network if it is installed and wanted (`medsynth_core.compute.openvino`).
+
         Raises:
-            MedSynthError: there is no such device, or as `create_predictor`.
+            MedSynthError: there is no such device, or as `cpu_backend` and `create_predictor`.
         """
-        chosen = choose_device(device)
-        if getattr(self.network, "cpu_only", False):
-            chosen = choose_device("cpu")
-        return create_predictor(self.network, self.model.synthesis.contract, chosen, batch_size)
+        foreign = getattr(self.network, "cpu_only", False)  # a network of others, which brings its own runtime
+        chosen, contract = choose_device("cpu" if foreign else device), self.model.synthesis.contract
+        if chosen.type == "cpu" and not foreign and cpu_backend() == "openvino":
+            return create_predictor(self.network, contract, chosen, batch_size, self._openvino)
+        return create_predictor(self.network, contract, chosen, batch_size)
+
+    @cached_property
+    def _openvino(self) -> OpenVinoBackend:
+        """Runs the network for all syntheses, so that it is compiled once."""
+        return OpenVinoBackend(self.network, json.dumps(self.model.card.network.model_dump(mode="json")))

@@ -19,6 +19,7 @@ class Prediction:
     Attributes:
         mapped: (outputs, k, j, i) float32 network values on the grid of the prepared inputs.
         device: where it was computed in the end.
+        backend: what computed it in the end: ``torch`` or ``openvino``.
         batch_size: slices or windows at once, in the end.
         window_side: in-plane size (voxels) of the windows; None if slices were not divided.
         probabilities: of each of the contract's dose factors; None if the network does not distinguish doses.
@@ -26,6 +27,7 @@ class Prediction:
 
     mapped: np.ndarray
     device: str
+    backend: str
     batch_size: int
     window_side: int | None
     probabilities: np.ndarray | None
@@ -34,5 +36,9 @@ class Prediction:
 def predict(predictor: AnyPredictor, prepared: Prepared, progress: Progress) -> Prediction:
     """Run a network over prepared inputs; errors as those of the predictor."""
     mapped = predictor(prepared.stacked, progress, prepared.boxes)
+    if note := predictor.backend.note():
+        progress.log(note)
     shares = predictor.probabilities if isinstance(predictor, SlabPredictor) else None
-    return Prediction(mapped, str(predictor.device), predictor.batch_size, window_side(predictor), shares)
+    return Prediction(
+        mapped, str(predictor.device), predictor.backend.name, predictor.batch_size, window_side(predictor), shares
+    )

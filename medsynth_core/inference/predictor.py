@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.inference.backends import Backend
 from medsynth_core.inference.slab_predictor import SlabPredictor
 from medsynth_core.inference.slice_predictor import Predictor
 from medsynth_core.preparation.contract import SynthesisContract
@@ -14,9 +15,15 @@ AnyPredictor = Predictor | SlabPredictor
 
 
 def create_predictor(
-    network: nn.Module, contract: SynthesisContract, device: torch.device, batch_size: int | None = None
+    network: nn.Module,
+    contract: SynthesisContract,
+    device: torch.device,
+    batch_size: int | None = None,
+    backend: Backend | None = None,
 ) -> AnyPredictor:
     """Return the predictor for ``network``: slice by slice, or slab by slab if the contract has a slab.
+
+    ``backend`` runs the network; None for PyTorch.
 
     Raises:
         MedSynthError: the network is 2-D and the contract has a slab, or 3-D and it has none; the network's dose
@@ -35,7 +42,7 @@ def create_predictor(
             kind="model",
         )
     check_channels(network, contract)
-    return (SlabPredictor if dims == 3 else Predictor)(network, contract, device, batch_size)
+    return (SlabPredictor if dims == 3 else Predictor)(network, contract, device, batch_size, backend=backend)
 
 
 def window_side(predictor: AnyPredictor) -> int | None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from medsynth_core.compute.ladder import Ladder
 from medsynth_core.compute.memory import slab_budget
 from medsynth_core.errors import MedSynthError
+from medsynth_core.inference.backends import Backend, TorchBackend
 from medsynth_core.inference.windows import Windows
 from medsynth_core.preparation.contract import SynthesisContract
 from medsynth_core.progress import Progress
@@ -41,6 +42,7 @@ class SlabPredictor:
         device: initial device.
         batch_size: windows per batch; None chooses by the device.
         budget: bytes available for the windows of a batch; None chooses by the device.
+        backend: runs the network; None for PyTorch.
 
     Raises:
         MedSynthError: a batch size below one.
@@ -53,11 +55,13 @@ class SlabPredictor:
         device: torch.device,
         batch_size: int | None = None,
         budget: int | None = None,
+        backend: Backend | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise MedSynthError(f"The batch size is {batch_size}; it must be at least 1.")
         assert contract.slab is not None
         self.network, self.contract, self.device, self.slab = network.eval(), contract, device, contract.slab
+        self.backend = backend or TorchBackend(self.network)
         self.budget = budget or slab_budget(device)
         self.probabilities: np.ndarray | None = None
         """Probability of each dose class, after a call; None if the network has no classes."""
@@ -188,10 +192,9 @@ class SlabPredictor:
     def _predict(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the output (n, outputs, d, h, w) for windows, and the class logits if there are any."""
         image = image.to(self.device)
-        network = cast(Any, self.network)
-        made, logits = network.with_class(image) if hasattr(network, "with_class") else (network(image), None)
+        made, logits = self.backend(image)
         if self.contract.flip_average:
-            made = (made + network(image.flip(-1)).flip(-1)) / 2
+            made = (made + self.backend(image.flip(-1))[0].flip(-1)) / 2
         return made.float(), logits
 
     def _halve_batch(self) -> str:

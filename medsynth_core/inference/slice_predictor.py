@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medsynth_core.compute.device import default_batch_size
 from medsynth_core.compute.ladder import Ladder
 from medsynth_core.errors import MedSynthError
+from medsynth_core.inference.backends import Backend, TorchBackend
 from medsynth_core.preparation.contract import Side, SynthesisContract
 from medsynth_core.preparation.frame import frame_side, placed, whole_slices
 from medsynth_core.preparation.slices import neighbours
@@ -31,14 +31,20 @@ class Predictor:
         network: network with ``in_channels`` and ``multiple_of``; switched to evaluation mode.
         contract: defines how slices become input channels, and whether flipped input is predicted too.
         device: initial device.
-        batch_size: slices per batch; None chooses by the device.
+        batch_size: slices per batch; None chooses by the backend and the device.
+        backend: runs the network; None for PyTorch.
 
     Raises:
         MedSynthError: a batch size below one.
     """
 
     def __init__(
-        self, network: nn.Module, contract: SynthesisContract, device: torch.device, batch_size: int | None = None
+        self,
+        network: nn.Module,
+        contract: SynthesisContract,
+        device: torch.device,
+        batch_size: int | None = None,
+        backend: Backend | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise MedSynthError(f"The batch size is {batch_size}; it must be at least 1.")
@@ -46,7 +52,8 @@ class Predictor:
         self.network: nn.Module = network.eval().to(memory_format=_layout(network))  # type: ignore[call-overload]
         self.contract = contract
         self.device = device
-        self.batch_size = batch_size or default_batch_size(device)
+        self.backend = backend or TorchBackend(self.network)
+        self.batch_size = batch_size or self.backend.batch_size(device)
 
     def __call__(
         self, voxels: np.ndarray, progress: Progress | None = None, boxes: np.ndarray | None = None
@@ -126,9 +133,9 @@ class Predictor:
 
     @torch.inference_mode()
     def _predict(self, image: Tensor) -> Tensor:
-        answer = self.network(image)
+        answer, _ = self.backend(image)
         if self.contract.flip_average:
-            answer = (answer + self.network(image.flip(-1)).flip(-1)) / 2
+            answer = (answer + self.backend(image.flip(-1))[0].flip(-1)) / 2
         return answer
 
     def _halve_batch(self) -> str:
@@ -143,7 +150,7 @@ class Predictor:
         message = f"The memory of {self.device} is too small for one slice: continuing on the CPU."
         self.device = torch.device("cpu")
         self.network.to(self.device)
-        self.batch_size = default_batch_size(self.device)
+        self.batch_size = self.backend.batch_size(self.device)
         return message
 
 

@@ -202,6 +202,7 @@ def _provenance(
         "source": without_identifiers(first.metadata),
         **further,
         "device": predicted.device,
+        "backend": predicted.backend,
         "batch_size": predicted.batch_size,
         "window_side": predicted.window_side,
         "seconds": round(seconds, 2),

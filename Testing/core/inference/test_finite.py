@@ -41,7 +41,7 @@ def spoil(monkeypatch):
         monkeypatch.setattr(
             loaded_model,
             "create_predictor",
-            lambda network, contract, device, batch: Predictor(Spoiled(value), contract, device, batch),
+            lambda network, contract, device, batch, *_: Predictor(Spoiled(value), contract, device, batch),
         )
 
     return change
