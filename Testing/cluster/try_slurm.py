@@ -38,7 +38,7 @@ from medsynth_core.io.table import read_rows  # noqa: E402
 from medsynth_core.recipes.recipe import read_recipe, write_recipe  # noqa: E402
 
 SCRIPTS = ROOT / "docs" / "cluster"
-JOBS, EPOCHS = 4, 24
+JOBS, EPOCHS = 4, 60
 PATIENCE_S = 3600.0
 
 
