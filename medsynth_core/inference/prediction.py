@@ -21,6 +21,7 @@ class Prediction:
         device: where it was computed in the end.
         batch_size: slices or windows at once, in the end.
         window_side: in-plane size (voxels) of the windows; None if slices were not divided.
+        runtime: what ran the network of others, with its version; "" for one of MedSynth.
         probabilities: of each of the contract's dose factors; None if the network does not distinguish doses.
     """
 
@@ -28,6 +29,7 @@ class Prediction:
     device: str
     batch_size: int
     window_side: int | None
+    runtime: str
     probabilities: np.ndarray | None
 
 
@@ -35,4 +37,5 @@ def predict(predictor: AnyPredictor, prepared: Prepared, progress: Progress) -> 
     """Run a network over prepared inputs; errors as those of the predictor."""
     mapped = predictor(prepared.stacked, progress, prepared.boxes)
     shares = predictor.probabilities if isinstance(predictor, SlabPredictor) else None
-    return Prediction(mapped, str(predictor.device), predictor.batch_size, window_side(predictor), shares)
+    runtime = str(getattr(predictor.network, "runtime", ""))
+    return Prediction(mapped, str(predictor.device), predictor.batch_size, window_side(predictor), runtime, shares)

@@ -202,6 +202,7 @@ def _provenance(
         "source": without_identifiers(first.metadata),
         **further,
         "device": predicted.device,
+        **({"runtime": predicted.runtime, "foreign_network": True} if model.synthesis.is_foreign else {}),
         "batch_size": predicted.batch_size,
         "window_side": predicted.window_side,
         "seconds": round(seconds, 2),
