@@ -3,7 +3,11 @@
 import sys
 from pathlib import Path
 
-from medsynth_runner.command import main
+try:
+    from medsynth_runner.command import main
+except ImportError as error:
+    print(f"A package cannot be loaded ({error}); install what README.md names.", file=sys.stderr)
+    sys.exit(2)
 
 if __name__ == "__main__":
     sys.exit(main(Path(__file__).resolve().parent))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -69,3 +73,16 @@ def changed_package(folder: Path, network: str, options: dict[str, Any], **contr
     own.update(error_curve=[], comparison=[])
     path.write_text(json.dumps(card), encoding="utf-8")
     return folder
+
+
+@contextmanager
+def imported_runner(folder: Path) -> Iterator[Callable[[str], ModuleType]]:
+    """Yield a function that imports a module of a copy of the runner in ``folder``."""
+    shutil.copytree(resource_folder() / "Export" / "medsynth_runner", folder / "medsynth_runner")
+    sys.path.insert(0, str(folder))
+    try:
+        yield lambda name: importlib.import_module(f"medsynth_runner.{name}")
+    finally:
+        sys.path.remove(str(folder))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "medsynth_runner"]:
+            del sys.modules[name]

@@ -78,3 +78,42 @@ def halving(dims: int) -> Any:
     last = helper.make_node("Add", ["difference", "image"], ["result"])
     shape = ["images", 1, *size]
     return onnx_model({"image": shape}, [pool, larger, add, last], shape, {"scales": [1, 1, *[2] * dims]})
+
+
+def endless() -> Any:
+    """Return a model that adds 0 to its image for years."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    shape = ["images", 1, "rows", "columns"]
+    going = helper.make_tensor_value_info("going", TensorProto.BOOL, [])
+    step = helper.make_tensor_value_info("step", TensorProto.INT64, [])
+    held = helper.make_tensor_value_info("held", TensorProto.FLOAT, shape)
+    after = [helper.make_tensor_value_info("still", TensorProto.BOOL, []), _renamed(held, "next")]
+    nodes = [helper.make_node("Identity", ["going"], ["still"]), helper.make_node("Add", ["held", "zero"], ["next"])]
+    body = helper.make_graph(nodes, "body", [step, going, held], after)
+    loop = helper.make_node("Loop", ["count", "", "image"], ["result"], body=body)
+    model = onnx_model({"image": shape}, [loop], shape, {"zero": 0})
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1 << 60), "count"))
+    return model
+
+
+def hungry() -> Any:
+    """Return a model that makes 16 GiB of zeros."""
+    from onnx import helper, numpy_helper
+
+    shape = ["images", 1, "rows", "columns"]
+    nodes = [
+        helper.make_node("ConstantOfShape", ["length"], ["zeros"]),
+        helper.make_node("ReduceMax", ["zeros"], ["zero"], keepdims=0),
+        helper.make_node("Add", ["image", "zero"], ["result"]),
+    ]
+    model = onnx_model({"image": shape}, nodes, shape, {})
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1 << 32]), "length"))
+    return model
+
+
+def _renamed(value: Any, name: str) -> Any:
+    copy = type(value)()
+    copy.CopyFrom(value)
+    copy.name = name
+    return copy

@@ -19,7 +19,7 @@ class Prediction:
     Attributes:
         mapped: (outputs, k, j, i) float32 network values on the grid of the prepared inputs.
         device: where it was computed in the end.
-        backend: what computed it in the end: ``torch`` or ``openvino``.
+        backend: what computed it in the end: ``torch``, ``openvino``, or the runtime of a network of others.
         batch_size: slices or windows at once, in the end.
         window_side: in-plane size (voxels) of the windows; None if slices were not divided.
         probabilities: of each of the contract's dose factors; None if the network does not distinguish doses.
@@ -39,6 +39,6 @@ def predict(predictor: AnyPredictor, prepared: Prepared, progress: Progress) -> 
     if note := predictor.backend.note():
         progress.log(note)
     shares = predictor.probabilities if isinstance(predictor, SlabPredictor) else None
-    return Prediction(
-        mapped, str(predictor.device), predictor.backend.name, predictor.batch_size, window_side(predictor), shares
-    )
+    # A network of others runs in a runtime of its own.
+    backend = str(getattr(predictor.network, "runtime", "")) or predictor.backend.name
+    return Prediction(mapped, str(predictor.device), backend, predictor.batch_size, window_side(predictor), shares)

@@ -203,6 +203,7 @@ def _provenance(
         **further,
         "device": predicted.device,
         "backend": predicted.backend,
+        **({"foreign_network": True} if model.synthesis.is_foreign else {}),
         "batch_size": predicted.batch_size,
         "window_side": predicted.window_side,
         "seconds": round(seconds, 2),

@@ -33,6 +33,8 @@ OWN_KEY = "medsynth"
 WEIGHTS: Literal["models/model.safetensors"] = "models/model.safetensors"
 # In its place, the network of others with its weights (`medsynth_core.models.foreign`).
 ONNX_WEIGHTS: Literal["models/model.onnx"] = "models/model.onnx"
+# Name of such a network, which the registry does not have.
+ONNX = "onnx"
 # What a generator of images keeps of its training data (`medsynth_core.models.records`).
 RECORDS_FILE = "models/training.safetensors"
 
@@ -214,6 +216,8 @@ class SynthesisCard(_Card):
         """The reason why the error is not known, as the end of a sentence; "" if it is known."""
         if self.error_known:
             return ""
+        if self.is_foreign:
+            return ", because its network is of others and MedSynth has not validated it"
         if self.validated >= FEWEST_VALIDATED:
             return ", because its card has no error curve"
         cases = f"{self.validated or 'no'} validation case{'s' * (self.validated != 1)}"
@@ -233,6 +237,24 @@ class SynthesisCard(_Card):
             raise ValueError("dose_error_curves must have one curve for each of the contract's dose_factors")
         return self
 
+    @model_validator(mode="after")
+    def _claims(self) -> SynthesisCard:
+        """Refuse what only MedSynth's own training can state of a network of others."""
+        if not self.is_foreign:
+            return self
+        if self.network.name != ONNX:
+            raise ValueError(f"network.name must be '{ONNX}' for a network of others, not '{self.network.name}'")
+        for name in ("metrics", "comparison", "error_curve", "dose_error_curves"):
+            if getattr(self, name):
+                raise ValueError(f"{name} must be empty, because MedSynth has not validated this network of others")
+        stated = self.training.model_dump()
+        if any(stated.values()):
+            claimed = next(key for key, value in stated.items() if value)
+            raise ValueError(
+                f"training.{claimed} must be empty, because MedSynth has not trained this network of others"
+            )
+        return self
+
 
 class GenerationCard(_Card):
     """The card of a generative model: images from noise, a structure map or a label.
@@ -247,6 +269,12 @@ class GenerationCard(_Card):
     contract: GenerationContract
     ranges: dict[str, tuple[float, float]] = Field(default_factory=dict)
     records: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+    @model_validator(mode="after")
+    def _own_network(self) -> GenerationCard:
+        if self.weights.file == ONNX_WEIGHTS:
+            raise ValueError("weights.file is an ONNX file, which only synthesis models can have")
+        return self
 
 
 Card = Annotated[

@@ -21,7 +21,7 @@ from medsynth_core.io.atomic import atomic_write, check_new, make_folder
 from medsynth_core.io.json_file import write_json
 from medsynth_core.io.json_reading import read_json
 from medsynth_core.io.temporary import removed_at_end, temporary_folder, temporary_name
-from medsynth_core.models.card import METADATA, Metadata, no_model_name
+from medsynth_core.models.card import METADATA, Metadata, SynthesisCard, no_model_name
 from medsynth_core.models.contents import check_entry, check_inside, is_litter, package_files, unsafe
 from medsynth_core.models.package import Model
 from medsynth_core.models.records import read_records
@@ -322,15 +322,30 @@ def check_model(model: Model) -> None:
     from medsynth_core.models.dry_run import check_dimensions, check_forward
 
     read_records(model)
+    if isinstance(model.card, SynthesisCard) and model.card.is_foreign:
+        _check_foreign(model, model.card)
+        return
     # Only the shapes are needed, once the weights have been checked.
     network, contract = model.network().to("meta"), model.contract
     name, multiple = model.card.network.name, getattr(network, "multiple_of", 1)
     if isinstance(contract, SynthesisContract):
         check_dimensions(network, name, 3 if contract.slab else 2)
-        side = (contract.slab.plane if contract.slab else contract.frame) or USUAL_SIDE
-        shape = (contract.matrix or (side, side)) if contract.slab is None else (contract.slab.slices, side, side)
-        larger = [-(-length // multiple) * multiple for length in shape]
+        larger = [-(-length // multiple) * multiple for length in _usual_size(contract)]
         check_forward(network, name, larger, "do not use the package, or ask its authors for a corrected one")
+
+
+def _check_foreign(model: Model, card: SynthesisCard) -> None:
+    from medsynth_core.models.foreign.network import describe
+    from medsynth_core.models.foreign.trial import try_network
+
+    _, described = describe(model.weights, card.contract, card.network.options)
+    try_network(model.weights, described, _usual_size(card.contract))
+
+
+def _usual_size(contract: SynthesisContract) -> tuple[int, ...]:
+    """Return the (slices,) rows and columns of an image for the check of a network."""
+    side = (contract.slab.plane if contract.slab else contract.frame) or USUAL_SIDE
+    return (contract.slab.slices, side, side) if contract.slab else contract.matrix or (side, side)
 
 
 @contextmanager

@@ -24,7 +24,8 @@ def card_text(metadata: Metadata) -> str:
         "## Limits\n\n" + "\n".join(f"- {markdown(limit)}" for limit in card.limits),
         f"## Intended use\n\n{markdown(metadata.intended_use)}",
         f"## Input and output\n\n{_images(contract)}",
-        f"## Network\n\n{code(card.network.name)} with {code(str(card.network.options))}; "
+        f"## Network\n\n{_OF_OTHERS * _is_foreign(card)}"
+        f"{code(card.network.name)} with {code(str(card.network.options))}; "
         f"weights in {card.weights.precision}, SHA-256 `{card.weights.sha256}`.",
         f"## Results\n\n{_results(card)}",
         *([f"## Comparison with baselines\n\n{_comparison(card)}"] if card.comparison else []),
@@ -40,6 +41,13 @@ def card_text(metadata: Metadata) -> str:
         sections.append("## Versions\n\n" + "\n".join(versions))
     # Whatever a section forgot to escape, no character of the text commands the terminal that shows it.
     return "\n".join(map(visible, "\n\n".join(sections).split("\n"))) + "\n"
+
+
+_OF_OTHERS = "An ONNX file of others, which MedSynth has neither trained nor validated: its error is unknown. "
+
+
+def _is_foreign(card: SynthesisCard | GenerationCard) -> bool:
+    return isinstance(card, SynthesisCard) and card.is_foreign
 
 
 def _training(training: Training) -> str:

@@ -366,13 +366,10 @@ class SynthesisContract(_Contract):
             if refusal:
                 return [f"{told}, and {refusal[:1].lower()}{refusal[1:]}"]
             return [f"{told}; convert it first or choose another model."]
-        if wanted.unit == "HU":
-            return unusable_ct(volume.voxels)
-        first = role in ("", self.input_role)
-        return [
-            *(no_activity(volume.voxels, wanted.unit) if wanted.modality == "PT" else ()),
-            *(self._wrong_voxels(volume) if first else ()),
-        ]
+        values = unusable_ct(volume.voxels) if wanted.unit == "HU" else []
+        if wanted.modality == "PT":
+            values = list(no_activity(volume.voxels, wanted.unit))
+        return [*values, *(self._wrong_voxels(volume) if role in ("", self.input_role) else ())]
 
     def _wrong_voxels(self, volume: Volume) -> list[str]:
         if self.voxel_limits is None or averaging_factors(volume, self.voxel_limits) is not None:

@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .images import read, suffix_of, write
+from .images import check_places, read, write_all
+from .nifti import suffix_of
 from .refusal import RefusalError
 from .settings import Image, Settings, read_settings
 from .synthesis import run
 
 
 def main(folder: Path, words: Sequence[str] | None = None) -> int:
-    """Run the model of a folder as the command line asks, and return the exit status: 2 after a refusal."""
+    """Run the model of a folder as the command line asks, and return the exit status: 2 after a refusal or failure."""
     try:
-        settings = read_settings(folder)
-        given = _arguments(settings, words)
-        inputs, outputs = _inputs(settings, given), _outputs(settings, given.output)
-        _check_distinct(inputs, outputs)
-        images = {role: read(path, role) for role, path in inputs.items()}
-        made = run(folder, settings, {role: scan for role, (_, scan) in images.items()})
-        for role, path in outputs.items():
-            image = next(image for image in settings.outputs if image.role == role)
-            write(made[role], images[settings.first.role][0], path, _facts(settings, image))
-            print(path)
+        _run(folder, words)
     except RefusalError as refusal:
-        print(refusal, file=sys.stderr)
-        return 2
+        return _failed(str(refusal))
+    except MemoryError:
+        return _failed("The memory of this computer does not suffice; crop the image, or close other programs.")
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "no reason given"
+        return _failed(
+            f"The model cannot be run ({type(error).__name__}: {reason}); check the image, or export it again."
+        )
     return 0
+
+
+def _failed(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 2
+
+
+def _run(folder: Path, words: Sequence[str] | None) -> None:
+    settings = read_settings(folder)
+    given = _arguments(settings, words)
+    inputs, outputs = _inputs(settings, given), _outputs(settings, given.output)
+    _check_distinct(inputs, outputs)
+    check_places(outputs.values())
+    images = {image.role: read(inputs[image.role], image) for image in settings.inputs if image.role in inputs}
+    made = run(folder, settings, {role: scan for role, (_, scan) in images.items()})
+    stated = {image.role: _facts(settings, image) for image in settings.outputs}
+    results = {path: (made[role], stated[role]) for role, path in outputs.items()}
+    write_all(results, images[settings.first.role][0])
+    print(*outputs.values(), sep="\n")
 
 
 def _arguments(settings: Settings, words: Sequence[str] | None) -> argparse.Namespace:
@@ -70,10 +88,14 @@ def _outputs(settings: Settings, path: Path) -> dict[str, Path]:
 
 
 def _check_distinct(inputs: Mapping[str, Path], outputs: Mapping[str, Path]) -> None:
-    read_from = {path.resolve() for path in inputs.values()}
     for path in outputs.values():
-        if path.resolve() in read_from:
+        if any(_is_same(path, other) for other in inputs.values()):
             raise RefusalError(f"{path} is an input and would be replaced; choose another name for the result.")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file, also through links or another letter case."""
+    return one.resolve() == other.resolve() or (one.exists() and other.exists() and os.path.samefile(one, other))
 
 
 def _facts(settings: Settings, image: Image) -> dict[str, Any]:

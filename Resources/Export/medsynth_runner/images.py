@@ -1,87 +1,103 @@
-"""Image files: reading, and writing of results with what is stated about them."""
+"""Image files: reading of inputs, and writing of all results with what is stated about them, or of none."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
+from .beside import check_stated, place
 from .grid import Grid
-from .nifti import check_nifti
+from .header import Header
+from .nifti import read_nifti, suffix_of, write_nifti
 from .preparing import Scan
 from .refusal import RefusalError
+from .settings import Image
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
-
-def read(path: Path, role: str) -> tuple[sitk.Image, Scan]:
-    """Return the image in a file, and its voxels (float32) on their grid.
+def read(path: Path, image: Image) -> tuple[Header, Scan]:
+    """Return the header of a file, and its voxels (float32) on their grid.
 
     Raises:
-        RefusalError: the file cannot be read, or is not a scalar image with three dimensions.
+        RefusalError: the file cannot be read, is no NIfTI-1 image, or its JSON states another kind of image.
     """
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        check_nifti(path)
-        image = sitk.ReadImage(str(path))
-    except (OSError, RuntimeError) as error:
+        header, voxels = read_nifti(path)
+    except OSError as error:
         raise RefusalError(f"{path} cannot be read as an image; check that it is there and complete.") from error
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        kind = f"{image.GetDimension()} dimensions and {image.GetNumberOfComponentsPerPixel()} values per voxel"
-        raise RefusalError(f"{path}, the image for '{role}', has {kind}; choose one with three and one.")
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
-    matrix[:3, 3] = image.GetOrigin()
-    voxels = sitk.GetArrayFromImage(image).astype(np.float32, copy=False)
-    k, j, i = voxels.shape
-    return image, Scan(voxels, Grid((k, j, i), matrix))
+    check_stated(path, image)
+    return header, Scan(voxels, Grid(header.shape, header.matrix))
 
 
-def suffix_of(path: Path) -> str:
-    """Return the suffix of an image to write.
+def check_places(paths: Iterable[Path]) -> None:
+    """Check, before long work, that results and the JSONs beside them can be written.
 
     Raises:
-        RefusalError: no image is written with such a suffix.
+        RefusalError: they cannot.
     """
-    found = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), "")
-    if not found:
-        raise RefusalError(f"{path} has no suffix of an image; choose one of {', '.join(SUFFIXES)}.")
-    return found
+    for path in paths:
+        suffix_of(path)
+        for file in (path, place(path)):
+            if file.exists() and not file.is_file():
+                raise RefusalError(f"{file} is not a file that can be replaced; choose another name for the result.")
+        try:
+            with tempfile.TemporaryDirectory(prefix=".", dir=path.parent):
+                pass
+        except OSError as error:
+            raise _unwritable(path, error) from error
 
 
-def write(voxels: np.ndarray, like: sitk.Image, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write voxels (k, j, i) on the grid of an image, and what is stated about them as JSON beside it.
+def write_all(made: Mapping[Path, tuple[np.ndarray, Mapping[str, Any]]], like: Header) -> None:
+    """Write images (k, j, i) and what is stated about each, all into one folder; all of them or none.
 
     Raises:
-        RefusalError: the file cannot be written.
+        RefusalError: a file cannot be written.
     """
-    image = sitk.GetImageFromArray(voxels)
-    image.CopyInformation(like)
-    image.SetMetaData("ITK_FileNotes", str(facts["description"])[:79])
-    suffix = suffix_of(path)
-    # Written elsewhere first: a result is there completely or not at all.
+    path = next(iter(made))
     try:
         with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
-            made, stated = Path(folder) / f"image{suffix}", Path(folder) / "image.json"
-            sitk.WriteImage(image, str(made), useCompression=suffix != ".nii")
-            stated.write_text(json.dumps({**facts, "image_file": path.name}, indent=2) + "\n", encoding="utf-8")
-            os.replace(stated, _beside(path, suffix))
-            os.replace(made, path)
-    except (OSError, RuntimeError) as error:
-        raise RefusalError(f"{path} cannot be written ({str(error).strip().splitlines()[-1]}).") from error
+            staged: dict[Path, Path] = {}
+            for number, (path, (voxels, facts)) in enumerate(made.items()):
+                staged |= _staged(Path(folder, str(number)), path, voxels, facts, like)
+            _move(staged, Path(folder, "kept"))
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
-def _beside(path: Path, suffix: str) -> Path:
-    """Return the path of the JSON beside an image; another program's JSON of the usual name is left alone."""
-    usual = path.with_name(f"{path.name[: -len(suffix)]}.json")
+def _staged(folder: Path, path: Path, voxels: np.ndarray, facts: Mapping[str, Any], like: Header) -> dict[Path, Path]:
+    """Write a result elsewhere, and return the temporary files by those that they become."""
+    folder.mkdir()
+    image, stated = folder / f"image{suffix_of(path)}", folder / "image.json"
+    write_nifti(voxels, like, image, facts)
+    text = json.dumps({**facts, "image_file": path.name}, indent=2) + "\n"
+    stated.write_text(text, encoding="utf-8")
+    if stated.read_text(encoding="utf-8") != text:
+        raise OSError("the disk may be full")
+    return {place(path): stated, path: image}
+
+
+def _move(staged: Mapping[Path, Path], kept: Path) -> None:
+    """Put files at their places; what was there before returns if one of them fails."""
+    kept.mkdir()
+    begun: list[Path] = []
     try:
-        content = json.loads(usual.read_text(encoding="utf-8")) if usual.exists() else {"medsynth_version": ""}
-    except ValueError:
-        content = {}
-    return usual if "medsynth_version" in content else path.with_name(f"{path.name}.json")
+        for target, file in staged.items():
+            if target.exists():
+                os.replace(target, kept / target.name)
+            begun.append(target)
+            os.replace(file, target)
+    except BaseException:
+        for target in begun:
+            target.unlink(missing_ok=True)
+        for old in kept.iterdir():
+            os.replace(old, next(iter(staged)).with_name(old.name))
+        raise
+
+
+def _unwritable(path: Path, error: OSError) -> RefusalError:
+    return RefusalError(f"{path} cannot be written ({error.strerror or error}); choose another folder.")

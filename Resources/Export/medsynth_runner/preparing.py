@@ -9,11 +9,13 @@ import numpy as np
 
 from .body import PET_SEED_SUV, PET_SMOOTHING, activity_mask, body_box, body_boxes, body_mask
 from .grid import EXACT, Grid, overlap, resample
+from .memory import check_grid
 from .refusal import RefusalError
 from .settings import Image, Settings
 
 # Lower values of a CT are padding.
 LOWEST_HU = -1024.0
+AIR_HU = -1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +55,12 @@ def prepare(scans: Mapping[str, Scan], settings: Settings) -> Prepared:
     """Return the scans (by role) as the network gets them.
 
     Raises:
-        RefusalError: two of them do not overlap, or a PET shows no patient.
+        RefusalError: two of them do not overlap, a PET shows no patient, or memory does not suffice.
     """
     first, is_activity = scans[settings.first.role], settings.first.modality == "PT"
-    made = (_activity if is_activity else _image)(first, _model_grid(first.grid, settings), settings)
+    grid = _model_grid(first.grid, settings)
+    check_grid(grid.shape, len(settings.inputs) + len(settings.outputs))
+    made = (_activity if is_activity else _image)(first, grid, settings)
     others = [_beside(scans.get(image.role), image, made) for image in settings.inputs[1:]]
     if is_activity:
         for image, voxels in zip(settings.inputs[1:], others, strict=True):
@@ -83,7 +87,7 @@ def _image(scan: Scan, grid: Grid, settings: Settings) -> Prepared:
     """Prepare a CT or MR, cropped to the box of the body unless the model has a matrix."""
     side, is_ct = settings.first, settings.first.modality == "CT"
     voxels = _without_padding(scan.voxels, side)
-    fill = side.nothing if is_ct else float(voxels.min())
+    fill = AIR_HU if is_ct else float(voxels.min())
     voxels = resample(voxels, scan.grid, grid, fill=fill)
     body = body_mask(voxels) if is_ct else np.ones(grid.shape, dtype=bool)
     if settings.facts["matrix"]:

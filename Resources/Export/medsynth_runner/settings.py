@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,20 +79,18 @@ class Settings:
         return found
 
 
-def read_settings(folder: Path) -> Settings:
-    """Return the settings in the folder of an exported model, after a check of its network's SHA-256.
+def read_settings(folder: str | Path) -> Settings:
+    """Return the settings in the folder of an exported model.
 
     Raises:
-        RefusalError: a file is missing, damaged or changed.
+        RefusalError: ``preparation.json`` is missing or damaged.
     """
+    path = Path(folder, PREPARATION)
     try:
-        facts = json.loads((folder / PREPARATION).read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"))
         if facts["format"] != FORMAT:
-            raise RefusalError(f"{folder / PREPARATION} has another format than this runner reads; export both again.")
+            raise RefusalError(f"{path} has another format than this runner reads; export both again.")
         inputs, outputs = (tuple(Image(**image) for image in facts[side]) for side in ("inputs", "outputs"))
-        for name, stated in facts["files"].items():
-            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != stated:
-                raise RefusalError(f"{folder / name} is damaged or was changed; export the model again.")
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise RefusalError(f"The model in {folder} is not complete ({error}); export it again.") from error
     return Settings(facts, inputs, outputs)

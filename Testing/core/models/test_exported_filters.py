@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import shutil
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from builders import PET_SIDE
+from exported import imported_runner
 from fixed_weights import fill
 from scipy import ndimage
 
@@ -20,20 +18,14 @@ from medsynth_core.models.standalone.preparation_file import side_facts
 from medsynth_core.networks.registry import create_network
 from medsynth_core.preparation import body
 from medsynth_core.preparation.contract import SynthesisContract
-from medsynth_core.resources import resource_folder
 from medsynth_core.volume import LPS_TO_RAS
 
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory):
     """A function that imports a module of a copy of the runner."""
-    folder = tmp_path_factory.mktemp("runner")
-    shutil.copytree(resource_folder() / "Export" / "medsynth_runner", folder / "medsynth_runner")
-    sys.path.insert(0, str(folder))
-    yield lambda name: importlib.import_module(f"medsynth_runner.{name}")
-    sys.path.remove(str(folder))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "medsynth_runner"]:
-        del sys.modules[name]
+    with imported_runner(tmp_path_factory.mktemp("runner")) as get:
+        yield get
 
 
 @pytest.fixture(params=[(9, 40, 44), (1, 30, 25), (6, 2, 40), (5, 33, 1)], ids=str)

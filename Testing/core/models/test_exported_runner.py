@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from builders import CT_SIDE, PET_SIDE, SUV_SIDE, phantom_body_pet, phantom_ct, phantom_pet
-from exported import AGREEMENT, blocking, changed_package, difference, made_by, run_exported
+from exported import AGREEMENT, BLOCKED, blocking, changed_package, difference, made_by, run_exported
 
 import medsynth_core as ms
 from medsynth_core.models.standalone.export import export_standalone
@@ -70,8 +70,18 @@ def check_same(folder, package, volume, tmp_path):
 
 
 def test_what_is_blocked_cannot_be_imported(tmp_path):
-    done = subprocess.run([sys.executable, "-c", "import torch"], env=blocking(tmp_path), check=False)
-    assert done.returncode != 0
+    # With -c, the first place to import from is the current folder.
+    elsewhere, environment = tmp_path / "elsewhere", blocking(tmp_path)
+    elsewhere.mkdir()
+
+    def run(words):
+        command = [sys.executable, "-c", words]
+        return subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, check=False)
+
+    for name in BLOCKED:
+        assert f"ImportError: {name} is blocked" in run(f"import {name}").stderr
+    allowed = run("import numpy, SimpleITK, onnxruntime, openvino")
+    assert (allowed.returncode, allowed.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
@@ -136,15 +146,15 @@ def test_several_inputs_and_outputs(tmp_path):
     )
     files = {role: ms.write_volume(volume, tmp_path / f"{role}.nii.gz") for role, volume in (("pet", pet), ("ct", ct))}
     done = run_exported(
-        folder, tmp_path / "blocked", files["pet"], tmp_path / "made.nrrd", "--input", f"ct={files['ct']}"
+        folder, tmp_path / "blocked", files["pet"], tmp_path / "made.nii.gz", "--input", f"ct={files['ct']}"
     )
     assert done.returncode == 0, done.stderr
     from medsynth_core.inference.synthesis import synthesize_all
 
     wanted = synthesize_all({"pet": pet, "ct": ct}, package, device="cpu")
     for role, image in wanted.items():
-        assert difference(ms.read_volume(tmp_path / f"made_{role}.nrrd"), image) < AGREEMENT
-    missing = run_exported(folder, tmp_path / "blocked", files["pet"], tmp_path / "again.nrrd")
+        assert difference(ms.read_volume(tmp_path / f"made_{role}.nii.gz"), image) < AGREEMENT
+    missing = run_exported(folder, tmp_path / "blocked", files["pet"], tmp_path / "again.nii.gz")
     assert (missing.returncode, missing.stderr) == (2, "The model also needs 'ct' (CT); add --input ct=FILE.\n")
 
 
@@ -154,9 +164,9 @@ def test_cts_that_do_not_fit_are_refused_in_one_sentence(exported, tmp_path):
     check_refused(folder, tmp_path, shifted, "are not Hounsfield units")
     image = sitk.Cast(ct.to_sitk(), sitk.sitkFloat32)
     image[3, 3, 3] = float("nan")
-    for name in ("nan.nii.gz", "nan.mha"):
+    for name, words in (("nan.nii.gz", "not finite"), ("nan.mha", "is not named as NIfTI")):
         sitk.WriteImage(image, str(tmp_path / name))
-        check_refused(folder, tmp_path, tmp_path / name, "not finite")
+        check_refused(folder, tmp_path, tmp_path / name, words)
 
 
 def test_pets_that_do_not_fit_are_refused_in_one_sentence(exported, tmp_path):
@@ -202,6 +212,38 @@ def test_the_json_of_another_program_beside_the_result_stays(exported, ct, tmp_p
     made_by(exported("ct-to-pet", "onnx"), ct, tmp_path)
     assert json.loads((tmp_path / "made.json").read_text()) == {"mine": 1}
     assert json.loads((tmp_path / "made.nii.gz.json").read_text())["synthetic"] is True
+
+
+def test_whatever_fails_is_told_in_one_sentence(exported, tmp_path):
+    folder = shutil.copytree(exported("ct-to-pet", "onnx"), tmp_path / "model")
+    source = ms.write_volume(phantom_ct(), tmp_path / "ct.nii.gz")
+    facts = json.loads((folder / "preparation.json").read_text())
+    for change, words in (
+        ({"spacing": [1e-9, 1e-9, 1e-9]}, "more than this computer has"),
+        ({"spacing": "none"}, "The model cannot be run"),
+        ({"inputs": 3}, "is not complete"),
+        ({"files": {}}, "was changed"),
+    ):
+        (folder / "preparation.json").write_text(json.dumps({**facts, **change}))
+        check_refused(folder, tmp_path, source, words)
+
+
+def test_a_package_that_is_missing_is_told_in_one_sentence(exported, tmp_path):
+    source = ms.write_volume(phantom_ct(), tmp_path / "ct.nii.gz")
+    for name in ("onnxruntime", "SimpleITK"):
+        blocked = tmp_path / name
+        blocked.mkdir()
+        (blocked / f"{name}.py").write_text('raise ImportError("it is missing")')
+        done = run_exported(exported("ct-to-pet", "onnx"), blocked, source, tmp_path / "made.nii.gz")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "it is missing" in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_computation(exported, tmp_path):
+    done = run_exported(
+        exported("ct-to-pet", "onnx"), tmp_path / "b", tmp_path / "missing.nii", tmp_path / "no" / "a.nii"
+    )
+    assert (done.returncode, "a.nii cannot be written" in done.stderr) == (2, True)
 
 
 def check_refused(folder, tmp_path, source, words, *more):

@@ -4,12 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from builders import dose_recipe, phantom_body_pet
+from builders import axial_matrix, dose_recipe, phantom_body_pet, phantom_ct
 
 from medsynth_core import MedSynthError, Volume
 from medsynth_core.models.library import load_model
 from medsynth_core.preparation.averaging import averaging_of, refuse_averaging
-from medsynth_core.preparation.contract import MOST_AVERAGED, averaging_factors
+from medsynth_core.preparation.contract import MOST_AVERAGED, SynthesisContract, averaging_factors
 
 CONTRACT = load_model("low-dose-pet").synthesis.contract
 LIMITS = CONTRACT.voxel_limits
@@ -148,3 +148,12 @@ def test_a_training_case_is_not_averaged():
 
 def test_a_contract_without_limits_averages_nothing():
     assert averaging_factors(volume((0.1, 9.0, 1.0)), None) == (1, 1, 1)
+
+
+def test_the_limits_hold_for_a_ct_too():
+    side = {"modality": "CT", "unit": "HU", "intensity": {"kind": "curve", "points": [[-1000, -1], [1000, 1]]}}
+    contract = SynthesisContract(inputs={"ct": side}, outputs={"pet": CONTRACT.input}, voxel_limits=LIMITS)
+    fits, too_large = phantom_ct(matrix=axial_matrix((3, 3, 3))), phantom_ct(matrix=axial_matrix((9, 9, 3)))
+    assert contract.misfits(fits) == []
+    (sentence,) = contract.misfits(too_large)
+    assert "measure 9.00 × 9.00 × 3.00 mm" in sentence

@@ -10,14 +10,12 @@ from pydantic import Field, ValidationError
 from medsynth_core.errors import MedSynthError
 from medsynth_core.failures import reason_of
 from medsynth_core.io.yaml_file import read_yaml
-from medsynth_core.models.card import ONNX_WEIGHTS, Name, PlainText, Text, Version
-from medsynth_core.models.foreign.network import LARGEST_MULTIPLE, OnnxNetwork
+from medsynth_core.models.card import ONNX, ONNX_WEIGHTS, Name, PlainText, Text, Version
+from medsynth_core.models.foreign.network import LARGEST_MULTIPLE, Description
 from medsynth_core.preparation.contract import Side, SynthesisContract
 from medsynth_core.preparation.part import Part
 from medsynth_core.version import library_versions
 
-# Name of the network in cards of ONNX models, which the registry does not have.
-ONNX = "onnx"
 NOT_STATED = "Not stated"
 
 
@@ -72,7 +70,7 @@ def read_card(path: Path) -> ForeignCard:
         raise MedSynthError(f"The card {path} is not a YAML or JSON file: {error}.") from error
 
 
-def metadata(card: ForeignCard, network: OnnxNetwork, sha256: str) -> dict[str, Any]:
+def metadata(card: ForeignCard, network: Description, sha256: str) -> dict[str, Any]:
     """Return the metadata of the package of a network of others.
 
     Args:
@@ -81,7 +79,7 @@ def metadata(card: ForeignCard, network: OnnxNetwork, sha256: str) -> dict[str, 
         sha256: of its file.
     """
     versions, contract, made = library_versions(), card.contract, card.contract.output
-    channels = network.in_channels // len(contract.inputs)
+    channels = network.layout.in_channels // len(contract.inputs)
     return {
         "version": card.version,
         "changelog": {card.version: "Imported from ONNX."},
@@ -98,7 +96,9 @@ def metadata(card: ForeignCard, network: OnnxNetwork, sha256: str) -> dict[str, 
         "references": list(card.references),
         "network_data_format": {
             "inputs": {role: _tensor(side, network, channels) for role, side in contract.inputs.items()},
-            "outputs": {role: _tensor(side, network, network.out_channels) for role, side in contract.outputs.items()},
+            "outputs": {
+                role: _tensor(side, network, network.layout.output.channels) for role, side in contract.outputs.items()
+            },
         },
         "medsynth": {
             "format": 2,
@@ -117,7 +117,7 @@ def metadata(card: ForeignCard, network: OnnxNetwork, sha256: str) -> dict[str, 
     }
 
 
-def _tensor(side: Side, network: OnnxNetwork, channels: int) -> dict[str, Any]:
+def _tensor(side: Side, network: Description, channels: int) -> dict[str, Any]:
     return {
         "type": "image",
         "format": "hounsfield" if side.unit == "HU" else "magnitude",
@@ -127,5 +127,5 @@ def _tensor(side: Side, network: OnnxNetwork, channels: int) -> dict[str, Any]:
         "dtype": "float32",
         "is_patch_data": False,
         "value_range": [],
-        "spatial_shape": [f"{network.multiple_of}*n"] * network.spatial_dims,
+        "spatial_shape": [f"{network.multiple_of}*n"] * network.layout.spatial_dims,
     }

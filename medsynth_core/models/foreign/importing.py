@@ -13,7 +13,7 @@ from medsynth_core.io.temporary import temporary_folder
 from medsynth_core.models.card import METADATA, ONNX_WEIGHTS, Metadata
 from medsynth_core.models.contents import INFERENCE, INFERENCE_FILE
 from medsynth_core.models.foreign.card_file import metadata, read_card
-from medsynth_core.models.foreign.network import onnx_network
+from medsynth_core.models.foreign.network import describe
 from medsynth_core.models.library import import_model
 from medsynth_core.models.markdown import card_text
 from medsynth_core.models.package import Model
@@ -37,7 +37,7 @@ def import_onnx(path: str | Path, card: str | Path, name: str = "") -> Model:
         weights = folder / ONNX_WEIGHTS
         weights.parent.mkdir()
         try:
-            network = onnx_network(Path(path), stated.contract, {"multiple_of": stated.multiple_of})
+            _, network = describe(Path(path), stated.contract, {"multiple_of": stated.multiple_of})
             shutil.copyfile(path, weights)
         except OSError as error:
             raise MedSynthError(f"The network {path} cannot be read: {reason_of(error)}.", kind="model") from error

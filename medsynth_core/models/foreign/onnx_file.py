@@ -13,6 +13,8 @@ from medsynth_core.errors import MedSynthError
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 # ONNX's number for tensors in single precision.
 SINGLE = 1
+# Of an image; the published networks that take neighbouring slices have up to 9.
+MOST_CHANNELS = 512
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Layout:
 
     inputs: tuple[Port, ...]
     output: Port
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of all inputs together."""
+        return sum(port.channels for port in self.inputs)
 
     @property
     def spatial_dims(self) -> int:
@@ -130,14 +137,21 @@ def _tensors(graph: Any) -> Iterator[Any]:
 
 def _port(value: Any, path: Path) -> Port:
     kind = value.type.tensor_type
-    images, channels, *size = (dim.dim_value or None for dim in kind.shape.dim) if len(kind.shape.dim) > 2 else (0, 0)
+    images, channels, *size = _lengths(kind) if len(kind.shape.dim) > 2 else (0, 0)
     if kind.elem_type != SINGLE or len(size) not in (2, 3) or not channels:
         raise _refused(
             path,
             f"has the input or output '{value.name}', which is not an image in single precision (images × channels × "
             "rows × columns, or with slices before the rows) with a fixed number of channels",
         )
+    if channels > MOST_CHANNELS:
+        raise _refused(path, f"has {channels} channels in '{value.name}', and at most {MOST_CHANNELS} are taken")
     return Port(value.name, images, channels, tuple(size))
+
+
+def _lengths(kind: Any) -> Iterator[int | None]:
+    # Some programs write -1 for what is free.
+    return (dim.dim_value if dim.dim_value > 0 else None for dim in kind.shape.dim)
 
 
 def _refused(path: Path, reason: str) -> MedSynthError:

@@ -40,8 +40,8 @@ def _images(model: Model) -> str:
     taken = ", ".join(_named(role, side) for role, side in contract.inputs.items())
     made = ", ".join(_named(role, side) for role, side in contract.outputs.items())
     return (
-        f"Input: {taken}. Output: {made}, on the grid of the first input as SimpleITK reads it. The runner takes "
-        "NIfTI, NRRD and MetaImage; values must be in the unit stated. It prepares images as MedSynth does, but checks "
+        f"Input: {taken}. Output: {made}, on the grid of the first input. The runner takes NIfTI-1 files "
+        "alone (.nii, .nii.gz); values must be in the unit stated. It prepares images as MedSynth does, but checks "
         "less of them: MedSynth also reads DICOM, converts to SUV, and recognises more images that do not fit."
     )
 
