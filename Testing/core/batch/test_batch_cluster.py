@@ -143,6 +143,10 @@ def test_a_worker_with_another_model_of_that_name(tmp_path, loaded):
     from medsynth_core.batches.cluster_queue import Order, work
 
     order = replace(Order.of(StudySteps(loaded, tmp_path, BatchSettings())), identity="other")
+    # Another disk than that of the batch, whose record is missing.
+    with pytest.raises(MedSynthError, match="A worker does not see"):
+        work(order, Study("P1"))
+    (tmp_path / "batch.json").write_text("{}")
     with pytest.raises(MedSynthError, match="has changed since the batch began"):
         work(order, Study("P1"))
 

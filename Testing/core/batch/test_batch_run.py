@@ -307,9 +307,18 @@ def test_jobs_of_an_array_take_their_parts(monkeypatch):
     from medsynth_core.batches.part import Part
 
     assert Part.of_environment() == Part(1, 1)
-    for name, value in {"ID": "5", "MIN": "3", "MAX": "6", "COUNT": "4"}.items():
-        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
-    assert Part.of_environment() == Part(3, 4)
-    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "2")
-    with pytest.raises(MedSynthError, match="leaves out numbers from 3 to 6"):
+    for numbers, part in (("3 1 4 4", Part(3, 4)), ("0 0 3 4", Part(1, 4))):
+        _array(monkeypatch, numbers)
+        assert Part.of_environment() == part
+    _array(monkeypatch, "3 1 4 2")
+    with pytest.raises(MedSynthError, match="leaves out numbers from 1 to 4"):
         Part.of_environment()
+    # A job that is submitted again alone, which would take all studies.
+    _array(monkeypatch, "3 3 3 1")
+    with pytest.raises(MedSynthError, match="begin with 3"):
+        Part.of_environment()
+
+
+def _array(monkeypatch, numbers: str) -> None:
+    for name, value in zip(("ID", "MIN", "MAX", "COUNT"), numbers.split(), strict=True):
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
