@@ -56,8 +56,8 @@ class WorkerJob:
         made: folder of what the worker makes; removed when the job has finished without a result.
     """
 
-    # Seconds in which the worker may finish what it is doing when it is asked to stop.
-    cancelPatience = CANCEL_PATIENCE_S
+    # Seconds in which the worker may finish what it is doing when it is asked to stop; None for the usual ones.
+    cancelPatience: float | None = None
     # Whether it works on the scene, so that it ends when that is closed.
     isOfScene = True
 
@@ -99,7 +99,7 @@ class WorkerJob:
         """Ask the worker to stop; it is killed if it does not within a few seconds."""
         if self.state is State.RUNNING:
             self.state = State.CANCELLING
-            self._cancelDeadline = time.monotonic() + self.cancelPatience
+            self._cancelDeadline = time.monotonic() + (self.cancelPatience or CANCEL_PATIENCE_S)
             self._worker.send({"job": "cancel"})
 
     def abort(self) -> None:
