@@ -30,6 +30,15 @@ GOOD = {
         "batch_size": 1,
         "device": "cpu",
     },
+    "batch": {
+        "data": "no-studies",
+        "files": None,
+        "output": "o",
+        "model": "ct-to-pet",
+        "settings": {},
+        "batch_size": 1,
+        "device": "cpu",
+    },
     "extract_structure": {
         "input": {},
         "output": "o.npy",
