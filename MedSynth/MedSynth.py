@@ -4,29 +4,25 @@ Slicer imports this file when it starts, and looks for panel and logic when they
 libraries are not loaded.
 """
 
-import importlib
 from pathlib import Path
-from typing import Any
 
 import slicer
 import vtk
+from MedSynthLib.later import attributesLater
 from MedSynthLib.sample_data import SAMPLE_NAME, registerSampleCase
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest
 
-LATER = {
-    "MedSynthWidget": "MedSynthLib.widget",
-    "MedSynthLogic": "MedSynthLib.console",
-    "MedSynthParameterNode": "MedSynthLib.console",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Return the panel, the logic or its parameters."""
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(LATER[name]), name)
+# Panel, logic and parameters.
+__getattr__ = attributesLater(
+    __name__,
+    {
+        "MedSynthWidget": "MedSynthLib.widget",
+        "MedSynthLogic": "MedSynthLib.console",
+        "MedSynthParameterNode": "MedSynthLib.console",
+    },
+)
 
 
 class MedSynth(ScriptedLoadableModule):

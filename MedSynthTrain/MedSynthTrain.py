@@ -4,30 +4,25 @@ Slicer imports this file when it starts, and looks for panel and logic when they
 libraries are not loaded.
 """
 
-import importlib
-from typing import Any
-
 import slicer
 
 # First: it makes the shared library importable where Slicer knows the folder of this module only.
 import MedSynthTrainLib  # noqa: F401 # isort: skip
+from MedSynthLib.later import attributesLater
 from MedSynthTrainLib.startup import onStartup
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest
 
-LATER = {
-    "MedSynthTrainWidget": "MedSynthTrainLib.widget",
-    "MedSynthTrainLogic": "MedSynthTrainLib.console",
-    "MedSynthTrainParameterNode": "MedSynthTrainLib.console",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Return the panel, the logic or its parameters."""
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(LATER[name]), name)
+# Panel, logic and parameters.
+__getattr__ = attributesLater(
+    __name__,
+    {
+        "MedSynthTrainWidget": "MedSynthTrainLib.widget",
+        "MedSynthTrainLogic": "MedSynthTrainLib.console",
+        "MedSynthTrainParameterNode": "MedSynthTrainLib.console",
+    },
+)
 
 
 class MedSynthTrain(ScriptedLoadableModule):

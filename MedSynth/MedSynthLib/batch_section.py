@@ -66,7 +66,7 @@ class BatchSection:
         self._connections.connect(ui.batchFolderButton, "clicked(bool)", told(self._askForFolder, jobs.end))
         self._connections.connect(ui.batchManifestButton, "clicked(bool)", told(self._askForManifest, jobs.end))
         self._connections.connect(ui.batchOutputButton, "clicked(bool)", told(self._askForOutput, jobs.end))
-        tip = _("Make the synthetic images one after the other; what fails is told and passed over.")
+        tip = _("Make the synthetic images one after the other. Failures are reported in the log.")
         self._button = StartButton(ui.batchButton, logic, jobs, _("Start"), tip, self._start)
         self._running = False
 
@@ -133,9 +133,12 @@ class BatchSection:
         if model is None:
             return _("Choose a model under Synthesize.")
         if source in (SCENE, SEQUENCE) and len(model.inputs) > 1:
-            return _("This model takes several images; use a folder or a list of files, or Synthesize for one patient.")
+            return _(
+                "This model takes several images; use a folder or a list of files, or for one patient the section "
+                "Synthesize."
+            )
         if source == DATABASE and not self._studies:
-            return _("Slicer's DICOM database has no study with a series of {modality}; import one.").format(
+            return _("Slicer's DICOM database has no study with {modality} images; import one.").format(
                 modality=modality_name(model.input_modality)
             )
         if source in (SCENE, DATABASE) and not self._list.checked():

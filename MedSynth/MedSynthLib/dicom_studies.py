@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import slicer
 
+from medsynth_core.batches.study_number import name_of_number, number_of
 from MedSynthLib.dicom_bridge import MODALITY
 
 PATIENT_NAME, STUDY_DATE, STUDY_DESCRIPTION = "0010,0010", "0008,0020", "0008,1030"
@@ -39,8 +40,6 @@ def _studies(database) -> Iterator[str]:
 
 
 def _study(database, uid: str, modality: str) -> DatabaseStudy | None:
-    from medsynth_core.batches.dicom_studies import name_of_number, number_of  # Slicer may lack what it needs
-
     series = database.seriesForStudy(uid)
     firsts = [instances[0] for one in series if (instances := database.instancesForSeries(one))]
     if modality not in [database.instanceValue(first, MODALITY).strip() for first in firsts]:

@@ -42,7 +42,7 @@ class JobRunner:
             self._job.abort()
 
     def abortForScene(self) -> None:
-        """Do so if the job works on the scene, which is being closed."""
+        """Abort the job if it works on the scene, which is being closed."""
         if self._job is not None and self._job.isOfScene:
             self._job.abort()
 

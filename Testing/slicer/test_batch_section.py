@@ -15,7 +15,7 @@ from scene_helpers import patientLikeVolume, volumeNames, waitUntil
 from test_many_volumes import PLACE, bodies, sequenceOfBodies
 
 from medsynth_core import write_volume
-from medsynth_core.batches.dicom_studies import name_of_number, number_of
+from medsynth_core.batches.study_number import name_of_number, number_of
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_AFolderBecomesAFolder(section, tmp_path):
 @pytest.mark.slow
 def test_StudiesOfTheDatabaseBecomeAFolder(section, tmp_path):
     choose(section, "database")
-    assert section.ui.batchLabel.text == "Slicer's DICOM database has no study with a series of CT; import one."
+    assert section.ui.batchLabel.text == "Slicer's DICOM database has no study with CT images; import one."
     for number in (1, 2):
         writeCT(tmp_path / f"in{number}", number)
         slicer.dicomDatabase.addFiles(tmp_path / f"in{number}")

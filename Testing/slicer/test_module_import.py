@@ -43,8 +43,8 @@ LIBRARIES = {"MedSynth": {"MedSynthLib"}, "MedSynthTrain": {"MedSynthLib", "MedS
 @pytest.mark.parametrize(
     ("module", "more", "limit"),
     [
-        ("MedSynth", "", 12),
-        ("MedSynthTrain", "", 12),
+        ("MedSynth", "", 14),
+        ("MedSynthTrain", "", 14),
         ("MedSynth", "MedSynth.MedSynthWidget", 90),
         ("MedSynthTrain", "MedSynthTrain.MedSynthTrainWidget", 140),
     ],

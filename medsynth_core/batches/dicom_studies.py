@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medsynth_core.batches.study import Study, name_of_parts, required_roles
+from medsynth_core.batches.study_number import name_of_number, number_of
 from medsynth_core.datasets.dicom_studies import why_none
 from medsynth_core.datasets.examinations import Examination, Wanted, examinations, wanted_series
 from medsynth_core.datasets.series_choice import choices
@@ -94,16 +94,6 @@ def _study(
     series = {role: tuple(Path(path_of(header)) for header in each.headers) for role, each in chosen.items()}
     folder = Path(os.path.commonpath(_folders(chosen[first])))
     return folder, Study("", {role: files[0] for role, files in series.items()}, series, problem=problem), number
-
-
-def name_of_number(number: str) -> str:
-    """Return the name of a study by `number_of`."""
-    return f"study_{number}"
-
-
-def number_of(study_uid: str) -> str:
-    """Return a number of a study that tells nothing of the patient, by its *Study Instance UID*."""
-    return hashlib.sha256(study_uid.encode()).hexdigest()[:8]
 
 
 def _name(root: Path, folder: Path, number: str) -> str:

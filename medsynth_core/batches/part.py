@@ -50,8 +50,8 @@ class Part:
             return cls()
         if int(first) not in (0, 1):
             raise MedSynthError(
-                f"The numbers of the job array begin with {first}, so that it is not known which part of how many this "
-                "job has; begin with 0 or 1, or give the part."
+                f"The numbers of the job array begin with {first}, so the part of this job is unknown; number the jobs "
+                "from 0 or 1, or give the part."
             )
         if int(last) - int(first) + 1 != int(count):
             raise MedSynthError(
